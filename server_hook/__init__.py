@@ -1,0 +1,25 @@
+"""Record this process from its start: what a Python start-up line calls.
+
+The package lives in other people's servers. It imports nothing but the standard library and coverage, never raises
+into the process, never prints to stdout, and does nothing at all unless ``VMPILOT_COV`` is set.
+"""
+
+from __future__ import annotations
+
+__all__ = ["start"]
+
+
+def start() -> None:
+    """Start to record this process if ``VMPILOT_COV`` asks for it.
+
+    Safe to call any number of times: a process has one recorder. Whatever goes wrong is one logged line, and the
+    process runs on unmeasured.
+    """
+    try:
+        from server_hook import startup
+
+        startup.start_from_environment()
+    except Exception as error:  # noqa: BLE001 - nothing of ours may stop somebody's process
+        from server_hook.problems import log_problem
+
+        log_problem(f"this process is not recorded: {type(error).__name__}: {error} (start-failed)")

@@ -1,0 +1,226 @@
+"""The control channel: a Unix socket of the same user, on which a live process is asked for its status or a dump.
+
+One request and one answer a connection, each a line of JSON: ``{"vmpilot_cov": 1, "do": "dump"}``. Nothing listens on
+a network. All names of the standard library are taken at import, before gevent may replace them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import stat
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+VERSION = 1
+MAX_REQUEST_BYTES = 4096
+MAX_ANSWER_BYTES = 1 << 20
+MAX_CONNECTIONS = 32
+REQUEST_TIME_S = 2.0
+MAX_PATH_BYTES = 100
+"""Below the limit of sockaddr_un on every system (104 on macOS, 108 on Linux)."""
+
+Answer: TypeAlias = dict[str, Any]
+Answerer: TypeAlias = Callable[[str, Mapping[str, Any]], Answer]
+
+_socket, _poll, _clock, _sleep = socket.socket, getattr(select, "poll", None), time.monotonic, time.sleep
+
+
+def socket_folder() -> str:
+    """Return the folder of this user's control sockets, made if need be.
+
+    Raises:
+        OSError: when it belongs to somebody else or others may enter it.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - owner is checked
+    if len(base) > MAX_PATH_BYTES - 60 or not os.path.isdir(base):
+        base = "/tmp"  # noqa: S108
+    folder = f"{base}/vmpilot-cov-{os.getuid()}"
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        pass
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise PermissionError(f"{folder} is not a folder that only this user may enter")
+    return folder
+
+
+class Channel:
+    """The process's side: a listening socket and its few open connections, polled by the recorder's thread."""
+
+    def __init__(self, path: str, answer: Answerer) -> None:
+        """Listen at *path*.
+
+        Raises:
+            OSError: when nothing can listen there.
+        """
+        if _poll is None or not hasattr(socket, "AF_UNIX"):
+            raise OSError("this system has no Unix sockets to poll")
+        self.path = path
+        self._answer = answer
+        self._connections: dict[int, _Connection] = {}
+        self._listener: socket.socket | None = _socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._listener.setblocking(False)
+            self._listener.bind(path)
+            self._listener.listen(64)
+        except OSError:
+            self._listener.close()
+            raise
+        self._identity = _identity(self._listener)
+
+    def serve(self, timeout_s: float) -> None:
+        """Answer what comes in, for at most *timeout_s* seconds or until one thing was done."""
+        if not self._is_ours():
+            _sleep(timeout_s)
+            return
+        assert self._listener is not None
+        assert _poll is not None
+        poll = _poll()
+        listening = self._listener.fileno()
+        poll.register(listening, select.POLLIN)
+        for number in self._connections:
+            poll.register(number, select.POLLIN)
+        soonest = min([timeout_s, *(each.deadline - _clock() for each in self._connections.values())])
+        for number, _ in poll.poll(max(0.0, soonest) * 1000):
+            if number == listening:
+                self._accept()
+            elif self._connections[number].receive(self._answer):
+                self._drop(number)
+        for number in [number for number, each in self._connections.items() if each.deadline < _clock()]:
+            self._drop(number)
+
+    def close(self) -> None:
+        """Stop listening and take the socket's name away."""
+        if self._is_ours() and self._listener is not None:
+            self._listener.close()
+        self._listener = None
+        try:
+            os.unlink(self.path)
+        except OSError:
+            pass
+
+    def forget(self) -> None:
+        """Close the inherited descriptors in a forked child; the name belongs to the parent."""
+        if self._is_ours() and self._listener is not None:
+            self._listener.close()
+        self._listener = None
+
+    def _is_ours(self) -> bool:
+        """Tell whether the descriptor still is our socket: applications close all they find and reuse the numbers."""
+        if self._listener is None:
+            return False
+        if _identity(self._listener) == self._identity:
+            return True
+        self._listener.detach()  # the number is somebody else's now: forget it without closing
+        self._listener = None
+        for connection in self._connections.values():
+            connection.forget()
+        self._connections.clear()
+        return False
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        try:
+            client, _ = self._listener.accept()
+        except OSError:
+            return
+        client.setblocking(False)
+        if len(self._connections) >= MAX_CONNECTIONS:
+            oldest = min(self._connections, key=lambda number: self._connections[number].deadline)
+            self._drop(oldest)
+        self._connections[client.fileno()] = _Connection(client)
+
+    def _drop(self, number: int) -> None:
+        self._connections.pop(number).close()
+
+
+class _Connection:
+    """One client: what it has sent so far and until when it may go on."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self._identity = _identity(client)
+        self._received = b""
+        self.deadline = _clock() + REQUEST_TIME_S
+
+    def receive(self, answer: Answerer) -> bool:
+        """Read on; answer when the line is whole. Return whether the connection is done."""
+        try:
+            octets = self._client.recv(MAX_REQUEST_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        self._received += octets
+        if b"\n" not in self._received and octets and len(self._received) < MAX_REQUEST_BYTES:
+            return False
+        if b"\n" in self._received:
+            self._send(_reply(self._received.partition(b"\n")[0], answer))
+        return True
+
+    def close(self) -> None:
+        """Close the connection, unless its number has become somebody else's."""
+        if _identity(self._client) == self._identity:
+            self._client.close()
+        else:
+            self._client.detach()
+
+    forget = close
+
+    def _send(self, reply: Answer) -> None:
+        try:
+            self._client.settimeout(REQUEST_TIME_S)
+            self._client.sendall(json.dumps(reply).encode() + b"\n")
+        except OSError:
+            pass
+
+
+def _reply(line: bytes, answer: Answerer) -> Answer:
+    try:
+        request = json.loads(line)
+        version, verb = request["vmpilot_cov"], request["do"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return {"vmpilot_cov": VERSION, "ok": False, "error": "this is not a request"}
+    if version != VERSION:
+        return {"vmpilot_cov": VERSION, "ok": False, "error": f"version {version!r} is not spoken here, {VERSION} is"}
+    try:
+        return {"vmpilot_cov": VERSION, "ok": True, **answer(str(verb), request)}
+    except Exception as error:  # noqa: BLE001 - the asker is told, the process runs on
+        return {"vmpilot_cov": VERSION, "ok": False, "error": f"{type(error).__name__}: {error}"}
+
+
+def _identity(sock: socket.socket) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(sock.fileno())
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def ask(path: str, do: str, deadline: float, **more: object) -> Answer:
+    """Ask the process that listens at *path*; wait until *deadline* (of ``time.monotonic``).
+
+    Raises:
+        OSError: when it cannot be reached, does not answer in time, or answers nonsense.
+    """
+    with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(max(0.001, deadline - _clock()))
+        client.connect(path)
+        client.sendall(json.dumps({"vmpilot_cov": VERSION, "do": do, **more}).encode() + b"\n")
+        received = b""
+        while not received.endswith(b"\n"):
+            client.settimeout(max(0.001, deadline - _clock()))
+            octets = client.recv(65536)
+            if not octets or len(received) > MAX_ANSWER_BYTES:
+                raise ConnectionAbortedError("it ended the connection without an answer")
+            received += octets
+    try:
+        answer = json.loads(received)
+        return dict(answer)
+    except (ValueError, TypeError) as error:
+        raise ConnectionAbortedError("its answer cannot be understood") from error

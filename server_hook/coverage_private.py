@@ -1,0 +1,124 @@
+"""Every use of coverage.py's private side, each in one function, tested on the lowest and newest supported version.
+
+Why at all: ``Coverage.save()`` clears the live sets after it has written them, and so loses what other threads record
+meanwhile; no public call copies what was measured and leaves the rest alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FrameType, SimpleNamespace
+from typing import Any
+
+from coverage import Coverage
+from coverage.collector import Collector
+from coverage.exceptions import CoverageException
+
+
+class UnsupportedError(Exception):
+    """This coverage.py keeps its measurements in a way that is not known here."""
+
+
+class WatchedCoverage(Coverage):
+    """A Coverage that tells when it meets a source file for the first time, and keeps its warnings to itself."""
+
+    on_first_sight: Callable[[str], None] | None = None
+
+    def _should_trace(self, filename: str, frame: FrameType) -> Any:  # noqa: ANN401 - coverage's FileDisposition
+        disposition = super()._should_trace(filename, frame)
+        if disposition.trace and disposition.source_filename and self.on_first_sight:
+            self.on_first_sight(disposition.source_filename)
+        return disposition
+
+    def _warn(self, msg: str, slug: str | None = None, once: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Keep a warning for the process's record: a server's stderr and its warning filters are not ours."""
+        self._warnings.append(msg)
+
+    def warnings(self) -> list[str]:
+        """List what coverage.py warned of."""
+        return list(self._warnings)
+
+
+def live_sets(cov: Coverage) -> dict[str, set[Any]]:
+    """Return the sets that the tracer is filling, by absolute path: line numbers, arcs, or packed arcs.
+
+    Raises:
+        UnsupportedError: when this coverage.py has none in the known place.
+    """
+    try:
+        collector = cov._collector
+        assert collector is not None
+        return collector.data  # type: ignore[return-value]
+    except (AttributeError, AssertionError) as error:
+        raise UnsupportedError(f"no live sets in this coverage.py: {error!r}") from error
+
+
+def unpack_arcs(cov: Coverage, arcs: set[Any]) -> set[tuple[int, int]]:
+    """Turn what a set of live arcs holds into pairs; the C tracer packs each pair into one integer.
+
+    coverage's own unpacking runs on a stand-in for the collector, because the bits differ between its versions.
+
+    Raises:
+        UnsupportedError: when the unpacking does not run on the stand-in.
+    """
+    if all(isinstance(arc, tuple) for arc in arcs):
+        return set(arcs)
+    unpacked: dict[str, Any] = {}
+    collector = cov._collector
+    stand_in = SimpleNamespace(
+        _activity=lambda: True,
+        _clear_data=lambda: None,
+        branch=True,
+        core=getattr(collector, "core", None),
+        data={"": arcs},
+        covdata=SimpleNamespace(add_arcs=unpacked.update, add_file_tracers=lambda _: None),
+        mapped_file_dict=lambda files: files,
+        file_tracers={},
+        disabled_plugins=set(),
+    )
+    try:
+        Collector.flush_data(stand_in)  # type: ignore[arg-type]
+        return {(int(one), int(other)) for one, other in unpacked[""]}
+    except Exception as error:
+        raise UnsupportedError(f"arcs of this coverage.py cannot be unpacked: {error!r}") from error
+
+
+def file_tracers(cov: Coverage) -> dict[str, str]:
+    """Return the coverage plugin that measures each file which is not plain Python."""
+    return dict(getattr(cov._collector, "file_tracers", {}))
+
+
+def core_in_use(cov: Coverage) -> str:
+    """Name the core of a started Coverage: ctrace, sysmon or pytrace."""
+    tracer = getattr(cov._collector, "tracer_name", lambda: "")()
+    return {"CTracer": "ctrace", "SysMonitor": "sysmon", "PyTracer": "pytrace"}.get(tracer, str(tracer))
+
+
+def project_files(cov: Coverage) -> set[str]:
+    """Find the source files that the configuration of *cov* asks for, never-imported ones included."""
+    return {path for path, _ in _in_or_out(cov).find_possibly_unexecuted_files()}
+
+
+def is_project_file(cov: Coverage) -> Callable[[str], bool]:
+    """Return a judge that says whether the configuration of *cov* asks for the file at a path."""
+    rules = _in_or_out(cov)
+    return lambda path: rules.check_include_omit_etc(path, None) is None
+
+
+def _in_or_out(cov: Coverage) -> Any:  # noqa: ANN401 - coverage.inorout.InOrOut, by no public name
+    from coverage.inorout import InOrOut
+
+    try:
+        cov._init()
+        rules = InOrOut(
+            config=cov.config,
+            warn=cov._warn,
+            debug=None,
+            include_namespace_packages=cov.config.include_namespace_packages,
+        )
+        rules.plugins = cov._plugins
+    except CoverageException:
+        raise
+    except Exception as error:
+        raise UnsupportedError(f"the rules of this coverage.py cannot be asked: {error!r}") from error
+    return rules

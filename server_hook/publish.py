@@ -1,0 +1,151 @@
+"""Publish: make the data files that others read out of the segments; made anew at any time, never the only copy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from coverage import CoverageData
+from coverage.exceptions import CoverageException
+
+from server_hook import announce, segment
+from server_hook.segment import Part, Source
+
+PIPELINE_FILE = ".coverage.pipeline"
+TABLE = "vmpilot_cov_source"
+"""Our own table in a published file: origin, path and fingerprint. coverage.py reads past it, and drops it on combine."""
+
+LOCK_WAIT_S = 10.0
+
+ByContext: TypeAlias = dict[str, dict[Source, segment.Measured]]
+"""What was measured, by context (the origins are contexts, too) and source."""
+
+
+def publish_pipeline(data_folder: str) -> str:
+    """Publish ``.coverage.pipeline`` as the union of all pipeline processes recorded beside it; return its path."""
+    target = os.path.join(data_folder, PIPELINE_FILE)
+    with lock(data_folder):
+        keep_foreign(target, data_folder)
+        parts = [part for part in read_parts(Path(data_folder)) if part.origin == "pipeline"]
+        write_data_file(target, newest(parts))
+    return target
+
+
+def read_parts(data_folder: Path) -> Iterator[Part]:
+    """Read every whole segment of a data folder; torn ones are for ``collect`` to name."""
+    for folder in announce.process_folders(data_folder):
+        for _, parts in segment.read_folder(folder):
+            if not isinstance(parts, segment.TornError):
+                yield from parts
+
+
+def newest(parts: Iterable[Part]) -> ByContext:
+    """Unite parts; where a file was measured in two states, keep the one measured last."""
+    latest: dict[str, tuple[float, str]] = {}
+    parts = list(parts)
+    for part in parts:
+        for source in part.files:
+            latest[source.path] = max(latest.get(source.path, (0.0, "")), (part.begun, source.fingerprint))
+    united: ByContext = {}
+    for part in parts:
+        for source, measured in part.files.items():
+            if source.fingerprint == latest[source.path][1]:
+                for context in dict.fromkeys((part.origin, part.context or part.origin)):
+                    files = united.setdefault(context, {})
+                    files[source] = segment.join(files.get(source), measured)
+    return united
+
+
+def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+    """Write a coverage data file aside and rename it into place.
+
+    Args:
+        target: the data file's path.
+        united: what was measured; all arcs or all lines come out, arcs as soon as one file has them.
+        untouched: paths of source files that never ran, so that reports count them.
+
+    Raises:
+        OSError: when the folder cannot be written.
+    """
+    aside = os.path.join(os.path.dirname(target), announce.WORKING_FOLDER, f"publish-{os.getpid()}.tmp")
+    os.makedirs(os.path.dirname(aside), exist_ok=True)
+    branch = any(isinstance(measured, set) for files in united.values() for measured in files.values())
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(aside)
+        data = CoverageData(basename=aside)
+        for context, files in united.items():
+            data.set_context(context)
+            _add(data, files, branch=branch)
+        data.set_context("")
+        data.touch_files(list(untouched))
+        data.write()
+        data.close(force=True)
+        _write_fingerprints(aside, united)
+        os.replace(aside, target)
+    except (CoverageException, sqlite3.Error) as error:
+        raise OSError(f"{target} cannot be written: {error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+
+
+def read_fingerprints(path: Path) -> dict[tuple[str, str], str] | None:
+    """Read our own table of a published file: (context, path) -> fingerprint; None when it has none."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as base:
+            rows = base.execute(f"SELECT context, path, fingerprint FROM {TABLE}").fetchall()  # noqa: S608 - constant
+    except sqlite3.Error:
+        return None
+    return {(context, file): mark for context, file, mark in rows}
+
+
+def keep_foreign(target: str, data_folder: str) -> None:
+    """Take a data file that is not our publication among the segments before it is published over."""
+    if not os.path.exists(target) or read_fingerprints(Path(target)) is not None:
+        return
+    kept = announce.make_folder(data_folder, f"kept-{int(os.stat(target).st_mtime_ns):x}")
+    os.replace(target, os.path.join(kept, os.path.basename(target)))
+
+
+@contextlib.contextmanager
+def lock(data_folder: str) -> Iterator[None]:
+    """Hold the data folder's lock while publishing; after some seconds, or without locks, go on: renames are atomic."""
+    import fcntl
+
+    working = os.path.join(data_folder, announce.WORKING_FOLDER)
+    os.makedirs(working, exist_ok=True)
+    with open(os.path.join(working, "lock"), "a", encoding="utf-8") as file:
+        until = time.monotonic() + LOCK_WAIT_S
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.02)
+            except OSError:  # a file system without locks
+                break
+        yield
+
+
+def _add(data: CoverageData, files: Mapping[Source, segment.Measured], *, branch: bool) -> None:
+    by_path: dict[str, segment.Measured] = {}
+    for source, measured in files.items():
+        by_path[source.path] = segment.join(by_path.get(source.path), measured)
+    if branch:
+        data.add_arcs({path: segment.to_arcs(measured) for path, measured in by_path.items()})
+    else:
+        data.add_lines({path: segment.line_numbers(segment.to_lines(each)) for path, each in by_path.items()})
+    data.add_file_tracers({source.path: source.tracer for source in files if source.tracer})
+
+
+def _write_fingerprints(path: str, united: ByContext) -> None:
+    rows = [(context, source.path, source.fingerprint) for context, files in united.items() for source in files]
+    with contextlib.closing(sqlite3.connect(path)) as base, base:
+        base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT)")
+        base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?)", rows)  # noqa: S608 - constant

@@ -1,0 +1,337 @@
+"""Measure this process: start coverage.py, and cut what it has measured into segments."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from server_hook import announce, control, coverage_private, segment
+from server_hook.fingerprint import fingerprint
+from server_hook.problems import HookError, log_problem
+from server_hook.settings import Settings, apply_settings, open_coverage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from server_hook.segment import Measured
+
+REST_FACTOR = 50
+"""A cut is followed by at least this many times its own cost without one: recording takes at most 2 % of a core."""
+LOCK_WAIT_S = 5.0
+"""How long an ending process waits for a cut that is under way; then it goes on without the lock."""
+
+_sleep, _clock, _new_lock = time.sleep, time.monotonic, _thread.RLock
+
+_current: Recorder | None = None
+
+
+def current() -> Recorder | None:
+    """Return the recorder of this process; a process has at most one."""
+    return _current if _current is not None and _current.pid == os.getpid() else None
+
+
+def inherited() -> Recorder | None:
+    """Return the recorder of the parent, in a child that was forked from a recorded process."""
+    return _current if _current is not None and _current.pid != os.getpid() else None
+
+
+class Recorder:
+    """The one object that measures one process and publishes its segments.
+
+    What the tracer has measured goes live sets -> parts in memory (at a cut) -> a segment on disk (at a flush). The
+    origin can change at any time; what was measured before the change belongs to the earlier one.
+    """
+
+    def __init__(self, settings: Settings, data_folder: str, origin: str, session: str = "") -> None:
+        """Prepare to measure; nothing is started or written yet.
+
+        Args:
+            settings: how to measure.
+            data_folder: the folder that holds, or will hold, ``.vmpilot-cov``.
+            origin: unit, e2e or pipeline.
+            session: the id of the test session that this process belongs to, if any.
+        """
+        self.settings = settings
+        self.data_folder = data_folder
+        self.origin = origin
+        self.context = ""
+        self.session = session
+        self.pid = os.getpid()
+        self.id = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self.folder = os.path.join(data_folder, announce.WORKING_FOLDER, self.id)
+        self.cov = open_coverage(settings.config_file)
+        self.channel: control.Channel | None = None
+        self.record: announce.Record | None = None
+        self.problem = ""
+        self.lines = 0
+        self.segments = 0
+        self.flushed_at = 0.0
+        self.rest_s = 0.0
+        self._lock = _new_lock()
+        self._parts: list[segment.Part] = []
+        self._seen: dict[tuple[str, str], dict[str, Measured]] = {}
+        self._fingerprints: dict[str, str] = {}
+        self._started_at = time.time()
+
+    def start(self) -> None:
+        """Start to measure, and a thread that writes a segment each interval and answers the control channel.
+
+        Raises:
+            HookError: when only the pure-Python tracer is there, which breaks servers.
+            coverage.exceptions.CoverageException: when coverage.py refuses the settings.
+        """
+        global _current  # noqa: PLW0603 - one recorder a process is what the module is about
+        apply_settings(self.cov, self.settings)
+        self.cov.on_first_sight = self._meet
+        self.cov.start()
+        self.core = coverage_private.core_in_use(self.cov)
+        if self.core == "pytrace" and self.origin == "pipeline":
+            self.cov.stop()
+            raise HookError(
+                "the pure-Python tracer breaks requests and is not used in a server; install coverage with its "
+                "C extension, or take COVERAGE_CORE, [run] core and timid away (pytrace-refused)"
+            )
+        _current = self
+        _thread.start_new_thread(self._run, ())
+
+    def switch(self, origin: str, context: str = "") -> None:
+        """Count what is measured from now on for another origin or context."""
+        if (origin, context) == (self.origin, self.context):
+            return
+        with self._locked():
+            self._cut()
+            self.origin, self.context = origin, context
+        if self.core == "sysmon":
+            import sys
+
+            sys.monitoring.restart_events()  # type: ignore[attr-defined,unused-ignore]
+
+    def flush(self) -> None:
+        """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
+        with self._locked():
+            self._cut()
+            parts = [part for part in self._parts if part.files]
+            if not parts:
+                return
+            begun = _clock()
+            try:
+                self.announce()
+                self.segments += 1
+                segment.write(self.folder, self.segments, parts)
+            except OSError as error:
+                self._report(f"no segment can be written to {self.folder}: {error.strerror} (folder-unwritable)")
+            else:
+                self._parts = [part for part in self._parts if part not in parts]
+                self.flushed_at = time.time()
+                self.problem = ""
+            self.rest_s = max(self.settings.interval_s, REST_FACTOR * (_clock() - begun))
+
+    def finish(self) -> None:
+        """Write the last segment, say that the process ends, and publish what a server has recorded."""
+        self.flush()
+        with self._locked():
+            if not self.segments:
+                self.discard()
+                return
+            self._close_channel()
+            if self.record is not None:
+                self.record = replace(self.record, ended=time.time(), problem=self.problem)
+                self._try_to_write_record()
+        if self.origin == "pipeline":
+            from server_hook.publish import publish_pipeline
+
+            publish_pipeline(self.data_folder)
+
+    def discard(self) -> None:
+        """Leave nothing behind: nothing was measured, or another recorder takes the process over."""
+        self._close_channel()
+        if self.record is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.record = None
+
+    def stop(self) -> None:
+        """Stop to measure for good, without writing anything."""
+        global _current  # noqa: PLW0603
+        if _current is self:
+            _current = None
+        self.cov.on_first_sight = None
+        self.cov.stop()
+
+    def forget_parent(self) -> None:
+        """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
+        if self.channel is not None:
+            self.channel.forget()
+        self.stop()
+
+    def heir(self) -> Recorder:
+        """Make the recorder of a forked child: measured alike, for the same origin, in a folder of its own."""
+        child = Recorder(self.settings, self.data_folder, self.origin, self.session)
+        child.context = self.context
+        return child
+
+    def resume(self) -> None:
+        """Go on after an end that did not come, as when an exec fails."""
+        if self.record is not None:
+            self.record = None
+            self.announce()
+
+    def announce(self) -> None:
+        """Make this process's folder and record, and open its control channel; once."""
+        if self.record is not None and os.path.exists(self.folder):
+            return
+        with self._locked():
+            announce.make_folder(self.data_folder, self.id)
+            if self.channel is None:
+                self._open_channel()
+            record = announce.describe_process(self.id, self.origin, self.session, asdict(self.settings))
+            self.record = replace(
+                record,
+                started=self._started_at,
+                core=self.core,
+                core_reason=self.settings.core_reason,
+                socket=self.channel.path if self.channel else "",
+                problem=self.problem,
+            )
+            announce.write_record(self.folder, self.record)
+
+    def answer(self, do: str, request: Mapping[str, Any]) -> control.Answer:
+        """Answer one request of the control channel: ``status`` or ``dump``."""
+        if do not in {"status", "dump"}:
+            raise ValueError(f"unknown request {do!r}; known are status and dump")
+        begun = _clock()
+        if do == "dump":
+            self.flush()
+            if request.get("publish") and self.origin == "pipeline":
+                from server_hook.publish import publish_pipeline
+
+                publish_pipeline(self.data_folder)
+        return {
+            "id": self.id,
+            "pid": self.pid,
+            "origin": self.origin,
+            "lines": self.lines,
+            "segments": self.segments,
+            "flushed_at": self.flushed_at,
+            "interval_s": max(self.settings.interval_s, self.rest_s),
+            "problem": self.problem,
+            "took_s": _clock() - begun,
+        }
+
+    def _run(self) -> None:
+        """Write a segment each interval and answer requests, until the process ends."""
+        due = _clock() + self.settings.interval_s
+        while current() is self:
+            try:
+                wait_s = max(0.0, min(due - _clock(), self.settings.interval_s))
+                if self.channel is not None:
+                    self.channel.serve(wait_s)
+                else:
+                    _sleep(min(wait_s, 0.05) if self.record is None else wait_s)  # a first source file may open it
+                if _clock() >= due and current() is self:
+                    self._beat()
+                    due = _clock() + max(self.settings.interval_s, self.rest_s)
+            except Exception as error:  # noqa: BLE001 - the thread must outlive whatever happens to it
+                self._report(f"recording was disturbed: {type(error).__name__}: {error} (recorder-disturbed)")
+                _sleep(self.settings.interval_s)
+
+    def _beat(self) -> None:
+        self.flush()
+        try:
+            self.announce()
+            os.utime(f"{self.folder}/{announce.RECORD}")
+        except OSError as error:
+            self._report(f"{self.folder} cannot be written: {error.strerror} (folder-unwritable)")
+
+    def _meet(self, path: str) -> None:
+        """Take the fingerprint of a source file when it runs for the first time, and be announced from then on."""
+        try:
+            self._fingerprints.setdefault(path, fingerprint(path))
+            if self.record is None:
+                self.announce()
+        except Exception as error:  # noqa: BLE001 - this runs inside an import of the application
+            self._report(f"{self.folder} cannot be written: {error} (folder-unwritable)")
+
+    def _cut(self) -> None:
+        """Copy what the live sets hold into a part, then take exactly what was copied out of them.
+
+        In this order: a signal handler may come between any two steps, and finds each line in one place at least.
+        """
+        live = coverage_private.live_sets(self.cov)
+        filled = [(path, lines) for path, lines in live.copy().items() if lines]
+        if not filled:
+            return
+        part = self._open_part()
+        seen = self._seen.setdefault((self.origin, self.context), {})
+        tracers = coverage_private.file_tracers(self.cov)
+        for path, lines in filled:
+            copied = lines.copy()
+            measured = self._understand(copied)
+            new = _beyond(measured, seen.get(path))
+            if new:
+                source = segment.Source(path, self._fingerprints.get(path, ""), tracers.get(path, ""))
+                part.add(source, new)
+                self.lines += new.bit_count() if isinstance(new, int) else len(new)
+                seen[path] = segment.join(seen.get(path), new)
+            lines.difference_update(copied)
+        part.ended = time.time()
+
+    def _understand(self, copied: set[Any]) -> Measured:
+        if self.settings.branch:
+            return coverage_private.unpack_arcs(self.cov, copied)
+        return segment.bitmap(copied)
+
+    def _open_part(self) -> segment.Part:
+        for part in self._parts:
+            if (part.origin, part.context) == (self.origin, self.context):
+                return part
+        now = time.time()
+        self._parts.append(segment.Part(self.origin, self.context, begun=now, ended=now))
+        return self._parts[-1]
+
+    def _open_channel(self) -> None:
+        try:
+            self.channel = control.Channel(f"{control.socket_folder()}/{self.id}.sock", self.answer)
+        except OSError as error:
+            self.problem = f"it cannot be asked while it runs: {error}"
+
+    def _close_channel(self) -> None:
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
+
+    def _try_to_write_record(self) -> None:
+        try:
+            assert self.record is not None
+            announce.write_record(self.folder, self.record)
+        except OSError as error:
+            self._report(f"{self.folder} cannot be written: {error.strerror} (folder-unwritable)")
+
+    def _report(self, problem: str) -> None:
+        if problem != self.problem:
+            self.problem = problem
+            log_problem(problem)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock, but never wait for ever in a process that is about to end."""
+        held = self._lock.acquire(timeout=LOCK_WAIT_S)
+        try:
+            yield
+        finally:
+            if held:
+                self._lock.release()
+
+
+def _beyond(measured: Measured, seen: Measured | None) -> Measured:
+    """Return what of *measured* was not seen before."""
+    if seen is None:
+        return measured
+    if isinstance(measured, int) and isinstance(seen, int):
+        return measured & ~seen
+    return segment.to_arcs(measured) - segment.to_arcs(seen)

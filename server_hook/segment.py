@@ -1,0 +1,183 @@
+"""The segment: what one process measured since its last segment; written once, never changed.
+
+A segment is one text line that names the format, its checksum and its length, and a JSON body of parts. Lines are
+bitmaps (bit *n* is line *n*, as in coverage's numbits) in hexadecimal; arcs are pairs of line numbers in one flat list.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+FORMAT = 1
+SUFFIX = ".seg"
+_MAGIC = "vmpilot-cov segment"
+
+Lines: TypeAlias = int
+Arcs: TypeAlias = set[tuple[int, int]]
+Measured: TypeAlias = Lines | Arcs
+
+
+class TornError(Exception):
+    """A segment that is not what was written: cut short, damaged, or of another format."""
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """One source file as it was when it was measured."""
+
+    path: str
+    fingerprint: str = ""
+    """SHA-256 of its bytes, shortened (see fingerprint.py); empty when nobody took it."""
+    tracer: str = ""
+    """The coverage plugin that measured it; empty for plain Python."""
+
+
+@dataclass
+class Part:
+    """What was measured for one origin and one context, over one span of time."""
+
+    origin: str
+    context: str = ""
+    begun: float = 0.0
+    """When the span began and ended, in seconds since the epoch."""
+    ended: float = 0.0
+    files: dict[Source, Measured] = field(default_factory=dict)
+
+    def add(self, source: Source, measured: Measured) -> None:
+        """Add lines or arcs of one file; the union is kept."""
+        self.files[source] = join(self.files.get(source), measured)
+
+
+def join(one: Measured | None, other: Measured) -> Measured:
+    """Unite what was measured; where either side has arcs, lines enter as arcs from a line to itself."""
+    if one is None:
+        return set(other) if isinstance(other, set) else other
+    if isinstance(one, int) and isinstance(other, int):
+        return one | other
+    return to_arcs(one) | to_arcs(other)
+
+
+def to_arcs(measured: Measured) -> Arcs:
+    """Turn lines into arcs (n, n), which count for their line and for no branch."""
+    return measured if isinstance(measured, set) else {(line, line) for line in line_numbers(measured)}
+
+
+def to_lines(measured: Measured) -> Lines:
+    """Turn arcs into the lines that they touch, as coverage does: both ends, without entries and exits."""
+    if isinstance(measured, int):
+        return measured
+    return bitmap(line for arc in measured for line in arc if line > 0)
+
+
+def bitmap(lines: Iterable[int]) -> Lines:
+    """Make a bitmap of line numbers."""
+    wanted = set(lines)
+    if not wanted:
+        return 0
+    octets = bytearray(max(wanted) // 8 + 1)
+    for line in wanted:
+        octets[line >> 3] |= 1 << (line & 7)
+    return int.from_bytes(octets, "little")
+
+
+def line_numbers(lines: Lines) -> list[int]:
+    """List the line numbers of a bitmap, ascending."""
+    octets = lines.to_bytes((lines.bit_length() + 7) // 8, "little")
+    return [8 * place + bit for place, octet in enumerate(octets) if octet for bit in range(8) if octet >> bit & 1]
+
+
+def encode(parts: Iterable[Part]) -> bytes:
+    """Turn parts into the bytes of a segment."""
+    body = json.dumps([_encode_part(part) for part in parts], separators=(",", ":")).encode("ascii")
+    return f"{_MAGIC} {FORMAT} {zlib.crc32(body):08x} {len(body)}\n".encode("ascii") + body
+
+
+def decode(octets: bytes) -> list[Part]:
+    """Turn the bytes of a segment back into its parts.
+
+    Raises:
+        TornError: when they are not a whole segment of a format known here.
+    """
+    head, _, body = octets.partition(b"\n")
+    words = head.decode("ascii", "replace").split()
+    if " ".join(words[:2]) != _MAGIC or len(words) != 5:  # noqa: PLR2004 - magic (2), format, checksum, length
+        raise TornError("it does not begin like a segment")
+    if words[2] != str(FORMAT):
+        raise TornError(f"it has format {words[2]}, this version reads {FORMAT}; update pytest-vmpilot-cov")
+    if [f"{zlib.crc32(body):08x}", str(len(body))] != words[3:]:
+        raise TornError(f"{len(body)} bytes do not match the checksum and length that were promised")
+    try:
+        return [_decode_part(part) for part in json.loads(body)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise TornError(f"its body cannot be understood: {error!r}") from error
+
+
+def write(folder: str, number: int, parts: Iterable[Part]) -> int:
+    """Write a segment aside and rename it into place; return its size in bytes."""
+    octets = encode(parts)
+    final = f"{folder}/{number:06d}{SUFFIX}"
+    aside = f"{folder}/.{number:06d}.tmp"
+    try:
+        with open(aside, "wb") as file:
+            file.write(octets)
+        os.replace(aside, final)
+    except BaseException:
+        try:
+            os.unlink(aside)
+        except OSError:
+            pass
+        raise
+    return len(octets)
+
+
+def read_folder(folder: Path) -> Iterator[tuple[Path, list[Part] | TornError]]:
+    """Read all segments of one process's folder, oldest first; a torn one is yielded as its error."""
+    for path in sorted(folder.glob("*" + SUFFIX)):
+        try:
+            yield path, decode(path.read_bytes())
+        except FileNotFoundError:  # folded or erased meanwhile
+            continue
+        except OSError as error:
+            yield path, TornError(f"it cannot be read: {error.strerror}")
+        except TornError as error:
+            yield path, error
+
+
+def _encode_part(part: Part) -> dict[str, object]:
+    return {
+        "origin": part.origin,
+        "context": part.context,
+        "begun": part.begun,
+        "ended": part.ended,
+        "files": [[*_encode_source(source), _encode_measured(what)] for source, what in part.files.items()],
+    }
+
+
+def _encode_source(source: Source) -> list[str]:
+    return [source.path, source.fingerprint, source.tracer]
+
+
+def _encode_measured(measured: Measured) -> str | list[int]:
+    return f"{measured:x}" if isinstance(measured, int) else [line for arc in sorted(measured) for line in arc]
+
+
+def _decode_part(raw: dict[str, object]) -> Part:
+    files = raw["files"]
+    if not isinstance(files, list):
+        raise TypeError("files")
+    part = Part(str(raw["origin"]), str(raw["context"]), float(str(raw["begun"])), float(str(raw["ended"])))
+    for path, fingerprint, tracer, measured in files:
+        part.add(Source(path, fingerprint, tracer), _decode_measured(measured))
+    return part
+
+
+def _decode_measured(raw: str | list[int]) -> Measured:
+    if isinstance(raw, str):
+        return int(raw, 16)
+    return set(zip(raw[::2], raw[1::2], strict=True))

@@ -1,0 +1,148 @@
+"""On or off? Which configuration, which origin, and why: the decisions at the start of a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from server_hook.problems import HookError
+
+VARIABLE = "VMPILOT_COV"
+"""Path of the configuration, or of the project's folder: turns recording on."""
+DATA_DIR_VARIABLE = "VMPILOT_COV_DATA_DIR"
+"""Where a server keeps its data; default beside its configuration."""
+ORIGIN_VARIABLE = "VMPILOT_COV_ORIGIN"
+SESSION_VARIABLE = "VMPILOT_COV_SESSION"
+"""Folder of the test session's own process; its record says how its children measure."""
+
+FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+ORIGINS = ("unit", "e2e", "pipeline")
+
+_NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
+_OPTIONS_WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
+
+
+@dataclass(frozen=True)
+class Start:
+    """How this process is to be recorded."""
+
+    config: str
+    """The absolute path that the environment names."""
+    origin: str
+    session_folder: str
+    """The folder of the session that this process is a child of; empty for one that stands alone."""
+
+
+def start_from_environment() -> None:
+    """Record this process if its environment asks for it, and pass the wish on to its children in absolute terms."""
+    value = os.environ.get(VARIABLE, "")
+    if not value:
+        return
+    from server_hook import recorder
+
+    if recorder.current() is not None:
+        return
+    for name in FOREIGN_VARIABLES:
+        os.environ.pop(name, None)
+    try:
+        start = decide(value, sys.orig_argv)
+        if start is not None:
+            _begin(start)
+    except HookError as error:
+        from server_hook.problems import log_problem
+
+        log_problem(f"this process is not recorded: {error}")
+
+
+def decide(value: str, command: Sequence[str]) -> Start | None:
+    """Decide from ``VMPILOT_COV`` and the command line whether and how to record; None means not to.
+
+    Raises:
+        HookError: when the environment asks for something that cannot be.
+    """
+    path = os.path.abspath(os.path.expanduser(value))
+    if not os.path.exists(path):
+        raise HookError(
+            f"{VARIABLE}={value} names no file or folder (looked for {path}); "
+            "set it to the path of a .coveragerc or of the project's folder (config-not-found)"
+        )
+    os.environ[VARIABLE] = path
+    origin = os.environ.get(ORIGIN_VARIABLE) or "pipeline"
+    if origin not in ORIGINS:
+        raise HookError(
+            f"{ORIGIN_VARIABLE}={origin} is no origin; use {', '.join(ORIGINS)} or leave it out (origin-unknown)"
+        )
+    session = "" if origin == "pipeline" else os.environ.get(SESSION_VARIABLE, "")
+    if origin == "pipeline" and program_of(command) in _NEVER_A_PIPELINE:
+        return None
+    return Start(path, origin, session)
+
+
+def program_of(command: Sequence[str]) -> str:
+    """Name the program that an interpreter's command line runs: a module, or a script without its folder."""
+    words = program_words(command)
+    if not words:
+        return ""
+    name = words[0].partition(".")[0] if not words[0].endswith(".py") else words[0][:-3]
+    return "pytest" if "pytest" in name and not name.startswith("pytest_vmpilot") else name
+
+
+def program_words(command: Sequence[str]) -> list[str]:
+    """Drop the interpreter and its options from a command line; a script is named without its folder."""
+    rest = list(command[1:]) if command and os.path.basename(command[0]).startswith("python") else list(command)
+    while rest and rest[0].startswith("-"):
+        if rest[0] in ("-m", "-c"):
+            return ["-c"] if rest[0] == "-c" else rest[1:]
+        del rest[: 2 if rest[0] in _OPTIONS_WITH_VALUE else 1]
+    return [os.path.basename(rest[0]), *rest[1:]] if rest else []
+
+
+def is_server_command(command: Sequence[str], server_command: str) -> bool:
+    """Tell whether a command line is the one that the configuration names as the server, whatever follows it."""
+    try:
+        wanted = program_words(shlex.split(server_command))
+    except ValueError:
+        return False
+    return bool(wanted) and program_words(command)[: len(wanted)] == wanted
+
+
+def _begin(start: Start) -> None:
+    from coverage import Coverage
+
+    from server_hook import lifecycle
+    from server_hook.recorder import Recorder
+    from server_hook.settings import Settings, read_settings
+
+    if Coverage.current() is not None:
+        raise HookError("coverage.py is measuring this process already (already-measured)")
+    origin, session, data_folder = start.origin, "", ""
+    if start.session_folder:
+        session, data_folder, raw = _read_session(start.session_folder)
+        settings = Settings.from_record(raw)
+        if is_server_command(sys.orig_argv, settings.server_command):
+            os.environ[ORIGIN_VARIABLE] = origin = "pipeline"
+            session = ""
+    else:
+        settings = read_settings(start.config)
+    if origin == "pipeline":
+        data_folder = os.path.abspath(os.environ.get(DATA_DIR_VARIABLE) or settings.folder)
+        if DATA_DIR_VARIABLE in os.environ:
+            os.environ[DATA_DIR_VARIABLE] = data_folder
+    lifecycle.begin(Recorder(settings, data_folder or os.path.dirname(settings.data_file), origin, session))
+
+
+def _read_session(folder: str) -> tuple[str, str, dict[str, object]]:
+    """Read how the session measures: its id, its data folder, its settings."""
+    try:
+        with open(os.path.join(folder, "record.json"), encoding="utf-8") as file:
+            record = json.load(file)
+        return record["session"], os.path.dirname(os.path.dirname(folder)), record["settings"]
+    except (OSError, ValueError, KeyError) as error:
+        raise HookError(
+            f"{SESSION_VARIABLE}={folder} leads to no session ({error}); it is set by pytest --vmpilot-cov "
+            "and should not be kept after it (session-gone)"
+        ) from error
