@@ -6,7 +6,7 @@ meanwhile; no public call copies what was measured and leaves the rest alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType, SimpleNamespace
 from typing import Any
 
@@ -48,7 +48,7 @@ def live_sets(cov: Coverage) -> dict[str, set[Any]]:
     try:
         collector = cov._collector
         assert collector is not None
-        return collector.data  # type: ignore[return-value]
+        return collector.data
     except (AttributeError, AssertionError) as error:
         raise UnsupportedError(f"no live sets in this coverage.py: {error!r}") from error
 
@@ -122,3 +122,31 @@ def _in_or_out(cov: Coverage) -> Any:  # noqa: ANN401 - coverage.inorout.InOrOut
     except Exception as error:
         raise UnsupportedError(f"the rules of this coverage.py cannot be asked: {error!r}") from error
     return rules
+
+
+class ReportingCoverage(WatchedCoverage):
+    """A Coverage that parses each source file once, however many reports are made of it."""
+
+    def _get_file_reporter(self, morf: Any) -> Any:  # noqa: ANN401 - coverage's FileReporter
+        parsed: dict[Any, Any] = self.__dict__.setdefault("_vmpilot_cov_parsed", {})
+        if morf not in parsed:
+            parsed[morf] = super()._get_file_reporter(morf)
+        return parsed[morf]
+
+
+def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Analyse each file that reports of *cov* would show.
+
+    Yields the file's path, coverage's ``Analysis`` of all data together, and one for each context alone.
+    """
+    from coverage.report_core import get_analysis_to_report
+    from coverage.results import analysis_from_file_reporter
+
+    data = cov.get_data()
+    for reporter, analysis in get_analysis_to_report(cov, None):
+        alone = {}
+        for context in contexts:
+            data.set_query_context(context)
+            alone[context] = analysis_from_file_reporter(data, cov.config.precision, reporter, reporter.filename)
+        data.set_query_contexts(None)
+        yield reporter.filename, analysis, alone

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,11 +14,12 @@ from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
 from server_hook import announce, segment
-from server_hook.segment import Part, Source
+from server_hook.segment import Label, Part, Source
 
 PIPELINE_FILE = ".coverage.pipeline"
 TABLE = "vmpilot_cov_source"
-"""Our own table in a published file: origin, path and fingerprint. coverage.py reads past it, and drops it on combine."""
+"""Our own table in a published file: origin, path, fingerprint, and the identity of the working folder that published
+it. coverage.py reads past it, and drops it on combine."""
 
 LOCK_WAIT_S = 10.0
 
@@ -26,12 +27,16 @@ ByContext: TypeAlias = dict[str, dict[Source, segment.Measured]]
 """What was measured, by context (the origins are contexts, too) and source."""
 
 
+Marks: TypeAlias = dict[tuple[str, str], str]
+"""Fingerprints by context and path."""
+
+
 def publish_pipeline(data_folder: str) -> str:
     """Publish ``.coverage.pipeline`` as the union of all pipeline processes recorded beside it; return its path."""
     target = os.path.join(data_folder, PIPELINE_FILE)
     with lock(data_folder):
         keep_foreign(target, data_folder)
-        parts = [part for part in read_parts(Path(data_folder)) if part.origin == "pipeline"]
+        parts = [part for part in read_parts(Path(data_folder)) if part.label.origin == "pipeline"]
         write_data_file(target, newest(parts))
     return target
 
@@ -55,10 +60,15 @@ def newest(parts: Iterable[Part]) -> ByContext:
     for part in parts:
         for source, measured in part.files.items():
             if source.fingerprint == latest[source.path][1]:
-                for context in dict.fromkeys((part.origin, part.context or part.origin)):
+                for context in contexts_of(part.label):
                     files = united.setdefault(context, {})
                     files[source] = segment.join(files.get(source), measured)
     return united
+
+
+def contexts_of(label: Label) -> Iterable[str]:
+    """Name the coverage contexts that a label's lines appear under: its origin, and its own context if it has one."""
+    return dict.fromkeys((label.origin, label.context or label.origin))
 
 
 def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
@@ -74,19 +84,14 @@ def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = (
     """
     aside = os.path.join(os.path.dirname(target), announce.WORKING_FOLDER, f"publish-{os.getpid()}.tmp")
     os.makedirs(os.path.dirname(aside), exist_ok=True)
-    branch = any(isinstance(measured, set) for files in united.values() for measured in files.values())
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
         data = CoverageData(basename=aside)
-        for context, files in united.items():
-            data.set_context(context)
-            _add(data, files, branch=branch)
-        data.set_context("")
-        data.touch_files(list(untouched))
+        fill(data, united, untouched)
         data.write()
         data.close(force=True)
-        _write_fingerprints(aside, united)
+        _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)))
         os.replace(aside, target)
     except (CoverageException, sqlite3.Error) as error:
         raise OSError(f"{target} cannot be written: {error}") from error
@@ -95,19 +100,41 @@ def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = (
             os.unlink(aside)
 
 
-def read_fingerprints(path: Path) -> dict[tuple[str, str], str] | None:
+def folder_identity(data_folder: str) -> str:
+    """Return the name that the working folder of *data_folder* gave itself, made once."""
+    path = os.path.join(data_folder, announce.WORKING_FOLDER, "identity")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with contextlib.suppress(FileExistsError), open(path, "x", encoding="utf-8") as file:
+        file.write(os.urandom(8).hex())
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def is_published_here(path: str, data_folder: str) -> bool:
+    """Tell whether a data file was published out of the segments beside it, so that nothing is lost with it."""
+    return _select(Path(path), "folder") == [(folder_identity(data_folder),)]
+
+
+def read_fingerprints(path: Path) -> Marks | None:
     """Read our own table of a published file: (context, path) -> fingerprint; None when it has none."""
+    rows = _select(path, "context, path, fingerprint")
+    return None if rows is None else {(context, file): mark for context, file, mark in rows}
+
+
+def _select(path: Path, columns: str) -> list[tuple[str, ...]] | None:
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as base:
-            rows = base.execute(f"SELECT context, path, fingerprint FROM {TABLE}").fetchall()  # noqa: S608 - constant
+            return base.execute(f"SELECT DISTINCT {columns} FROM {TABLE}").fetchall()  # noqa: S608 - constants
     except sqlite3.Error:
         return None
-    return {(context, file): mark for context, file, mark in rows}
 
 
 def keep_foreign(target: str, data_folder: str) -> None:
-    """Take a data file that is not our publication among the segments before it is published over."""
-    if not os.path.exists(target) or read_fingerprints(Path(target)) is not None:
+    """Take a data file that was not published here (but copied, or made by coverage.py) among the segments.
+
+    It is about to be published over, and may be the only copy.
+    """
+    if not os.path.exists(target) or is_published_here(target, data_folder):
         return
     kept = announce.make_folder(data_folder, f"kept-{int(os.stat(target).st_mtime_ns):x}")
     os.replace(target, os.path.join(kept, os.path.basename(target)))
@@ -133,19 +160,25 @@ def lock(data_folder: str) -> Iterator[None]:
         yield
 
 
-def _add(data: CoverageData, files: Mapping[Source, segment.Measured], *, branch: bool) -> None:
-    by_path: dict[str, segment.Measured] = {}
-    for source, measured in files.items():
-        by_path[source.path] = segment.join(by_path.get(source.path), measured)
-    if branch:
-        data.add_arcs({path: segment.to_arcs(measured) for path, measured in by_path.items()})
-    else:
-        data.add_lines({path: segment.line_numbers(segment.to_lines(each)) for path, each in by_path.items()})
-    data.add_file_tracers({source.path: source.tracer for source in files if source.tracer})
+def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -> None:
+    """Put what was measured into a CoverageData, each context under its name."""
+    branch = any(isinstance(measured, set) for files in united.values() for measured in files.values())
+    for context, files in united.items():
+        by_path: dict[str, segment.Measured] = {}
+        for source, measured in files.items():
+            by_path[source.path] = segment.join(by_path.get(source.path), measured)
+        data.set_context(context)
+        if branch:
+            data.add_arcs({path: segment.to_arcs(each) for path, each in by_path.items()})
+        else:
+            data.add_lines({path: segment.line_numbers(segment.to_lines(each)) for path, each in by_path.items()})
+        data.add_file_tracers({source.path: source.tracer for source in files if source.tracer})
+    data.set_context("")
+    data.touch_files(list(untouched))
 
 
-def _write_fingerprints(path: str, united: ByContext) -> None:
-    rows = [(context, source.path, source.fingerprint) for context, files in united.items() for source in files]
+def _write_fingerprints(path: str, united: ByContext, folder: str) -> None:
+    rows = [(context, each.path, each.fingerprint, folder) for context, files in united.items() for each in files]
     with contextlib.closing(sqlite3.connect(path)) as base, base:
-        base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT)")
-        base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?)", rows)  # noqa: S608 - constant
+        base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT)")
+        base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?)", rows)  # noqa: S608 - constant

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from server_hook import announce, control, coverage_private, segment
 from server_hook.fingerprint import fingerprint
 from server_hook.problems import HookError, log_problem
+from server_hook.segment import Label
 from server_hook.settings import Settings, apply_settings, open_coverage
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ class Recorder:
         """
         self.settings = settings
         self.data_folder = data_folder
-        self.origin = origin
-        self.context = ""
+        self.label = Label(origin)
         self.session = session
         self.pid = os.getpid()
         self.id = f"{os.getpid()}-{os.urandom(4).hex()}"
@@ -75,7 +75,7 @@ class Recorder:
         self.rest_s = 0.0
         self._lock = _new_lock()
         self._parts: list[segment.Part] = []
-        self._seen: dict[tuple[str, str], dict[str, Measured]] = {}
+        self._seen: dict[Label, dict[str, Measured]] = {}
         self._fingerprints: dict[str, str] = {}
         self._started_at = time.time()
 
@@ -100,13 +100,18 @@ class Recorder:
         _current = self
         _thread.start_new_thread(self._run, ())
 
-    def switch(self, origin: str, context: str = "") -> None:
-        """Count what is measured from now on for another origin or context."""
-        if (origin, context) == (self.origin, self.context):
+    @property
+    def origin(self) -> str:
+        """The origin that is counted for now."""
+        return self.label.origin
+
+    def switch(self, label: Label) -> None:
+        """Count what is measured from now on under another label."""
+        if label == self.label:
             return
         with self._locked():
             self._cut()
-            self.origin, self.context = origin, context
+            self.label = label
         if self.core == "sysmon":
             import sys
 
@@ -172,7 +177,7 @@ class Recorder:
     def heir(self) -> Recorder:
         """Make the recorder of a forked child: measured alike, for the same origin, in a folder of its own."""
         child = Recorder(self.settings, self.data_folder, self.origin, self.session)
-        child.context = self.context
+        child.label = self.label
         return child
 
     def resume(self) -> None:
@@ -267,7 +272,7 @@ class Recorder:
         if not filled:
             return
         part = self._open_part()
-        seen = self._seen.setdefault((self.origin, self.context), {})
+        seen = self._seen.setdefault(self.label, {})
         tracers = coverage_private.file_tracers(self.cov)
         for path, lines in filled:
             copied = lines.copy()
@@ -288,10 +293,10 @@ class Recorder:
 
     def _open_part(self) -> segment.Part:
         for part in self._parts:
-            if (part.origin, part.context) == (self.origin, self.context):
+            if part.label == self.label:
                 return part
         now = time.time()
-        self._parts.append(segment.Part(self.origin, self.context, begun=now, ended=now))
+        self._parts.append(segment.Part(self.label, begun=now, ended=now))
         return self._parts[-1]
 
     def _open_channel(self) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -38,12 +38,21 @@ class Source:
     """The coverage plugin that measured it; empty for plain Python."""
 
 
-@dataclass
-class Part:
-    """What was measured for one origin and one context, over one span of time."""
+@dataclass(frozen=True)
+class Label:
+    """What lines are counted for."""
 
     origin: str
     context: str = ""
+    startup: bool = False
+    """Whether they ran while modules were imported, before anything was asked of them."""
+
+
+@dataclass
+class Part:
+    """What was measured under one label, over one span of time."""
+
+    label: Label
     begun: float = 0.0
     """When the span began and ended, in seconds since the epoch."""
     ended: float = 0.0
@@ -151,8 +160,7 @@ def read_folder(folder: Path) -> Iterator[tuple[Path, list[Part] | TornError]]:
 
 def _encode_part(part: Part) -> dict[str, object]:
     return {
-        "origin": part.origin,
-        "context": part.context,
+        **asdict(part.label),
         "begun": part.begun,
         "ended": part.ended,
         "files": [[*_encode_source(source), _encode_measured(what)] for source, what in part.files.items()],
@@ -171,7 +179,8 @@ def _decode_part(raw: dict[str, object]) -> Part:
     files = raw["files"]
     if not isinstance(files, list):
         raise TypeError("files")
-    part = Part(str(raw["origin"]), str(raw["context"]), float(str(raw["begun"])), float(str(raw["ended"])))
+    label = Label(str(raw["origin"]), str(raw["context"]), bool(raw["startup"]))
+    part = Part(label, float(str(raw["begun"])), float(str(raw["ended"])))
     for path, fingerprint, tracer, measured in files:
         part.add(Source(path, fingerprint, tracer), _decode_measured(measured))
     return part

@@ -53,7 +53,8 @@ class Settings:
     @classmethod
     def from_record(cls, raw: Mapping[str, Any]) -> Settings:
         """Rebuild settings from their JSON form in a process's record."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
+        values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
+        return cls(**values)
 
 
 def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> Settings:

@@ -1,0 +1,1 @@
+"""A small server for pipelines that speaks the chat API of OpenAI."""

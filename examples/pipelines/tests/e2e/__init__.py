@@ -1,0 +1,1 @@
+"""End-to-end tests: they come from outside, over HTTP or by the command line."""

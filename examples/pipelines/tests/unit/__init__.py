@@ -1,0 +1,1 @@
+"""Unit tests: they call the assistant in this process."""

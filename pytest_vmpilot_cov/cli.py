@@ -1,0 +1,224 @@
+"""The command ``vmpilot-cov``: what each subcommand is called, takes and returns."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model import Options, ReportRequest, Setting
+from pytest_vmpilot_cov.options import (
+    FILE_KINDS,
+    TERMINAL_KINDS,
+    OptionError,
+    make_options,
+    parse_fail_under,
+    parse_report,
+    parse_require,
+    report_request,
+)
+from server_hook.problems import HookError
+
+FAILED, MISUSED = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code: 0, 1 where the threshold failed or nothing was there, 2 for misuse."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    words, command = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
+    parsed = build_parser().parse_args(words)
+    parsed.command = command
+    act: Callable[[argparse.Namespace], int] = parsed.act
+    try:
+        return act(parsed)
+    except (OptionError, HookError) as error:
+        print(f"vmpilot-cov: {error}", file=sys.stderr)
+        return MISUSED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the whole command."""
+    parser = argparse.ArgumentParser(
+        prog="vmpilot-cov",
+        description="Coverage of unit tests, E2E tests and the live pipeline server, judged together.",
+        epilog="example: vmpilot-cov serve -- python -m uvicorn main:app --port 9099",
+    )
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_serve(verbs)
+    _add_run(verbs)
+    _add_combine(verbs)
+    _add_report(verbs)
+    status = _verb(verbs, "status", _status, "show which processes are recording", "vmpilot-cov status")
+    erase = _verb(verbs, "erase", _erase, "delete our data files and segments, nothing else", "vmpilot-cov erase")
+    for verb in (status, erase):
+        verb.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data folders, instead of the usual ones")
+    demo = _verb(verbs, "demo", _demo, "measure the example that comes with the package", "vmpilot-cov demo")
+    demo.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", default=75.0, help="threshold")
+    return parser
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    act: Callable[[argparse.Namespace], int],
+    text: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: {example}")
+    verb.set_defaults(act=act)
+    verb.add_argument("--config", metavar="PATH", default="", help="configuration, or the folder that holds it")
+    return verb
+
+
+def _add_serve(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _verb(
+        verbs,
+        "serve",
+        _serve,
+        "run a server and record it as pipeline; signals and the exit code pass through",
+        "vmpilot-cov serve -- python -m uvicorn main:app --port 9099",
+    )
+
+
+def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = _verb(
+        verbs,
+        "run",
+        _run,
+        "run any command; its Python processes are added to .coverage.tests",
+        "vmpilot-cov run --origin e2e -- ./tests/scripts/chat.sh",
+    )
+    run.add_argument("--origin", choices=("unit", "e2e"), default="e2e", help="whose data it is (default e2e)")
+
+
+def _add_combine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    combine = _verb(
+        verbs,
+        "combine",
+        _combine,
+        "ask live servers, combine what is there into .coverage, and judge it",
+        "vmpilot-cov combine -f 75",
+    )
+    _add_judging(combine)
+    combine.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data files or folders, and no others")
+
+
+def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    report = _verb(
+        verbs,
+        "report",
+        _report,
+        "report on what lies here, without asking servers and without writing data files",
+        "vmpilot-cov report --cov-report=term-missing",
+    )
+    _add_judging(report)
+    report.set_defaults(paths=[])
+
+
+def _add_judging(verb: argparse.ArgumentParser) -> None:
+    kinds = ", ".join(TERMINAL_KINDS + FILE_KINDS)
+    verb.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", help="threshold in percent")
+    verb.add_argument(
+        "--cov-report", action="append", type=parse_report, metavar="TYPE", default=[], help=f"reports: {kinds}"
+    )
+    verb.add_argument("--require", action="append", metavar="ORIGIN", default=[], help="origins that must have data")
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.serving import serve
+
+    options = _options(parsed)
+    return serve(options, parsed.command or _misuse("serve", "python -m uvicorn main:app"))
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.serving import run
+
+    options = _options(parsed)
+    return run(options, parsed.origin, parsed.command or _misuse("run", "./tests/scripts/chat.sh"))
+
+
+def _combine(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.collect import Scope
+    from pytest_vmpilot_cov.verdict import reach_verdict
+
+    for path in parsed.paths:
+        if not path.exists():
+            raise OptionError(say("data-unreadable", path=path, why="there is no such file or folder"))
+    options = _options(parsed)
+    return _show(options, reach_verdict(options, scope=Scope(only=tuple(parsed.paths))))
+
+
+def _report(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.collect import Scope
+    from pytest_vmpilot_cov.verdict import reach_verdict
+
+    options = _options(parsed)
+    return _show(options, reach_verdict(options, scope=Scope(ask=False), keep=False))
+
+
+def _show(options: Options, outcome: object) -> int:
+    from pytest_vmpilot_cov.report.terminal import section
+    from pytest_vmpilot_cov.verdict import Outcome
+
+    assert isinstance(outcome, Outcome)
+    if not outcome.figures.total.reached:
+        for problem in outcome.problems:
+            print(f"vmpilot-cov: {problem}", file=sys.stderr)
+        places = ", ".join(dict.fromkeys(str(place.value) for place in options.places))
+        config = options.settings.config_file or options.settings.folder
+        print(f"vmpilot-cov: {say('nothing-to-combine', places=places, config=config)}", file=sys.stderr)
+        return FAILED
+    for line in section(outcome, options):
+        print(line.text)
+    return 0 if outcome.verdict.passed else FAILED
+
+
+def _status(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.status import status_lines
+
+    for line in status_lines(_options(parsed), parsed.paths):
+        print(line)
+    return 0
+
+
+def _erase(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.erase import erase
+
+    for line in erase(_options(parsed), parsed.paths):
+        print(line)
+    return 0
+
+
+def _demo(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.demo import run_demo
+
+    return run_demo(parsed.fail_under)
+
+
+def _options(parsed: argparse.Namespace) -> Options:
+    """Resolve what was typed, with the configuration of the folder where the command was typed."""
+    from server_hook.configuration import find_config, locate
+
+    here = Path.cwd()
+    config = locate(parsed.config)[0] or parsed.config if parsed.config else find_config(str(here)) or str(here)
+    fail_under = getattr(parsed, "fail_under", None)
+    asked = [report_request(kind, dest) for kind, dest in getattr(parsed, "cov_report", ()) if kind]
+    return make_options(
+        Path(locate(config)[1]),
+        config,
+        fail_under=None if fail_under is None else Setting(fail_under, "the command line"),
+        reports=tuple(asked) or (ReportRequest("term"),),
+        require=parse_require(getattr(parsed, "require", ()), "--require"),
+    )
+
+
+def _misuse(verb: str, example: str) -> NoReturn:
+    raise OptionError(say("command-missing", verb=verb, example=example))

@@ -1,0 +1,75 @@
+"""Parts -> Combined: a pure union, cut down to the project's files as they are now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import cache
+
+from pytest_vmpilot_cov.model import Combined, LeftOut
+from server_hook import segment
+from server_hook.fingerprint import fingerprint
+from server_hook.publish import ByContext, contexts_of
+from server_hook.segment import Label, Part, Source
+
+
+def combine(
+    parts: Iterable[Part],
+    *,
+    project_files: Iterable[str],
+    is_project_file: Callable[[str], bool],
+) -> Combined:
+    """Unite parts, leave out stale files, and set aside files that are none of the project's.
+
+    Args:
+        parts: what was collected, in any order; the result does not depend on it.
+        project_files: the project's source files, never-imported ones included.
+        is_project_file: whether the configuration asks for the file at a path.
+    """
+    now = cache(fingerprint)
+    ours = cache(is_project_file)
+    counted: ByContext = {}
+    stale: dict[tuple[str, str], segment.Lines] = {}
+    foreign: set[str] = set()
+    oldest: dict[str, float] = {}
+    for part in share_startup(list(parts)):
+        origin = part.label.origin
+        for source, measured in part.files.items():
+            if not ours(source.path):
+                foreign.add(source.path)
+            elif not os.path.isfile(source.path) or (source.fingerprint and source.fingerprint != now(source.path)):
+                key = (source.path, origin)
+                stale[key] = stale.get(key, 0) | segment.to_lines(measured)
+            else:
+                for context in contexts_of(part.label):
+                    files = counted.setdefault(context, {})
+                    files[source] = segment.join(files.get(source), measured)
+                oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
+    reached = {source.path for files in counted.values() for source in files}
+    return Combined(
+        counted=counted,
+        untouched=frozenset(project_files) - reached,
+        stale=tuple(LeftOut(path, origin, lines.bit_count()) for (path, origin), lines in sorted(stale.items())),
+        foreign=tuple(sorted(foreign)),
+        oldest=oldest,
+    )
+
+
+def share_startup(parts: list[Part]) -> list[Part]:
+    """Count what ran while test files were imported for each origin whose tests run code of the same file.
+
+    A module is imported once, by whichever test file comes first; without this the order of the tests would decide
+    whose its ``def`` lines are.
+    """
+    used: dict[str, set[Source]] = {}
+    for part in parts:
+        if not part.label.startup:
+            used.setdefault(part.label.origin, set()).update(part.files)
+    shared = [
+        Part(Label(origin), part.begun, part.ended, files)
+        for part in parts
+        if part.label.startup
+        for origin in used.keys() - {part.label.origin, "pipeline"}
+        if (files := {source: measured for source, measured in part.files.items() if source in used[origin]})
+    ]
+    return parts + shared

@@ -1,0 +1,109 @@
+"""The demo: the example's server, unit tests, E2E tests and scripts, measured and judged in a temporary copy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.options import OptionError
+from server_hook.startup import VARIABLE
+
+PATIENCE_S = 60.0
+"""How long the server may take to answer, and to end."""
+LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".coverage", ".coverage.*", ".vmpilot-cov", "deployed", "htmlcov")
+
+
+def run_demo(fail_under: float) -> int:
+    """Run the demo on a free port; return the exit code of its pytest session.
+
+    Raises:
+        OptionError: when something that the example needs is not installed, or its server does not start.
+    """
+    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise OptionError(say("demo-needs", missing=" and ".join(missing)))
+    project = Path(tempfile.mkdtemp(prefix="vmpilot-cov-demo-")).resolve()
+    shutil.copytree(find_example(), project, dirs_exist_ok=True, ignore=LEFT_BEHIND)
+    _run([sys.executable, "deploy.py"], project)
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "server.main:app", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {**os.environ, VARIABLE: str(project)}
+    print(f"The example in {project}\n$ {VARIABLE}=. {' '.join(['python', *command[1:]])} &", flush=True)
+    with _server(command, environment, project, f"http://127.0.0.1:{port}/") as url:
+        code = _pytest(project, url.rstrip("/"), fail_under)
+    print(f"\nThe HTML report is {project / 'htmlcov' / 'index.html'}; the server has been stopped.")
+    return code
+
+
+def find_example() -> Path:
+    """Find the example: in the checkout, or where the wheel has put it."""
+    here = Path(__file__).resolve().parent
+    checkout = here.parent / "examples" / "pipelines"
+    return checkout if checkout.is_dir() else here / "example"
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _pytest(project: Path, url: str, fail_under: float) -> int:
+    words = ["-m", "pytest", "--vmpilot-cov", f"--cov-fail-under={fail_under:g}", "--cov-report=term"]
+    words += ["--cov-report=html", "-p", "no:cacheprovider"]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PIPELINES_URL": url, "PYTHON": sys.executable, "PATH": path}
+    environment.pop(VARIABLE, None)
+    print(f"$ pytest {' '.join(words[2:-2])}", flush=True)
+    return subprocess.run([sys.executable, *words], cwd=project, env=environment, check=False).returncode  # noqa: S603
+
+
+@contextmanager
+def _server(command: list[str], environment: Mapping[str, str], folder: Path, url: str) -> Iterator[str]:
+    """Run the server until the block is left; wait until it answers."""
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own example
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait_until_it_answers(process, url, log)
+            yield url
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - an http address of our own
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    raise OptionError(say("demo-server", url=url, output=last))
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise OptionError(say("demo-server", url="deploy.py", output=done.stderr.strip()))

@@ -1,0 +1,48 @@
+"""Delete what this project has written, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pytest_vmpilot_cov.collect import folder_of
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model import TESTS_FILE, Options
+from pytest_vmpilot_cov.report.terminal import command_of
+from server_hook import announce, publish
+
+
+def erase(options: Options, paths: Sequence[Path]) -> Iterator[str]:
+    """Erase the data of the given places, or of the project; yield what was done.
+
+    A process that is still recording keeps its segments: it would never write them again.
+    """
+    folders = [folder_of(path) for path in paths] or [options.data_folder, Path(options.settings.folder)]
+    for folder in dict.fromkeys(path.resolve() for path in folders):
+        names = [folder / TESTS_FILE, folder / publish.PIPELINE_FILE]
+        if folder == options.data_folder.resolve():
+            names.append(Path(options.settings.data_file))
+        for path in names:
+            if path.exists() and publish.read_fingerprints(path) is not None:
+                path.unlink(missing_ok=True)
+                yield f"erased {path}"
+            elif path.exists():
+                yield f"kept {path}: it was not written by vmpilot-cov"
+        yield from _erase_segments(folder)
+
+
+def _erase_segments(folder: Path) -> Iterator[str]:
+    gone = 0
+    for process in announce.process_folders(folder):
+        record = announce.read_record(process)
+        if record is not None and announce.life_of(record, announce.heartbeat_age_s(process)) != "dead":
+            yield say("still-recording", pid=record.pid, command=command_of(record))
+        elif not process.name.startswith("kept-"):
+            shutil.rmtree(process, ignore_errors=True)
+            gone += 1
+    working = folder / announce.WORKING_FOLDER
+    if working.exists() and not any(announce.process_folders(folder)):
+        shutil.rmtree(working, ignore_errors=True)
+    if gone:
+        yield f"erased the segments of {gone} {'process' if gone == 1 else 'processes'} in {working}"

@@ -1,0 +1,84 @@
+"""Combined -> Figures: count, by coverage.py's own rules, what each origin reached and what all of them did."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from coverage.exceptions import CoverageException, NoDataError
+
+from pytest_vmpilot_cov.model import ORIGINS, Combined, Figures, Options, Row
+from server_hook import coverage_private, publish
+from server_hook.coverage_private import ReportingCoverage
+from server_hook.settings import apply_settings
+
+NOTHING = Row("combined", 0, 0, 0, 0.0, 0)
+
+
+@contextlib.contextmanager
+def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverage]:
+    """Open a Coverage that holds all that was counted, for coverage.py's own reports.
+
+    coverage.py names files, and writes reports, relative to the working folder: for as long as this is open that is
+    the root, wherever the session was started.
+    """
+    with contextlib.chdir(options.root):
+        cov = ReportingCoverage(data_file=None, config_file=options.settings.config_file or False)
+        apply_settings(cov, options.settings)
+        cov.set_option("paths", {})
+        cov.set_option("report:ignore_errors", True)  # noqa: FBT003 - one broken file must not hide the others
+        cov.set_option("report:precision", options.precision)
+        data = cov.get_data()
+        publish.fill(data, combined.counted, combined.untouched)
+        try:
+            yield cov
+        finally:
+            data.close(force=True)
+
+
+def count(cov: ReportingCoverage) -> Figures:
+    """Count statements, and branches where they were measured, for each origin and for all together."""
+    present = [origin for origin in ORIGINS if origin in cov.get_data().measured_contexts()]
+    numbers: dict[str, Any] = {}
+    lines: dict[str, dict[str, tuple[int, ...]]] = {}
+    try:
+        for path, together, alone in coverage_private.analyses(cov, present):
+            _add(numbers, "combined", together)
+            for origin, analysis in alone.items():
+                _add(numbers, origin, analysis)
+            reached = {origin: tuple(sorted(_reached(analysis))) for origin, analysis in alone.items()}
+            lines[path] = {origin: numbers for origin, numbers in reached.items() if numbers}
+    except NoDataError:
+        return Figures((), NOTHING, {})
+    except CoverageException as error:
+        return Figures((), NOTHING, {}, problem=" ".join(str(error).split()))
+    rows = tuple(_row(origin, numbers[origin], lines) for origin in present if origin in numbers)
+    return Figures(rows, _row("combined", numbers["combined"], lines) if numbers else NOTHING, lines)
+
+
+def _add(numbers: dict[str, Any], name: str, analysis: Any) -> None:  # noqa: ANN401 - coverage's Analysis
+    numbers[name] = numbers[name] + analysis.numbers if name in numbers else analysis.numbers
+
+
+def _reached(analysis: Any) -> set[int]:  # noqa: ANN401 - coverage's Analysis
+    return set(analysis.statements) - set(analysis.missing)
+
+
+def _row(origin: str, numbers: Any, lines: dict[str, dict[str, tuple[int, ...]]]) -> Row:  # noqa: ANN401
+    reaching = [by for by in lines.values() if origin in by or (origin == "combined" and by)]
+    only = sum(
+        len(set(by[origin]).difference(*(other for name, other in by.items() if name != origin)))
+        for by in reaching
+        if origin in by
+    )
+    return Row(origin, len(reaching), numbers.n_statements, numbers.n_executed, float(numbers.pc_covered), only)
+
+
+def shown_path(path: str, root: Path) -> str:
+    """Name a file as reports do: relative to the root where it lies below it."""
+    try:
+        return str(Path(path).relative_to(root))
+    except ValueError:
+        return path

@@ -1,0 +1,48 @@
+"""Every warning and error of the plugin and the command, once, with its slug; docs/messages.md explains each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_TEXTS: Final = {
+    "fail-under-range": "fail_under={value} (from {where}) is not a percentage; use 0 to 100",
+    "origin-unknown": "{value!r} (from {where}) is no origin; use unit, e2e or pipeline, several with commas",
+    "report-unknown": "--cov-report={value} is not a report; use {known}, file kinds with :DEST",
+    "setting-unknown": "[vmpilot_cov] {name} in {where} is no setting; known are {known}",
+    "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",
+    "data-unreadable": "{path} cannot be read as coverage data and does not count: {why}",
+    "data-empty": "{path} holds no executed line; was the process measured with the right source?",
+    "segment-torn": "{path} of process {process} does not count: {why}",
+    "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
+    "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
+    "counted is what it wrote {age} ago",
+    "pipeline-none": "no data of a pipeline server; start it with VMPILOT_COV={config} in its environment",
+    "origin-required": "no executed line came from {origin}, which --vmpilot-cov-require asks for",
+    "nothing-measured": "nothing was measured: no statement of {source} was executed",
+    "source-empty": "the source {source} (from {where}) holds no Python file; see [run] source",
+    "cannot-count": "coverage.py could not count: {why}",
+    "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
+    "collector-running": "coverage.py measures this process already ({who}); "
+    "the session does not measure and does not judge; leave one of the two out",
+    "already-recording": "this process is a recorded pipeline server already; pytest --vmpilot-cov needs its own",
+    "stale-source": "{lines} lines that {origin} reached in {path} do not count: the file has changed since",
+    "command-missing": "{verb} needs a command after --, as in: vmpilot-cov {verb} -- {example}",
+    "command-not-found": "{command} cannot be started: {why}",
+    "nothing-recorded": "{program} ran, but none of its processes recorded anything in {folder}; "
+    "is pytest-vmpilot-cov installed in the Python that runs it, and does it run files of [run] source?",
+    "nothing-to-combine": "there is no data to combine in {places}; run pytest --vmpilot-cov, or a server with "
+    "VMPILOT_COV={config}",
+    "demo-needs": "the demo needs {missing}; install it with: pip install 'pytest-vmpilot-cov[demo]'",
+    "demo-server": "the demo's server did not come up at {url}; its last output:\n{output}\n",
+    "still-recording": "process {pid} ({command}) is still recording; its data stays, stop it first",
+    "script-not-bash": "{path} cannot be run: {why}",
+    "server-command-missing": "no server command was given and {where} names none; "
+    "add server_command to its section [vmpilot_cov], or type the command",
+}
+
+SLUGS: Final = frozenset(_TEXTS)
+
+
+def say(slug: str, /, **values: object) -> str:
+    """Return the message of a slug with its values filled in, the slug at its end."""
+    return f"{_TEXTS[slug].format(**values)} ({slug})"

@@ -1,0 +1,167 @@
+"""The frozen values that travel along the way: options, deliveries, what was combined, figures, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from server_hook.announce import Life, Record
+from server_hook.publish import ByContext
+from server_hook.segment import Part
+from server_hook.settings import Settings
+
+T = TypeVar("T")
+
+ORIGINS = ("unit", "e2e", "pipeline")
+TESTS_FILE = ".coverage.tests"
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """A value with the place where somebody set it."""
+
+    value: T
+    where: str = "default"
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """One report that was asked for: ``--cov-report=KIND[:DEST]``."""
+
+    kind: str
+    dest: str = ""
+    skip_covered: bool = False
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that a session or a command was told, resolved once."""
+
+    root: Path
+    """What relative destinations and places are read against."""
+    settings: Settings
+    fail_under: Setting[float | None]
+    precision: int
+    reports: tuple[ReportRequest, ...] = ()
+    places: tuple[Setting[Path], ...] = ()
+    """Where data of pipeline servers may lie: data files or folders."""
+    require: frozenset[str] = frozenset()
+    """Origins without which there is no passing."""
+    append: bool = False
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder of ``.coverage``, which holds ``.vmpilot-cov`` too."""
+        return Path(self.settings.data_file).parent
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one announced process gave: its answer to a dump, or the fact that it gave none."""
+
+    record: Record
+    life: Life
+    folder: Path
+    """Where the process keeps its record and its segments."""
+    answered: bool = False
+    problem: str = ""
+    """Why a live process did not answer, or what it said is wrong."""
+    executed: bool = False
+    """Whether any line that it executed was found."""
+    newest: float = 0.0
+    """When its last segment ended, in seconds since the epoch; 0 where there is none."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A coverage data file that was read beside the segments."""
+
+    path: Path
+    written: float
+    """When, in seconds since the epoch."""
+    published: bool = False
+    """Whether it is a publication of ours, which knows its fingerprints."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """All that was found: parts of every process, who delivered, and what could not be read."""
+
+    parts: tuple[Part, ...]
+    deliveries: tuple[Delivery, ...] = ()
+    data_files: tuple[DataFile, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Lines that do not count because their file has changed since they were measured."""
+
+    path: str
+    origin: str
+    lines: int
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The union of all parts, cut down to the project's files as they are now."""
+
+    counted: ByContext
+    untouched: frozenset[str]
+    """Source files of the project that nobody ever imported."""
+    stale: tuple[LeftOut, ...] = ()
+    foreign: tuple[str, ...] = ()
+    """Measured files that are none of the project's: listed, not counted."""
+    oldest: Mapping[str, float] = field(default_factory=dict)
+    """When the oldest counted part of each origin begun, in seconds since the epoch."""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one origin, or all of them together, reached; every row has the same statements."""
+
+    origin: str
+    files: int
+    statements: int
+    reached: int
+    percent: float
+    only_here: int
+    """Statements that no other origin reached; 0 in the combined row."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The rows, and for each file the lines that each origin reached."""
+
+    rows: tuple[Row, ...]
+    total: Row
+    lines: Mapping[str, Mapping[str, tuple[int, ...]]]
+    """Path -> origin -> reached statements, ascending."""
+    problem: str = ""
+    """Why coverage.py could not count, if it could not."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of the verdict."""
+
+    name: str
+    passed: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement: it passes when every check does."""
+
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+    percent: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)

@@ -1,0 +1,37 @@
+"""Whose test is it: ``unit`` or ``e2e``, by marker or by path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+
+@dataclass(frozen=True)
+class OriginRules:
+    """What makes a test an E2E test."""
+
+    root: Path
+    """What the patterns are read against."""
+    patterns: tuple[str, ...] = ()
+    """Folders or patterns of ``[vmpilot_cov] e2e``; without any, every folder that is named ``e2e``."""
+
+    def of_path(self, path: Path) -> str:
+        """Return the origin of what the test file or folder at *path* runs."""
+        try:
+            relative = path.relative_to(self.root)
+        except ValueError:
+            relative = path
+        if not self.patterns:
+            return "e2e" if "e2e" in relative.parts else "unit"
+        candidates = [str(relative), *(str(parent) for parent in relative.parents)]
+        wanted = [pattern.rstrip("/").removeprefix("./") for pattern in self.patterns]
+        return "e2e" if any(fnmatch(name, pattern) for name in candidates for pattern in wanted) else "unit"
+
+    def of_item(self, item: pytest.Item) -> str:
+        """Return the origin of what a test runs; its marker goes before its path."""
+        return "e2e" if item.get_closest_marker("e2e") else self.of_path(item.path)

@@ -1,0 +1,64 @@
+"""The JSON report: coverage.py's own schema, with one key ``vmpilot_cov`` beside it (docs/json.md)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_vmpilot_cov.figures import shown_path
+from pytest_vmpilot_cov.model import Options
+
+if TYPE_CHECKING:
+    from pytest_vmpilot_cov.verdict import Outcome
+
+FORMAT = 1
+
+
+def add_origins(path: Path, options: Options, outcome: Outcome) -> None:
+    """Add our key to a JSON report that coverage.py has written."""
+    report = json.loads(path.read_text("utf-8"))
+    report["vmpilot_cov"] = origins_of(options, outcome)
+    indent = 4 if "\n" in path.read_text("utf-8").strip() else None
+    path.write_text(json.dumps(report, indent=indent), encoding="utf-8")
+
+
+def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
+    """Put the figures, the processes and the verdict into plain values."""
+    figures, verdict = outcome.figures, outcome.verdict
+    return {
+        "format": FORMAT,
+        "origins": {row.origin: _without(asdict(row), "origin") for row in figures.rows},
+        "combined": _without(asdict(figures.total), "origin", "only_here"),
+        "files": {
+            shown_path(path, options.root): {origin: list(numbers) for origin, numbers in by.items()}
+            for path, by in figures.lines.items()
+        },
+        "stale": [{**asdict(left), "path": shown_path(left.path, options.root)} for left in outcome.combined.stale],
+        "foreign": list(outcome.combined.foreign),
+        "processes": [
+            {
+                "id": each.record.id,
+                "pid": each.record.pid,
+                "origin": each.record.origin,
+                "command": list(each.record.command),
+                "life": each.life,
+                "answered": each.answered,
+                "problem": each.problem,
+                "newest": each.newest,
+            }
+            for each in outcome.collected.deliveries
+        ],
+        "verdict": {
+            "passed": verdict.passed,
+            "fail_under": options.fail_under.value,
+            "fail_under_from": options.fail_under.where,
+            "checks": [asdict(check) for check in verdict.checks],
+            "warnings": list(verdict.warnings),
+        },
+    }
+
+
+def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}

@@ -1,0 +1,142 @@
+"""The section in the terminal: who reached what, which servers delivered, and the verdict in the last line."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from coverage.results import display_covered
+
+from pytest_vmpilot_cov.figures import shown_path
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model import Delivery, Figures, Options, Row, Verdict
+
+if TYPE_CHECKING:
+    from server_hook.announce import Record
+    from pytest_vmpilot_cov.verdict import Outcome
+
+COLUMNS = ("Origin", "Files", "Stmts", "Reached", "Cover", "Only here")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line to print, and how it is meant."""
+
+    text: str
+    tone: str = ""
+    """good, bad, warn, or empty."""
+
+
+def section(outcome: Outcome, options: Options) -> Iterator[Line]:
+    """Yield the lines of the section, the verdict last."""
+    yield from _table(origin_cells(outcome.figures, options.precision))
+    for block in outcome.text:
+        yield Line("")
+        yield from (Line(text) for text in block.splitlines())
+    yield Line("")
+    yield from (Line(text) for text in _pipeline(outcome, options))
+    yield from (Line(f"WARNING: {text}", "warn") for text in _warnings(outcome, options))
+    for check in outcome.verdict.checks:
+        yield Line(check.text, "good" if check.passed else "bad") if check.text else Line(f"{check.name}: yes", "good")
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """Return the verdict as plain lines: the checks, or what there is to say without any."""
+    return [check.text or f"{check.name}: yes" for check in verdict.checks] + list(verdict.warnings)
+
+
+def origin_cells(figures: Figures, precision: int) -> list[tuple[str, ...]]:
+    """Return the table of origins as cells, its head first, the combined row last."""
+
+    def cells(row: Row) -> tuple[str, ...]:
+        only = str(row.only_here) if row is not figures.total else ""
+        covered = display_covered(row.percent, precision) + "%"
+        return row.origin, str(row.files), str(row.statements), str(row.reached), covered, only
+
+    return [COLUMNS, *(cells(row) for row in (*figures.rows, figures.total))]
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterator[Line]:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
+    for number, row in enumerate(rows):
+        first, *others = row
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        if number in (1, len(rows) - 1):
+            yield Line("-" * (sum(widths) + 3 * (len(widths) - 1)))
+        yield Line("   ".join(cells).rstrip())
+
+
+def _pipeline(outcome: Outcome, options: Options) -> Iterator[str]:
+    """Say which servers delivered, how many processes they were and how old their data is."""
+    servers = [each for each in outcome.collected.deliveries if each.record.origin == "pipeline"]
+    live = [each for each in servers if each.life != "dead"]
+    ended = [each for each in servers if each.life == "dead" and each.executed]
+    if live:
+        delivered = sum(each.answered for each in live)
+        yield f"Pipeline: {delivered} of {_count(len(live), 'live process', 'live processes')} delivered ({_names(live)})"
+    if ended:
+        newest = max(each.newest for each in ended)
+        yield f"Pipeline: {_count(len(ended), 'ended process', 'ended processes')}, last segment {age_of(newest)} ago"
+    for file in outcome.collected.data_files:
+        if not (servers and file.published):  # a publication of segments that were read says nothing new
+            unverified = "" if file.published else ", unverified: it does not say which source it measured"
+            path = shown_path(str(file.path), options.root)
+            yield f"Pipeline: read {path}, written {age_of(file.written)} ago{unverified}"
+    oldest = outcome.combined.oldest.get("pipeline")
+    if oldest:
+        yield f"Pipeline: the oldest data that counts is {age_of(oldest)} old"
+    foreign = outcome.combined.foreign
+    if foreign:
+        some = ", ".join(shown_path(path, options.root) for path in foreign[:3]) + (", ..." if len(foreign) > 3 else "")  # noqa: PLR2004
+        yield f"Not counted: {_count(len(foreign), 'measured file', 'measured files')} outside the project ({some})"
+
+
+def _warnings(outcome: Outcome, options: Options) -> Iterator[str]:
+    yield from outcome.problems
+    for each in outcome.collected.deliveries:
+        if each.life != "dead" and each.record.pid != os.getpid() and (each.problem or not each.answered):
+            yield say(
+                "pipeline-silent",
+                pid=each.record.pid,
+                command=command_of(each.record),
+                why=each.problem or "it was not asked",
+                age=age_of(each.newest) if each.newest else "never",
+            )
+    for left in outcome.combined.stale:
+        path = shown_path(left.path, options.root)
+        yield say("stale-source", lines=left.lines, origin=left.origin, path=path)
+    config = shown_path(options.settings.config_file or options.settings.folder, options.root)
+    if "pipeline" not in outcome.combined.oldest:
+        named = [place for place in options.places if place.where != "default" and not place.value.exists()]
+        for place in named:
+            yield say("pipeline-not-found", path=place.value, where=place.where, config=config)
+        if not named:
+            yield say("pipeline-none", config=config)
+    yield from outcome.verdict.warnings
+
+
+def _names(deliveries: Iterable[Delivery]) -> str:
+    return ", ".join(f"pid {each.record.pid}" for each in deliveries)
+
+
+def command_of(record: Record) -> str:
+    """Show the command line of a process, shortened."""
+    words = [os.path.basename(word) if number == 0 else word for number, word in enumerate(record.command)]
+    text = " ".join(words)
+    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - half a terminal's width
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def age_of(moment: float) -> str:
+    """Say how long ago a moment (seconds since the epoch) was."""
+    seconds = max(0.0, time.time() - moment)
+    for limit, unit, name in ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.1f} {name}" if unit == 1 else f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86400:.0f} days"

@@ -1,0 +1,49 @@
+"""Who is recording, since when, how many lines, and how old the last segment is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pytest_vmpilot_cov.collect import Scope, collect
+from pytest_vmpilot_cov.model import Delivery, Options
+from pytest_vmpilot_cov.report.terminal import age_of, command_of
+from server_hook import segment
+
+
+def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
+    """Yield what there is to say of each process that was recorded in the given places, or the usual ones."""
+    collected = collect(options, Scope(ask=False, only=tuple(paths)))
+    lines = {path: _lines_in(path) for path in {each.folder for each in collected.deliveries}}
+    rows = [_row(each, lines[each.folder]) for each in collected.deliveries]
+    if not rows:
+        config = options.settings.config_file or options.settings.folder
+        yield f"No process has been recorded here. Start one with VMPILOT_COV={config} in its environment."
+        return
+    head = ("PID", "Origin", "State", "Lines", "Since", "Last segment", "Core", "Command")
+    widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
+    for row in [head, *rows]:
+        yield "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    for each in collected.deliveries:
+        if each.record.problem:
+            yield f"pid {each.record.pid}: {each.record.problem}"
+    yield from collected.problems
+
+
+def _row(each: Delivery, lines: int) -> tuple[str, ...]:
+    record = each.record
+    state = "recording" if each.life != "dead" else "ended" if record.ended else "killed"
+    newest = f"{age_of(each.newest)} ago" if each.newest else "none"
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.started)) if record.started else "?"
+    return str(record.pid), record.origin or "?", state, str(lines), since, newest, record.core, command_of(record)
+
+
+def _lines_in(folder: Path) -> int:
+    """Count the lines that one process has recorded."""
+    united: dict[str, segment.Lines] = {}
+    for _, parts in segment.read_folder(folder):
+        for part in parts if isinstance(parts, list) else ():
+            for source, measured in part.files.items():
+                united[source.path] = united.get(source.path, 0) | segment.to_lines(measured)
+    return sum(lines.bit_count() for lines in united.values())

@@ -1,0 +1,94 @@
+"""What the hooks do with a session: start it, say so in the header, finish it, print its section."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import coverage
+import pytest
+from coverage.exceptions import CoverageException
+
+from pytest_vmpilot_cov.options import OptionError, listed, resolve
+from pytest_vmpilot_cov.origins import OriginRules
+from pytest_vmpilot_cov.report.terminal import section
+from pytest_vmpilot_cov.session import Session
+from pytest_vmpilot_cov.workers import WorkerSession, is_worker
+from server_hook import recorder
+from server_hook.configuration import read_own_section
+from server_hook.problems import HookError
+
+_NO_TESTS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
+_MARKUP: dict[str, dict[str, bool]] = {
+    "good": {"green": True},
+    "bad": {"red": True, "bold": True},
+    "warn": {"yellow": True},
+    "": {},
+}
+
+
+def start_session(config: pytest.Config, known: argparse.Namespace) -> Session | None:
+    """Start to measure this session; None when pytest will run no test.
+
+    Raises:
+        pytest.UsageError: when something that the session was told cannot be used.
+    """
+    if any(getattr(known, name, None) for name in _NO_TESTS):
+        return None
+    try:
+        options = resolve(config, known)
+        own = read_own_section(options.settings.config_file)
+        rules = OriginRules(Path(options.settings.folder), tuple(listed(own.get("e2e", ""))))
+        session = (WorkerSession if is_worker() else Session)(options, rules)
+        session.start()
+    except (OptionError, HookError, CoverageException) as error:
+        raise pytest.UsageError(" ".join(str(error).split())) from None
+    return session
+
+
+def header(session: Session) -> list[str]:
+    """Say what measures and what will be asked of the total."""
+    options = session.options
+    if session.problem:
+        return [f"vmpilot-cov: {session.problem}"]
+    threshold = options.fail_under
+    config = options.settings.config_file
+    asked = "no threshold" if threshold.value is None else f"fail_under {threshold.value:g} from {threshold.where}"
+    return [
+        f"vmpilot-cov: {version('pytest-vmpilot-cov')}, coverage {coverage.__version__}, core {session.core}",
+        f"vmpilot-cov: configuration {os.path.relpath(config, options.root) if config else 'none'}, {asked}",
+    ]
+
+
+def finish_session(ours: Session, session: pytest.Session) -> None:
+    """Reach the verdict; a failed one makes pytest exit with 1 although every test may have passed."""
+    try:
+        outcome = ours.finish()
+        failed = outcome is not None and not outcome.verdict.passed
+    except Exception as error:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
+        ours.problem = f"no verdict: {type(error).__name__}: {' '.join(str(error).split())} (no-verdict)"
+        failed = ours.options.fail_under.value is not None or bool(ours.options.require)
+    if failed:
+        session.testsfailed += 1
+
+
+def print_section(session: Session, reporter: pytest.TerminalReporter) -> None:
+    """Print the section; the verdict is its last line."""
+    if session.outcome is None and not session.problem:
+        return
+    reporter.write_sep("=", "vmpilot-cov")
+    if session.problem:
+        reporter.write_line(f"WARNING: {session.problem}", yellow=True)
+    elif session.outcome is not None:
+        for line in section(session.outcome, session.options):
+            reporter.write_line(line.text, **_MARKUP[line.tone])
+
+
+def stay_out() -> None:
+    """Without the flag nothing is measured: end what the start-up line may have begun in this process."""
+    running = recorder.current()
+    if running is not None and running.origin == "pipeline":
+        running.stop()
+        running.discard()

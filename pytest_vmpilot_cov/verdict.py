@@ -1,0 +1,118 @@
+"""From what lies on disk to a verdict: collect, combine, count, judge, publish; for the session and the command."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from coverage.exceptions import CoverageException
+
+from pytest_vmpilot_cov.collect import Scope, collect
+from pytest_vmpilot_cov.combine import combine
+from pytest_vmpilot_cov.figures import count, reporting
+from pytest_vmpilot_cov.judge import judge
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model import TESTS_FILE, Collected, Combined, Figures, Options, Verdict
+from pytest_vmpilot_cov.options import OptionError
+from pytest_vmpilot_cov.report import make_reports
+from server_hook import coverage_private, publish
+from server_hook.publish import ByContext
+from server_hook.settings import apply_settings, open_coverage
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that a report can be made of."""
+
+    collected: Collected
+    combined: Combined
+    figures: Figures
+    verdict: Verdict
+    text: tuple[str, ...] = ()
+    """What the reports that were asked for print, one block each."""
+    problems: tuple[str, ...] = ()
+    took_s: float = 0.0
+
+
+def reach_verdict(options: Options, *, session: str = "", scope: Scope | None = None, keep: bool = True) -> Outcome:
+    """Walk from the data to the verdict.
+
+    Args:
+        options: what was asked for.
+        session: the id of the session whose tests count; empty counts all that lies there.
+        scope: where to look, instead of the options' places.
+        keep: whether ``.coverage`` and the other data files are published.
+
+    Raises:
+        OptionError: when the configuration cannot be used.
+    """
+    begun = time.monotonic()
+    collected = collect(options, scope or Scope(session))
+    combined = _combine(options, collected)
+    problems: list[str] = [*collected.problems, *combined.problems]
+    with reporting(options, combined) as cov:
+        figures = count(cov)
+        verdict = judge(figures, options)
+        outcome = Outcome(collected, combined, figures, verdict)
+        text, failed = make_reports(cov, options, outcome)
+        problems += [*failed, *(warning for warning in cov.warnings() if "parse" in warning)]
+    if keep:
+        problems += _publish(options, combined)
+    return replace(outcome, text=tuple(text), problems=tuple(problems), took_s=time.monotonic() - begun)
+
+
+def _combine(options: Options, collected: Collected) -> Combined:
+    cov = open_coverage(options.settings.config_file)
+    try:
+        apply_settings(cov, options.settings)
+        return combine(
+            collected.parts,
+            project_files=coverage_private.project_files(cov),
+            is_project_file=coverage_private.is_project_file(cov),
+        )
+    except CoverageException as error:
+        raise OptionError(say("cannot-count", why=" ".join(str(error).split()))) from None
+
+
+def publish_tests(options: Options) -> None:
+    """Publish ``.coverage.tests`` from what lies in the data folder.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    combined = _combine(options, collect(options, Scope(ask=False, only=(options.data_folder,))))
+    _write(options, TESTS_FILE, _only(combined.counted, {"unit", "e2e"}))
+
+
+def _publish(options: Options, combined: Combined) -> Iterator[str]:
+    """Write ``.coverage.tests``, ``.coverage.pipeline`` and ``.coverage`` with exactly what was counted."""
+    own = os.path.basename(options.settings.data_file)
+    targets: list[tuple[str, ByContext, Iterable[str]]] = [
+        (TESTS_FILE, _only(combined.counted, {"unit", "e2e"}), ()),
+        (publish.PIPELINE_FILE, _only(combined.counted, {"pipeline"}), ()),
+        (own, combined.counted, combined.untouched),
+    ]
+    for name, united, untouched in targets:
+        try:
+            if united or name == own or (options.data_folder / name).exists():
+                _write(options, name, united, untouched)
+        except OSError as error:
+            yield say("cannot-write", path=options.data_folder / name, why=error.strerror or error)
+
+
+def _write(options: Options, name: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+    folder = str(options.data_folder)
+    target = os.path.join(folder, name)
+    with publish.lock(folder):
+        if name in (TESTS_FILE, publish.PIPELINE_FILE):
+            publish.keep_foreign(target, folder)
+        if united or untouched:
+            publish.write_data_file(target, united, untouched)
+        elif os.path.exists(target):
+            os.unlink(target)
+
+
+def _only(counted: ByContext, origins: set[str]) -> ByContext:
+    return {context: files for context, files in counted.items() if context in origins}
