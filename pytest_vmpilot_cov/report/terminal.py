@@ -15,8 +15,8 @@ from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery, Figures, Options, Row, Verdict
 
 if TYPE_CHECKING:
-    from server_hook.announce import Record
     from pytest_vmpilot_cov.verdict import Outcome
+    from server_hook.announce import Record
 
 COLUMNS = ("Origin", "Files", "Stmts", "Reached", "Cover", "Only here")
 
