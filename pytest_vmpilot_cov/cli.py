@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Options, ReportRequest, Setting
@@ -132,17 +131,19 @@ def _add_judging(verb: argparse.ArgumentParser) -> None:
 
 
 def _serve(parsed: argparse.Namespace) -> int:
-    from pytest_vmpilot_cov.serving import serve
+    from pytest_vmpilot_cov.serving import configured_command, serve
 
     options = _options(parsed)
-    return serve(options, parsed.command or _misuse("serve", "python -m uvicorn main:app"))
+    return serve(options, parsed.command or configured_command(options))
 
 
 def _run(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.serving import run
 
     options = _options(parsed)
-    return run(options, parsed.origin, parsed.command or _misuse("run", "./tests/scripts/chat.sh"))
+    if not parsed.command:
+        raise OptionError(say("command-missing", verb="run", example="./tests/scripts/chat.sh"))
+    return run(options, parsed.origin, parsed.command)
 
 
 def _combine(parsed: argparse.Namespace) -> int:
@@ -218,7 +219,3 @@ def _options(parsed: argparse.Namespace) -> Options:
         reports=tuple(asked) or (ReportRequest("term"),),
         require=parse_require(getattr(parsed, "require", ()), "--require"),
     )
-
-
-def _misuse(verb: str, example: str) -> NoReturn:
-    raise OptionError(say("command-missing", verb=verb, example=example))

@@ -36,8 +36,8 @@ _TEXTS: Final = {
     "demo-server": "the demo's server did not come up at {url}; its last output:\n{output}\n",
     "still-recording": "process {pid} ({command}) is still recording; its data stays, stop it first",
     "script-not-bash": "{path} cannot be run: {why}",
-    "server-command-missing": "no server command was given and {where} names none; "
-    "add server_command to its section [vmpilot_cov], or type the command",
+    "server-command-missing": "serve needs a command after --, as in: vmpilot-cov serve -- python -m uvicorn main:app; "
+    "or name one as server_command in [vmpilot_cov] of {where}",
 }
 
 SLUGS: Final = frozenset(_TEXTS)

@@ -75,7 +75,7 @@ def _timeout_s(own: Mapping[str, str], config_file: str) -> float:
     return seconds
 
 
-class ScriptFailure(Exception):
+class ScriptError(Exception):
     """A script that did not exit with 0."""
 
 
@@ -101,7 +101,7 @@ class ScriptItem(pytest.Item):
         """Run the script in the rootdir, in a session of its own, and show what it printed if it fails.
 
         Raises:
-            ScriptFailure: when it exits with another code, or does not end in time.
+            ScriptError: when it exits with another code, or does not end in time.
         """
         with tempfile.TemporaryFile() as output:
             process = self._start(output.fileno())
@@ -117,13 +117,13 @@ class ScriptItem(pytest.Item):
             self.add_report_section("call", "output", text)
             return
         what = f"did not end within {self.timeout_s:g} s" if code is None else f"exited with {code}"
-        raise ScriptFailure(f"{self.path.name} {what}; it printed:\n{text or '(nothing)'}")
+        raise ScriptError(f"{self.path.name} {what}; it printed:\n{text or '(nothing)'}")
 
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: str | None = None
+    def repr_failure(  # type: ignore[override]  # the style is the terminal's business
+        self, excinfo: pytest.ExceptionInfo[BaseException], **_: object
     ) -> str | TerminalRepr:
         """Show a failed script by what it printed, without a traceback of ours."""
-        if isinstance(excinfo.value, ScriptFailure):
+        if isinstance(excinfo.value, ScriptError):
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 
@@ -144,7 +144,7 @@ class ScriptItem(pytest.Item):
                 start_new_session=True,
             )
         except OSError as error:
-            raise ScriptFailure(f"{self.path} cannot be run: {error.strerror}; see its first line") from error
+            raise ScriptError(f"{self.path} cannot be run: {error.strerror}; see its first line") from error
 
 
 def end_session(process: subprocess.Popen[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -31,6 +32,24 @@ def serve(options: Options, command: Sequence[str]) -> int:
 def run(options: Options, origin: str, command: Sequence[str]) -> int:
     """Run a command whose Python processes count as *origin*; publish and return its exit code."""
     return _run_recorded(options, command, origin, options.data_folder)
+
+
+def configured_command(options: Options) -> list[str]:
+    """Return the configuration's ``server_command``; its ``python`` is the one that runs this.
+
+    Raises:
+        OptionError: when there is none, or it cannot be split into words.
+    """
+    settings = options.settings
+    where = settings.config_file or settings.folder
+    try:
+        words = shlex.split(settings.server_command)
+    except ValueError as error:
+        text = say("setting-invalid", name="server_command", value=settings.server_command, where=where, wanted=error)
+        raise OptionError(text) from None
+    if not words:
+        raise OptionError(say("server-command-missing", where=where))
+    return [sys.executable, *words[1:]] if words[0] in ("python", "python3") else words
 
 
 def _run_recorded(options: Options, command: Sequence[str], origin: str, data_folder: Path) -> int:

@@ -11,7 +11,9 @@ from server_hook.problems import HookError
 CANDIDATES = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproject.toml")
 """Where coverage.py looks for its configuration, in its order."""
 
-OWN_SETTINGS = frozenset(["e2e", "e2e_scripts", "script_timeout_s", "pipeline_data", "server_command", "interval_s", "signals"])
+OWN_SETTINGS = frozenset(
+    ["e2e", "e2e_scripts", "script_timeout_s", "pipeline_data", "server_command", "interval_s", "signals"]
+)
 _SECTION = re.compile(r"^\[\s*(tool\.)?(coverage[:.]\w+|vmpilot_cov)\s*\]", re.MULTILINE)
 
 

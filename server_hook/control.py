@@ -6,6 +6,7 @@ a network. All names of the standard library are taken at import, before gevent 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -39,10 +40,8 @@ def socket_folder() -> str:
     if len(base) > MAX_PATH_BYTES - 60 or not os.path.isdir(base):
         base = "/tmp"  # noqa: S108
     folder = f"{base}/vmpilot-cov-{os.getuid()}"
-    try:
+    with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
-    except FileExistsError:
-        pass
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise PermissionError(f"{folder} is not a folder that only this user may enter")
@@ -65,7 +64,7 @@ class Channel:
         self._connections: dict[int, _Connection] = {}
         self._listener: socket.socket | None = _socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._listener.setblocking(False)
+            self._listener.settimeout(0)
             self._listener.bind(path)
             self._listener.listen(64)
         except OSError:
@@ -99,10 +98,8 @@ class Channel:
         if self._is_ours() and self._listener is not None:
             self._listener.close()
         self._listener = None
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(self.path)
-        except OSError:
-            pass
 
     def forget(self) -> None:
         """Close the inherited descriptors in a forked child; the name belongs to the parent."""
@@ -129,7 +126,7 @@ class Channel:
             client, _ = self._listener.accept()
         except OSError:
             return
-        client.setblocking(False)
+        client.settimeout(0)
         if len(self._connections) >= MAX_CONNECTIONS:
             oldest = min(self._connections, key=lambda number: self._connections[number].deadline)
             self._drop(oldest)
@@ -173,11 +170,9 @@ class _Connection:
     forget = close
 
     def _send(self, reply: Answer) -> None:
-        try:
+        with contextlib.suppress(OSError):
             self._client.settimeout(REQUEST_TIME_S)
             self._client.sendall(json.dumps(reply).encode() + b"\n")
-        except OSError:
-            pass
 
 
 def _reply(line: bytes, answer: Answerer) -> Answer:

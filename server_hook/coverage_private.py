@@ -45,12 +45,10 @@ def live_sets(cov: Coverage) -> dict[str, set[Any]]:
     Raises:
         UnsupportedError: when this coverage.py has none in the known place.
     """
-    try:
-        collector = cov._collector
-        assert collector is not None
-        return collector.data
-    except (AttributeError, AssertionError) as error:
-        raise UnsupportedError(f"no live sets in this coverage.py: {error!r}") from error
+    data = getattr(getattr(cov, "_collector", None), "data", None)
+    if not isinstance(data, dict):
+        raise UnsupportedError("this coverage.py keeps no live sets in a place that is known here")
+    return data
 
 
 def unpack_arcs(cov: Coverage, arcs: set[Any]) -> set[tuple[int, int]]:

@@ -6,6 +6,7 @@ bitmaps (bit *n* is line *n*, as in coverage's numbits) in hexadecimal; arcs are
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import zlib
@@ -137,10 +138,8 @@ def write(folder: str, number: int, parts: Iterable[Part]) -> int:
             file.write(octets)
         os.replace(aside, final)
     except BaseException:
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(aside)
-        except OSError:
-            pass
         raise
     return len(octets)
 

@@ -6,12 +6,13 @@ measures other files than the tests. Here they are read against the configuratio
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
-from typing import Any, TypeVar
+from typing import Any
 
 from coverage.exceptions import CoverageException
 
@@ -21,7 +22,7 @@ from server_hook.problems import HookError
 
 _LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
 
-T = TypeVar("T")
+_SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
 @dataclass(frozen=True)
@@ -195,26 +196,22 @@ def _data_file(name: str, folder: str) -> str:
     return os.path.abspath(name) if os.environ.get("COVERAGE_FILE") else os.path.abspath(os.path.join(folder, name))
 
 
-def _own(own: Mapping[str, str], name: str, default: T, parse: Callable[[str], T], wanted: str, where: str) -> T:
-    if name not in own:
-        return default
-    try:
-        return parse(own[name].strip().lower())
-    except (KeyError, ValueError):
-        raise HookError(
-            f"{name}={own[name].strip()} (from [vmpilot_cov] in {where}) is not {wanted} (setting-invalid)"
-        ) from None
-
-
 def _own_number(own: Mapping[str, str], name: str, default: float, config_file: str) -> float:
-    def parse(text: str) -> float:
-        if not 0 < float(text) < float("inf"):
-            raise ValueError(text)
-        return float(text)
-
-    return _own(own, name, default, parse, "a number of seconds above 0", config_file)
+    """Parse one of our settings that is a number of seconds."""
+    text = own.get(name, str(default)).strip()
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise _invalid(name, text, config_file, "a number of seconds above 0")
 
 
 def _own_switch(own: Mapping[str, str], name: str, *, default: bool, config_file: str) -> bool:
-    words = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
-    return _own(own, name, default, words.__getitem__, "on or off", config_file)
+    """Parse one of our settings that is on or off."""
+    text = own.get(name, "on" if default else "off").strip()
+    if text.lower() not in _SWITCH:
+        raise _invalid(name, text, config_file, "on or off")
+    return _SWITCH[text.lower()]
+
+
+def _invalid(name: str, text: str, config_file: str, wanted: str) -> HookError:
+    return HookError(f"{name}={text} (from [vmpilot_cov] in {config_file}) is not {wanted} (setting-invalid)")

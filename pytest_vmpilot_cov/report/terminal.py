@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.verdict import Outcome
     from server_hook.announce import Record
 
+SHOWN_FILES = 3
 COLUMNS = ("Origin", "Files", "Stmts", "Reached", "Cover", "Only here")
 
 
@@ -76,7 +77,8 @@ def _pipeline(outcome: Outcome, options: Options) -> Iterator[str]:
     ended = [each for each in servers if each.life == "dead" and each.executed]
     if live:
         delivered = sum(each.answered for each in live)
-        yield f"Pipeline: {delivered} of {_count(len(live), 'live process', 'live processes')} delivered ({_names(live)})"
+        processes = _count(len(live), "live process", "live processes")
+        yield f"Pipeline: {delivered} of {processes} delivered ({_names(live)})"
     if ended:
         newest = max(each.newest for each in ended)
         yield f"Pipeline: {_count(len(ended), 'ended process', 'ended processes')}, last segment {age_of(newest)} ago"
@@ -88,10 +90,10 @@ def _pipeline(outcome: Outcome, options: Options) -> Iterator[str]:
     oldest = outcome.combined.oldest.get("pipeline")
     if oldest:
         yield f"Pipeline: the oldest data that counts is {age_of(oldest)} old"
-    foreign = outcome.combined.foreign
+    foreign = [shown_path(path, options.root) for path in outcome.combined.foreign]
     if foreign:
-        some = ", ".join(shown_path(path, options.root) for path in foreign[:3]) + (", ..." if len(foreign) > 3 else "")  # noqa: PLR2004
-        yield f"Not counted: {_count(len(foreign), 'measured file', 'measured files')} outside the project ({some})"
+        names = ", ".join([*foreign[:SHOWN_FILES], *(["..."] if len(foreign) > SHOWN_FILES else [])])
+        yield f"Not counted: {_count(len(foreign), 'measured file', 'measured files')} outside the project ({names})"
 
 
 def _warnings(outcome: Outcome, options: Options) -> Iterator[str]:
