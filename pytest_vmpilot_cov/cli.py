@@ -206,10 +206,10 @@ def _demo(parsed: argparse.Namespace) -> int:
 
 def _options(parsed: argparse.Namespace) -> Options:
     """Resolve what was typed, with the configuration of the folder where the command was typed."""
-    from server_hook.configuration import find_config, locate
+    from server_hook.configuration import find_config_above, locate
 
     here = Path.cwd()
-    config = locate(parsed.config)[0] or parsed.config if parsed.config else find_config(str(here)) or str(here)
+    config = locate(parsed.config)[0] or parsed.config if parsed.config else find_config_above(str(here)) or str(here)
     fail_under = getattr(parsed, "fail_under", None)
     asked = [report_request(kind, dest) for kind, dest in getattr(parsed, "cov_report", ()) if kind]
     return make_options(

@@ -16,7 +16,7 @@ _TEXTS: Final = {
     "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
     "counted is what it wrote {age} ago",
-    "pipeline-none": "no data of a pipeline server; start it with VMPILOT_COV={config} in its environment",
+    "pipeline-none": "Pipeline: no data; a server records itself when it is started with VMPILOT_COV={config}",
     "origin-required": "no executed line came from {origin}, which --vmpilot-cov-require asks for",
     "nothing-measured": "nothing was measured: no statement of {source} was executed",
     "source-empty": "the source {source} (from {where}) holds no Python file; see [run] source",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import ORIGINS, Options, ReportRequest, Setting
-from server_hook.configuration import OWN_SETTINGS, find_config, locate, read_own_section
+from server_hook.configuration import OWN_SETTINGS, find_config_above, locate, read_own_section
 from server_hook.problems import HookError
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def config_of_session(root: Path, named: str) -> str:
     """
     named = named if named != ".coveragerc" else os.environ.get("COVERAGE_RCFILE", "")
     if not named:
-        return find_config(str(root)) or str(root)
+        return find_config_above(str(root)) or str(root)
     path = root / Path(named).expanduser()
     try:
         return locate(str(path if path.exists() else Path(named).expanduser()))[0]

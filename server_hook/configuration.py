@@ -26,6 +26,17 @@ def find_config(folder: str) -> str:
     return ""
 
 
+def find_config_above(folder: str) -> str:
+    """Find the configuration in a folder or the nearest one above it, up to the top of the repository or the home."""
+    last = os.path.expanduser("~")
+    while True:
+        found = find_config(folder)
+        above = os.path.dirname(folder)
+        if found or folder in (above, last) or os.path.exists(os.path.join(folder, ".git")):
+            return found
+        folder = above
+
+
 def locate(path: str) -> tuple[str, str]:
     """Turn a path of a configuration or of a project folder into (configuration file or empty, folder).
 

@@ -35,7 +35,8 @@ def section(outcome: Outcome, options: Options) -> Iterator[Line]:
     """Yield the lines of the section, the verdict last."""
     yield from _table(origin_cells(outcome.figures, options.precision))
     for block in outcome.text:
-        yield Line("")
+        if "\n" in block:
+            yield Line("")
         yield from (Line(text) for text in block.splitlines())
     yield Line("")
     yield from (Line(text) for text in _pipeline(outcome, options))
@@ -75,6 +76,8 @@ def _pipeline(outcome: Outcome, options: Options) -> Iterator[str]:
     servers = [each for each in outcome.collected.deliveries if each.record.origin == "pipeline"]
     live = [each for each in servers if each.life != "dead"]
     ended = [each for each in servers if each.life == "dead" and each.executed]
+    if not (live or ended or outcome.combined.oldest.get("pipeline")):
+        yield say("pipeline-none", config=options.settings.config_file or options.settings.folder)
     if live:
         delivered = sum(each.answered for each in live)
         processes = _count(len(live), "live process", "live processes")
@@ -110,13 +113,11 @@ def _warnings(outcome: Outcome, options: Options) -> Iterator[str]:
     for left in outcome.combined.stale:
         path = shown_path(left.path, options.root)
         yield say("stale-source", lines=left.lines, origin=left.origin, path=path)
-    config = shown_path(options.settings.config_file or options.settings.folder, options.root)
     if "pipeline" not in outcome.combined.oldest:
+        config = options.settings.config_file or options.settings.folder
         named = [place for place in options.places if place.where != "default" and not place.value.exists()]
         for place in named:
             yield say("pipeline-not-found", path=place.value, where=place.where, config=config)
-        if not named:
-            yield say("pipeline-none", config=config)
     yield from outcome.verdict.warnings
 
 
