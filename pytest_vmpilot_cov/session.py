@@ -59,6 +59,7 @@ class Session:
         self._lead()
         self._recorder.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
+        self._recorder.announce()  # children read from its record how to measure
         self._set_environment(ORIGIN_VARIABLE, "e2e")
         for name in FOREIGN_VARIABLES:
             self._set_environment(name, None)
