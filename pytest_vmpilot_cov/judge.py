@@ -21,6 +21,7 @@ def judge(figures: Figures, options: Options) -> Verdict:
         _note(say("nothing-measured", source=_short(options)), threshold, checks, warnings)
     elif threshold is not None:
         checks.append(_total(figures.total.percent, threshold, options.precision))
+    checks.sort(key=lambda check: not check.passed)  # what failed is said last
     return Verdict(tuple(checks), tuple(warnings), figures.total.percent)
 
 

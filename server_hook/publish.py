@@ -174,7 +174,10 @@ def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -
             data.add_lines({path: segment.line_numbers(segment.to_lines(each)) for path, each in by_path.items()})
         data.add_file_tracers({source.path: source.tracer for source in files if source.tracer})
     data.set_context("")
-    data.touch_files(list(untouched))
+    if united:
+        data.touch_files(list(untouched))
+    else:  # coverage.py touches no file before it knows whether lines or arcs are kept
+        data.add_lines({path: () for path in untouched})
 
 
 def _write_fingerprints(path: str, united: ByContext, folder: str) -> None:

@@ -29,8 +29,12 @@ def test_each_origin_has_its_own_lines(app: Project, core: str, branch: bool) ->
 @pytest.mark.parametrize("core", CORES)
 def test_order_of_the_tests_does_not_matter(app: Project, core: str) -> None:
     """A module that an E2E test file imports first is still reached by the unit tests that run it."""
-    app.write("tests/e2e/test_a.py", "from app import shared\n\ndef test_e2e():\n    assert shared.for_e2e(True) == 4\n")
-    app.write("tests/z_unit/test_z.py", "from app import shared\n\ndef test_unit():\n    assert shared.for_unit() == 2\n")
+    app.write(
+        "tests/e2e/test_a.py", "from app import shared\n\ndef test_e2e():\n    assert shared.for_e2e(True) == 4\n"
+    )
+    app.write(
+        "tests/z_unit/test_z.py", "from app import shared\n\ndef test_unit():\n    assert shared.for_unit() == 2\n"
+    )
     (app.path / "tests/test_mixed.py").unlink()
     done = app.pytest("--vmpilot-cov", "-q", env={"COVERAGE_CORE": core})
     assert done.returncode == 0, done.stdout + done.stderr

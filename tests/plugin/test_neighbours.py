@@ -1,0 +1,90 @@
+"""Beside pytest-cov, and beside a coverage.py that somebody else has started."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Project, lines_in
+from tests.plugin.conftest import expected
+
+EXPLICIT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "env"),
+    [
+        ((), {}),
+        (("-p", "no:pytest_cov"), {}),
+        (("-p", "pytest_vmpilot_cov.plugin"), EXPLICIT),
+        (("-p", "pytest_cov.plugin", "-p", "pytest_vmpilot_cov.plugin"), EXPLICIT),
+        (("-p", "pytest_vmpilot_cov.plugin", "-p", "pytest_cov.plugin"), EXPLICIT),
+    ],
+    ids=["both", "blocked", "alone", "pytest-cov first", "ours first"],
+)
+def test_measures_in_either_load_order(app: Project, options: tuple[str, ...], env: dict[str, str]) -> None:
+    """With pytest-cov, without it and in either load order the shared options are there and ours measures."""
+    done = app.pytest(*options, "--vmpilot-cov", "--cov-fail-under=1", "--cov-report=term-missing", env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Required test coverage of 1% reached" in done.stdout
+    assert lines_in(app.path / ".coverage", "unit")["shared.py"] == expected("unit")["shared.py"]
+    assert app.pytest(*options, "--help", env=env).returncode == 0
+
+
+def test_cov_without_our_flag_is_pytest_covs(app: Project) -> None:
+    """``--cov`` without ``--vmpilot-cov`` runs pytest-cov untouched."""
+    done = app.pytest("--cov=app", "--cov-report=term")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tests coverage" in done.stdout
+    assert "== vmpilot-cov ==" not in done.stdout
+    assert not (app.path / ".vmpilot-cov").exists()
+
+
+def test_cov_with_our_flag_says_what_to_measure(app: Project) -> None:
+    """``--cov=SOURCE`` with ``--vmpilot-cov`` replaces the configured source, and pytest-cov stays quiet."""
+    app.write("other/__init__.py", "x = 1\n")
+    app.write("conftest.py", "import other\n")
+    done = app.pytest("--vmpilot-cov", "--cov=other")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tests coverage" not in done.stdout
+    assert lines_in(app.path / ".coverage") == {"__init__.py": [1]}
+
+
+def test_a_collector_that_runs_already_is_left_alone(app: Project) -> None:
+    """Under ``coverage run`` the session says that it does not measure, and the outer one keeps its data."""
+    done = app.run(
+        "python",
+        "-m",
+        "coverage",
+        "run",
+        "--data-file=outer.cov",
+        "-m",
+        "pytest",
+        "-q",
+        "--vmpilot-cov",
+        "-k",
+        "1_unit",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "(collector-running)" in done.stdout
+    assert lines_in(app.path / "outer.cov")["shared.py"] == expected("unit")["shared.py"]
+
+
+def test_the_environment_is_given_back(app: Project) -> None:
+    """After the session the variables for its children are gone."""
+    app.write(
+        "run_twice.py",
+        """
+        import os, pytest
+        pytest.main(["-q", "--vmpilot-cov", "-k", "test_1_unit", "-p", "no:cacheprovider"])
+        print(sorted(name for name in os.environ if name.startswith("VMPILOT")))
+        """,
+    )
+    done = app.run("python", "run_twice.py")
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+
+
+def test_a_pytest_process_never_counts_as_pipeline(app: Project) -> None:
+    """With ``VMPILOT_COV`` in the shell a session without the flag records nothing."""
+    done = app.pytest("-q", "-k", "test_1_unit", env={"VMPILOT_COV": "."})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (app.path / ".vmpilot-cov").exists()
