@@ -57,7 +57,7 @@ class Session:
             self.problem = say("collector-running", who=type(running).__module__.partition(".")[0])
             return
         self._lead()
-        self._recorder.label = Label(OUTSIDE, startup=True)
+        self._recorder.cutter.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
         self._recorder.announce()  # children read from its record how to measure
         self._set_environment(ORIGIN_VARIABLE, "e2e")

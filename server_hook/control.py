@@ -93,6 +93,17 @@ class Channel:
         for number in [number for number, each in self._connections.items() if each.deadline < _clock()]:
             self._drop(number)
 
+    def wake(self) -> None:
+        """Make ``serve`` return now, from another thread."""
+        with contextlib.suppress(OSError), _socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+            knock.settimeout(0)
+            knock.connect(self.path)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the application has closed the socket with its descriptors."""
+        return not self._is_ours()
+
     def close(self) -> None:
         """Stop listening and take the socket's name away."""
         if self._is_ours() and self._listener is not None:
@@ -124,7 +135,10 @@ class Channel:
         assert self._listener is not None
         try:
             client, _ = self._listener.accept()
-        except OSError:
+        except BlockingIOError:
+            return
+        except OSError:  # no free descriptor: the client stays in the queue, and poll would return at once
+            _sleep(0.1)
             return
         client.settimeout(0)
         if len(self._connections) >= MAX_CONNECTIONS:

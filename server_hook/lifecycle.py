@@ -9,47 +9,46 @@ from __future__ import annotations
 
 import atexit
 import os
-import signal
-import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
-from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from server_hook import recorder as recording
 from server_hook.problems import log_problem
+from server_hook.reloads import watch_loads
+from server_hook.signals import save_before_defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from server_hook.recorder import Recorder
 
-CAUGHT = ("SIGTERM", "SIGHUP")
-"""Signals whose default action ends a process without a word; SIGINT raises KeyboardInterrupt by itself."""
 
-F = TypeVar("F", bound=Callable[..., Any])
+def begin(recorder: Recorder) -> None:
+    """Start a recorder and follow its process to the end.
+
+    Raises:
+        HookError: as ``Recorder.start`` does.
+    """
+    recorder.start()
+    _follow_process(signals=recorder.settings.signals)
 
 
-def follow_process(*, signals: bool) -> None:
+def _follow_process(*, signals: bool) -> None:
     """Write the last segment of whatever recorder is current, however this process ends; once a process.
 
     Args:
-        signals: whether signals whose action is the default may be caught.
+        signals: whether signals that are left to their default may be caught.
     """
     if getattr(os, "_vmpilot_cov_follows", False):
         return
     os._vmpilot_cov_follows = True  # type: ignore[attr-defined]  # survives a second import of this module
-    atexit.register(_finish)
-    os.register_at_fork(after_in_child=_begin_anew_in_child)
-    _save_before("_exit")
-    _save_before("execv")
-    _save_before("execve")
-    if signals and threading.current_thread() is threading.main_thread():
-        for name in CAUGHT:
-            number = getattr(signal, name)
-            if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, _end_by_signal)
+    atexit.register(_finish_for_good)
+    os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
+    for name in ("_exit", "abort", "execv", "execve"):
+        _save_before(name)
+    watch_loads(_notice_load)
+    if signals:
+        save_before_defaults(_finish)
 
 
 def _finish() -> None:
@@ -59,11 +58,31 @@ def _finish() -> None:
             current.finish()
 
 
-def _end_by_signal(number: int, _: FrameType | None) -> None:
-    """Save, then let the signal do what it would have done."""
+def _finish_for_good() -> None:
+    """Write the last segment at the interpreter's end, and let no thread of ours run into its finalization."""
     _finish()
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+    _hold()
+
+
+def _hold() -> None:
+    with _fenced("the recorder's thread could not be stopped"):
+        current = recording.current()
+        if current is not None:
+            current.pulse.stop()
+
+
+def _go_on() -> None:
+    with _fenced("the recorder's thread could not be started again"):
+        current = recording.current()
+        if current is not None:
+            current.pulse.start()
+
+
+def _notice_load(path: str) -> None:
+    with _fenced("a reload went unnoticed"):
+        current = recording.current()
+        if current is not None:
+            current.notice_load(path)
 
 
 def _save_before(name: str) -> None:
@@ -91,16 +110,6 @@ def _begin_anew_in_child() -> None:
     with _fenced("this forked child is not recorded"):
         inherited.forget_parent()
         begin(inherited.heir())
-
-
-def begin(recorder: Recorder) -> None:
-    """Start a recorder and follow its process to the end.
-
-    Raises:
-        HookError: as ``Recorder.start`` does.
-    """
-    recorder.start()
-    follow_process(signals=recorder.settings.signals)
 
 
 @contextmanager

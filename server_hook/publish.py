@@ -22,6 +22,8 @@ TABLE = "vmpilot_cov_source"
 it. coverage.py reads past it, and drops it on combine."""
 
 LOCK_WAIT_S = 10.0
+ENDING_WAIT_S = 0.5
+"""How long a process that ends waits for others that publish; they see its last segment before they are done."""
 
 ByContext: TypeAlias = dict[str, dict[Source, segment.Measured]]
 """What was measured, by context (the origins are contexts, too) and source."""
@@ -34,10 +36,13 @@ Marks: TypeAlias = dict[tuple[str, str], str]
 def publish_pipeline(data_folder: str) -> str:
     """Publish ``.coverage.pipeline`` as the union of all pipeline processes recorded beside it; return its path."""
     target = os.path.join(data_folder, PIPELINE_FILE)
-    with lock(data_folder):
-        keep_foreign(target, data_folder)
-        parts = [part for part in read_parts(Path(data_folder)) if part.label.origin == "pipeline"]
-        write_data_file(target, newest(parts))
+    with lock(data_folder, ENDING_WAIT_S) as held:
+        seen: set[Path] = set()
+        while held and (found := set(Path(data_folder, announce.WORKING_FOLDER).glob("*/*" + segment.SUFFIX))) > seen:
+            seen = found  # who could not wait for the lock meanwhile has left its last segment here
+            keep_foreign(target, data_folder)
+            parts = [part for part in read_parts(Path(data_folder)) if part.label.origin == "pipeline"]
+            write_data_file(target, newest(parts))
     return target
 
 
@@ -141,23 +146,23 @@ def keep_foreign(target: str, data_folder: str) -> None:
 
 
 @contextlib.contextmanager
-def lock(data_folder: str) -> Iterator[None]:
-    """Hold the data folder's lock while publishing; after some seconds, or without locks, go on: renames are atomic."""
+def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
+    """Hold the data folder's lock while publishing; say whether it is held. Renames are atomic even without it."""
     import fcntl
 
     working = os.path.join(data_folder, announce.WORKING_FOLDER)
     os.makedirs(working, exist_ok=True)
     with open(os.path.join(working, "lock"), "a", encoding="utf-8") as file:
-        until = time.monotonic() + LOCK_WAIT_S
-        while time.monotonic() < until:
+        until, held = time.monotonic() + wait_s, False
+        while not held and time.monotonic() < until:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                held = True
             except BlockingIOError:
                 time.sleep(0.02)
             except OSError:  # a file system without locks
-                break
-        yield
+                held = True
+        yield held
 
 
 def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -> None:
@@ -177,7 +182,7 @@ def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -
     if united:
         data.touch_files(list(untouched))
     else:  # coverage.py touches no file before it knows whether lines or arcs are kept
-        data.add_lines({path: () for path in untouched})
+        data.add_lines(dict.fromkeys(untouched, ()))
 
 
 def _write_fingerprints(path: str, united: ByContext, folder: str) -> None:

@@ -6,28 +6,26 @@ import _thread
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from coverage import Coverage
 
 from server_hook import announce, control, coverage_private, segment
-from server_hook.fingerprint import fingerprint
+from server_hook.cutting import Cutter
 from server_hook.problems import HookError, log_problem
+from server_hook.pulse import Pulse
 from server_hook.segment import Label
 from server_hook.settings import Settings, apply_settings, open_coverage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from server_hook.segment import Measured
 
 REST_FACTOR = 50
 """A cut is followed by at least this many times its own cost without one: recording takes at most 2 % of a core."""
 LOCK_WAIT_S = 5.0
 """How long an ending process waits for a cut that is under way; then it goes on without the lock."""
 
-_sleep, _clock, _new_lock = time.sleep, time.monotonic, _thread.RLock
+_clock, _new_lock = time.monotonic, _thread.RLock
 
 _current: Recorder | None = None
 
@@ -60,23 +58,21 @@ class Recorder:
         """
         self.settings = settings
         self.data_folder = data_folder
-        self.label = Label(origin)
         self.session = session
         self.pid = os.getpid()
         self.id = f"{os.getpid()}-{os.urandom(4).hex()}"
         self.folder = os.path.join(data_folder, announce.WORKING_FOLDER, self.id)
         self.cov = open_coverage(settings.config_file)
+        self.cutter = Cutter(self.cov, Label(origin), branch=settings.branch)
         self.channel: control.Channel | None = None
         self.record: announce.Record | None = None
         self.problem = ""
-        self.lines = 0
         self.segments = 0
         self.flushed_at = 0.0
         self.rest_s = 0.0
+        self.pulse = Pulse(self._beat, lambda: self.channel, settings.interval_s)
         self._lock = _new_lock()
-        self._parts: list[segment.Part] = []
-        self._seen: dict[Label, dict[str, Measured]] = {}
-        self._fingerprints: dict[str, str] = {}
+        self._root = _identity_of("/")
         self._started_at = time.time()
 
     def start(self) -> None:
@@ -98,20 +94,20 @@ class Recorder:
                 "C extension, or take COVERAGE_CORE, [run] core and timid away (pytrace-refused)"
             )
         _current = self
-        _thread.start_new_thread(self._run, ())
+        self.pulse.start()
 
     @property
     def origin(self) -> str:
         """The origin that is counted for now."""
-        return self.label.origin
+        return self.cutter.label.origin
 
     def switch(self, label: Label) -> None:
         """Count what is measured from now on under another label."""
-        if label == self.label:
+        if label == self.cutter.label:
             return
         with self._locked():
-            self._cut()
-            self.label = label
+            self.cutter.cut()
+            self.cutter.label = label
         if self.core == "sysmon":
             import sys
 
@@ -119,23 +115,24 @@ class Recorder:
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
+        begun = _clock()
         with self._locked():
-            self._cut()
-            parts = [part for part in self._parts if part.files]
-            if not parts:
-                return
-            begun = _clock()
-            try:
-                self.announce()
-                self.segments += 1
-                segment.write(self.folder, self.segments, parts)
-            except OSError as error:
-                self._report(f"no segment can be written to {self.folder}: {error.strerror} (folder-unwritable)")
-            else:
-                self._parts = [part for part in self._parts if part not in parts]
-                self.flushed_at = time.time()
-                self.problem = ""
-            self.rest_s = max(self.settings.interval_s, REST_FACTOR * (_clock() - begun))
+            parts = self.cutter.cut()
+            if parts:
+                self._write(parts)
+        self.rest_s = REST_FACTOR * (_clock() - begun)
+
+    def _write(self, parts: list[segment.Part]) -> None:
+        try:
+            self.announce()
+            self.segments += 1
+            segment.write(self.folder, self.segments, parts)
+        except OSError as error:
+            self._report(f"no segment can be written to {self.folder}: {error.strerror} (folder-unwritable)")
+        else:
+            self.cutter.written(parts)
+            self.flushed_at = time.time()
+            self.problem = ""
 
     def finish(self) -> None:
         """Write the last segment, say that the process ends, and publish what a server has recorded."""
@@ -165,19 +162,23 @@ class Recorder:
         global _current  # noqa: PLW0603
         if _current is self:
             _current = None
+        self.pulse.stop()
         self.cov.on_first_sight = None
         self.cov.stop()
 
     def forget_parent(self) -> None:
         """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
+        global _current  # noqa: PLW0603
+        _current = None
         if self.channel is not None:
             self.channel.forget()
-        self.stop()
+        self.cov.on_first_sight = None
+        self.cov.stop()
 
     def heir(self) -> Recorder:
         """Make the recorder of a forked child: measured alike, for the same origin, in a folder of its own."""
         child = Recorder(self.settings, self.data_folder, self.origin, self.session)
-        child.label = self.label
+        child.cutter.label = self.cutter.label
         return child
 
     def resume(self) -> None:
@@ -187,12 +188,19 @@ class Recorder:
             self.announce()
 
     def announce(self) -> None:
-        """Make this process's folder and record, and open its control channel; once."""
-        if self.record is not None and os.path.exists(self.folder):
+        """Make this process's folder and record, and open its control channel; again if somebody took them away.
+
+        Raises:
+            OSError: when the folder cannot be written.
+        """
+        folder_is_there = os.path.exists(self.folder)
+        if self.record is not None and folder_is_there and not (self.channel and self.channel.is_lost):
             return
         with self._locked():
+            if self.segments and not folder_is_there:
+                self.cutter.recall()
             announce.make_folder(self.data_folder, self.id)
-            if self.channel is None:
+            if self.channel is None or self.channel.is_lost:
                 self._open_channel()
             record = announce.describe_process(self.id, self.origin, self.session, asdict(self.settings))
             self.record = replace(
@@ -204,6 +212,11 @@ class Recorder:
                 problem=self.problem,
             )
             announce.write_record(self.folder, self.record)
+
+    def notice_load(self, path: str) -> None:
+        """Notice that a source file is loaded, perhaps again and with another content."""
+        with self._locked():
+            self.cutter.meet_again(path)
 
     def answer(self, do: str, request: Mapping[str, Any]) -> control.Answer:
         """Answer one request of the control channel: ``status`` or ``dump``."""
@@ -220,7 +233,7 @@ class Recorder:
             "id": self.id,
             "pid": self.pid,
             "origin": self.origin,
-            "lines": self.lines,
+            "lines": self.cutter.lines,
             "segments": self.segments,
             "flushed_at": self.flushed_at,
             "interval_s": max(self.settings.interval_s, self.rest_s),
@@ -228,76 +241,34 @@ class Recorder:
             "took_s": _clock() - begun,
         }
 
-    def _run(self) -> None:
-        """Write a segment each interval and answer requests, until the process ends."""
-        due = _clock() + self.settings.interval_s
-        while current() is self:
-            try:
-                wait_s = max(0.0, min(due - _clock(), self.settings.interval_s))
-                if self.channel is not None:
-                    self.channel.serve(wait_s)
-                else:
-                    _sleep(min(wait_s, 0.05) if self.record is None else wait_s)  # a first source file may open it
-                if _clock() >= due and current() is self:
-                    self._beat()
-                    due = _clock() + max(self.settings.interval_s, self.rest_s)
-            except Exception as error:  # noqa: BLE001 - the thread must outlive whatever happens to it
-                self._report(f"recording was disturbed: {type(error).__name__}: {error} (recorder-disturbed)")
-                _sleep(self.settings.interval_s)
-
-    def _beat(self) -> None:
-        self.flush()
+    def _beat(self) -> float:
+        """Do what is due each interval; return the seconds until the next one."""
         try:
+            self._check_foreign()
+            self.flush()
             self.announce()
             os.utime(f"{self.folder}/{announce.RECORD}")
         except OSError as error:
             self._report(f"{self.folder} cannot be written: {error.strerror} (folder-unwritable)")
+        except Exception as error:  # noqa: BLE001 - the thread must outlive whatever happens to it
+            self._report(f"recording was disturbed: {type(error).__name__}: {error} (recorder-disturbed)")
+        return max(self.settings.interval_s, self.rest_s)
+
+    def _check_foreign(self) -> None:
+        """Say when somebody else's collector has pushed ours aside: until it stops nothing is recorded."""
+        if Coverage.current() is not self.cov:
+            self._report("another coverage.py measures this process now, and this one does not (foreign-collector)")
+        if _identity_of("/") != self._root:
+            raise PermissionError(0, "the process has changed its root")
 
     def _meet(self, path: str) -> None:
         """Take the fingerprint of a source file when it runs for the first time, and be announced from then on."""
         try:
-            self._fingerprints.setdefault(path, fingerprint(path))
+            self.cutter.meet(path)
             if self.record is None:
                 self.announce()
         except Exception as error:  # noqa: BLE001 - this runs inside an import of the application
             self._report(f"{self.folder} cannot be written: {error} (folder-unwritable)")
-
-    def _cut(self) -> None:
-        """Copy what the live sets hold into a part, then take exactly what was copied out of them.
-
-        In this order: a signal handler may come between any two steps, and finds each line in one place at least.
-        """
-        live = coverage_private.live_sets(self.cov)
-        filled = [(path, lines) for path, lines in live.copy().items() if lines]
-        if not filled:
-            return
-        part = self._open_part()
-        seen = self._seen.setdefault(self.label, {})
-        tracers = coverage_private.file_tracers(self.cov)
-        for path, lines in filled:
-            copied = lines.copy()
-            measured = self._understand(copied)
-            new = _beyond(measured, seen.get(path))
-            if new:
-                source = segment.Source(path, self._fingerprints.get(path, ""), tracers.get(path, ""))
-                part.add(source, new)
-                self.lines += new.bit_count() if isinstance(new, int) else len(new)
-                seen[path] = segment.join(seen.get(path), new)
-            lines.difference_update(copied)
-        part.ended = time.time()
-
-    def _understand(self, copied: set[Any]) -> Measured:
-        if self.settings.branch:
-            return coverage_private.unpack_arcs(self.cov, copied)
-        return segment.bitmap(copied)
-
-    def _open_part(self) -> segment.Part:
-        for part in self._parts:
-            if part.label == self.label:
-                return part
-        now = time.time()
-        self._parts.append(segment.Part(self.label, begun=now, ended=now))
-        return self._parts[-1]
 
     def _open_channel(self) -> None:
         try:
@@ -333,10 +304,6 @@ class Recorder:
                 self._lock.release()
 
 
-def _beyond(measured: Measured, seen: Measured | None) -> Measured:
-    """Return what of *measured* was not seen before."""
-    if seen is None:
-        return measured
-    if isinstance(measured, int) and isinstance(seen, int):
-        return measured & ~seen
-    return segment.to_arcs(measured) - segment.to_arcs(seen)
+def _identity_of(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino

@@ -1,0 +1,111 @@
+"""The cut: copy what the live sets hold into parts, and take exactly what was copied out of them.
+
+In this order, and each step by itself: other threads record meanwhile, and a signal handler may come between any two
+steps. Every line is in one place at least at every moment; a line that is in two is counted once.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TypeAlias
+
+from server_hook import coverage_private, segment
+from server_hook.coverage_private import WatchedCoverage
+from server_hook.fingerprint import fingerprint
+from server_hook.segment import Label, Part, Source
+
+Seen: TypeAlias = dict[str, Any]
+"""What was cut of each file: a bitmap of lines, or a set of arcs as the tracer keeps them."""
+
+
+class Cutter:
+    """What one Coverage has measured and nobody has written yet, part by part."""
+
+    def __init__(self, cov: WatchedCoverage, label: Label, *, branch: bool) -> None:
+        """Prepare to cut.
+
+        Args:
+            cov: the Coverage that fills the live sets.
+            label: what its lines count for at first.
+            branch: whether it measures arcs.
+        """
+        self.label = label
+        self.lines = 0
+        """How many lines or arcs were ever cut."""
+        self._cov = cov
+        self._branch = branch
+        self._parts: list[Part] = []
+        self._seen: dict[Label, Seen] = {}
+        self._fingerprints: dict[str, str] = {}
+        self._begun = time.time()
+
+    def meet(self, path: str) -> None:
+        """Take the fingerprint of a source file that runs for the first time."""
+        self._fingerprints.setdefault(path, fingerprint(path))
+
+    def meet_again(self, path: str) -> None:
+        """Begin a new set for a file that is loaded again with another content; what was cut becomes stale."""
+        known = self._fingerprints.get(path)
+        if known is None or (now := fingerprint(path)) == known:
+            return
+        self.cut()
+        self._fingerprints[path] = now
+        for seen in self._seen.values():
+            seen.pop(path, None)
+
+    def cut(self) -> list[Part]:
+        """Cut; return all parts that wait to be written."""
+        live = coverage_private.live_sets(self._cov)
+        filled = [(path, recorded) for path, recorded in live.copy().items() if recorded]
+        if filled:
+            self._add(filled)
+        return [part for part in self._parts if part.files]
+
+    def written(self, parts: list[Part]) -> None:
+        """Forget parts that are on disk now."""
+        self._parts = [part for part in self._parts if part not in parts]
+
+    def recall(self) -> None:
+        """Let all that was ever cut wait to be written again: what was written is gone."""
+        self._parts = []
+        for label, seen in self._seen.items():
+            part = Part(label, self._begun, time.time())
+            for path, recorded in seen.items():
+                part.add(self._source(path), self._understand(recorded))
+            self._parts.append(part)
+
+    def _add(self, filled: list[tuple[str, set[Any]]]) -> None:
+        part = self._open_part()
+        seen = self._seen.setdefault(self.label, {})
+        for path, recorded in filled:
+            copied = recorded.copy()
+            known = seen.get(path)
+            new: Any
+            if self._branch:
+                new = copied - known if known else copied
+                seen[path] = known | new if known else new
+            else:
+                lines = segment.bitmap(copied)
+                new = lines & ~known if known else lines
+                seen[path] = known | new if known else new
+            if new:
+                part.add(self._source(path), self._understand(new))
+                self.lines += len(new) if self._branch else new.bit_count()
+            recorded.difference_update(copied)
+        part.ended = time.time()
+
+    def _understand(self, recorded: Any) -> segment.Measured:  # noqa: ANN401 - see Seen
+        if isinstance(recorded, int):
+            return recorded
+        return coverage_private.unpack_arcs(self._cov, recorded)
+
+    def _source(self, path: str) -> Source:
+        return Source(path, self._fingerprints.get(path, ""), coverage_private.file_tracers(self._cov).get(path, ""))
+
+    def _open_part(self) -> Part:
+        for part in self._parts:
+            if part.label == self.label:
+                return part
+        now = time.time()
+        self._parts.append(Part(self.label, begun=now, ended=now))
+        return self._parts[-1]

@@ -1,0 +1,48 @@
+"""Signals stay the application's: where it leaves one to its default, the last segment is written first.
+
+``signal.signal`` and ``signal.getsignal`` are wrapped, so that a default that is set later (gunicorn resets every
+signal in its workers, asyncio when a handler is removed) still saves, and nobody sees a handler that he has not set.
+What does not work: a handler installed once (uvicorn and gunicorn replace it), and catching a signal while the main
+thread sits in C code (it is delivered when that returns; ``[vmpilot_cov] signals = off`` leaves signals alone).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import wraps
+from types import FrameType
+from typing import Any
+
+CAUGHT = frozenset({signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
+"""Signals that end a process without a word when they are left to their default."""
+
+
+def save_before_defaults(save: Callable[[], None]) -> None:
+    """Call *save* before a signal in ``CAUGHT`` that is left to its default ends the process."""
+    set_handler, get_handler = signal.signal, signal.getsignal
+
+    def end(number: int, _: FrameType | None) -> None:
+        save()
+        set_handler(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    def shown(handler: Any) -> Any:  # noqa: ANN401 - a handler is one of many things
+        return signal.SIG_DFL if handler is end else handler
+
+    @wraps(set_handler)
+    def signal_(signalnum: int, handler: Any) -> Any:  # noqa: ANN401 - as signal.signal
+        is_ours = signalnum in CAUGHT and handler == signal.SIG_DFL and not callable(handler)
+        return shown(set_handler(signalnum, end if is_ours else handler))
+
+    @wraps(get_handler)
+    def getsignal(signalnum: int) -> Any:  # noqa: ANN401 - as signal.getsignal
+        return shown(get_handler(signalnum))
+
+    signal.signal, signal.getsignal = signal_, getsignal
+    if threading.current_thread() is threading.main_thread():
+        for number in CAUGHT:
+            if get_handler(number) is signal.SIG_DFL:
+                set_handler(number, end)
