@@ -74,23 +74,22 @@ class Channel:
 
     def serve(self, timeout_s: float) -> None:
         """Answer what comes in, for at most *timeout_s* seconds or until one thing was done."""
-        if not self._is_ours():
+        listener = self._listener
+        if not self._is_ours() or listener is None or _poll is None:
             _sleep(timeout_s)
             return
-        assert self._listener is not None
-        assert _poll is not None
         poll = _poll()
-        listening = self._listener.fileno()
+        listening = listener.fileno()
         poll.register(listening, select.POLLIN)
-        for number in self._connections:
+        for number in list(self._connections):
             poll.register(number, select.POLLIN)
-        soonest = min([timeout_s, *(each.deadline - _clock() for each in self._connections.values())])
+        soonest = min([timeout_s, *(each.deadline - _clock() for each in list(self._connections.values()))])
         for number, _ in poll.poll(max(0.0, soonest) * 1000):
             if number == listening:
-                self._accept()
-            elif self._connections[number].receive(self._answer):
+                self._accept(listener)
+            elif (connection := self._connections.get(number)) and connection.receive(self._answer):
                 self._drop(number)
-        for number in [number for number, each in self._connections.items() if each.deadline < _clock()]:
+        for number in [number for number, each in list(self._connections.items()) if each.deadline < _clock()]:
             self._drop(number)
 
     def wake(self) -> None:
@@ -106,14 +105,14 @@ class Channel:
 
     def close(self) -> None:
         """Stop listening and take the socket's name away."""
-        if self._is_ours() and self._listener is not None:
-            self._listener.close()
-        self._listener = None
+        self.forget()
         with contextlib.suppress(OSError):
             os.unlink(self.path)
 
     def forget(self) -> None:
-        """Close the inherited descriptors in a forked child; the name belongs to the parent."""
+        """Close the descriptors and leave the name: in a forked child it belongs to the parent."""
+        for number in list(self._connections):
+            self._drop(number)
         if self._is_ours() and self._listener is not None:
             self._listener.close()
         self._listener = None
@@ -126,15 +125,13 @@ class Channel:
             return True
         self._listener.detach()  # the number is somebody else's now: forget it without closing
         self._listener = None
-        for connection in self._connections.values():
-            connection.forget()
-        self._connections.clear()
+        for number in list(self._connections):
+            self._drop(number)
         return False
 
-    def _accept(self) -> None:
-        assert self._listener is not None
+    def _accept(self, listener: socket.socket) -> None:
         try:
-            client, _ = self._listener.accept()
+            client, _ = listener.accept()
         except BlockingIOError:
             return
         except OSError:  # no free descriptor: the client stays in the queue, and poll would return at once
@@ -147,7 +144,9 @@ class Channel:
         self._connections[client.fileno()] = _Connection(client)
 
     def _drop(self, number: int) -> None:
-        self._connections.pop(number).close()
+        connection = self._connections.pop(number, None)
+        if connection is not None:
+            connection.close()
 
 
 class _Connection:
@@ -180,8 +179,6 @@ class _Connection:
             self._client.close()
         else:
             self._client.detach()
-
-    forget = close
 
     def _send(self, reply: Answer) -> None:
         with contextlib.suppress(OSError):

@@ -6,7 +6,11 @@ meanwhile; no public call copies what was measured and leaves the rest alone.
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import starmap
 from types import FrameType, SimpleNamespace
 from typing import Any
 
@@ -51,6 +55,30 @@ def live_sets(cov: Coverage) -> dict[str, set[Any]]:
     return data
 
 
+def enter_running_frames(cov: Coverage) -> None:
+    """Tell the tracer of the frames that run already, in a forked child: it has seen none of them begin.
+
+    Without it the rest of each such frame is not measured. The C tracer keeps a stack of frames: all are put on it,
+    ours included, because each takes itself off when it returns; in one step, because every further line of this
+    function would be taken for one of the frame put on last.
+    """
+    tracer = getattr(cov._collector, "tracers", [None])[-1]
+    frames: deque[FrameType] = deque()
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        frames.appendleft(frame)
+        frame = frame.f_back
+    core = core_in_use(cov)
+    if core == "ctrace":
+        events = [(each, event) for each in frames for event in ("call", "line")]
+        deque(starmap(partial(tracer, arg=None), events), maxlen=0)
+    elif core == "sysmon":
+        for running in frames:
+            tracer.sysmon_py_start(running.f_code, 0)
+    for recorded in live_sets(cov).values():
+        recorded.clear()  # the lines where the frames stand are the parent's
+
+
 def unpack_arcs(cov: Coverage, arcs: set[Any]) -> set[tuple[int, int]]:
     """Turn what a set of live arcs holds into pairs; the C tracer packs each pair into one integer.
 
@@ -75,7 +103,7 @@ def unpack_arcs(cov: Coverage, arcs: set[Any]) -> set[tuple[int, int]]:
         disabled_plugins=set(),
     )
     try:
-        Collector.flush_data(stand_in)  # type: ignore[arg-type]
+        Collector.flush_data(stand_in)
         return {(int(one), int(other)) for one, other in unpacked[""]}
     except Exception as error:
         raise UnsupportedError(f"arcs of this coverage.py cannot be unpacked: {error!r}") from error

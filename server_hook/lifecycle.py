@@ -15,6 +15,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from server_hook import recorder as recording
+from server_hook.coverage_private import enter_running_frames
 from server_hook.problems import log_problem
 from server_hook.reloads import watch_loads
 from server_hook.signals import save_before_defaults
@@ -46,6 +47,8 @@ def _follow_process(*, signals: bool) -> None:
     os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
     for name in ("_exit", "abort", "execv", "execve"):
         _save_before(name)
+    for name in ("fork", "forkpty"):
+        _go_on_after(name)
     watch_loads(_notice_load)
     if signals:
         save_before_defaults(_finish)
@@ -74,8 +77,27 @@ def _hold() -> None:
 def _go_on() -> None:
     with _fenced("the recorder's thread could not be started again"):
         current = recording.current()
-        if current is not None:
+        if current is not None and not current.pulse.waits_for_fork:
             current.pulse.start()
+
+
+def _go_on_after(name: str) -> None:
+    """Start the thread again only when a fork has returned: Python 3.13 counts threads after ``after_in_parent``."""
+    original = getattr(os, name)
+
+    @wraps(original)
+    def forked(*args: Any) -> Any:  # noqa: ANN401 - fork returns a pid, forkpty a pair
+        current = recording.current()
+        if current is None:
+            return original(*args)
+        current.pulse.waits_for_fork = True
+        try:
+            return original(*args)
+        finally:
+            current.pulse.waits_for_fork = False
+            _go_on()
+
+    setattr(os, name, forked)
 
 
 def _notice_load(path: str) -> None:
@@ -109,7 +131,9 @@ def _begin_anew_in_child() -> None:
         return
     with _fenced("this forked child is not recorded"):
         inherited.forget_parent()
-        begin(inherited.heir())
+        heir = inherited.heir()
+        begin(heir)
+        enter_running_frames(heir.cov)
 
 
 @contextmanager

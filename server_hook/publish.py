@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 import time
@@ -148,8 +149,6 @@ def keep_foreign(target: str, data_folder: str) -> None:
 @contextlib.contextmanager
 def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
     """Hold the data folder's lock while publishing; say whether it is held. Renames are atomic even without it."""
-    import fcntl
-
     working = os.path.join(data_folder, announce.WORKING_FOLDER)
     os.makedirs(working, exist_ok=True)
     with open(os.path.join(working, "lock"), "a", encoding="utf-8") as file:

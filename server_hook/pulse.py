@@ -34,6 +34,8 @@ class Pulse:
             channel: returns the control channel, once there is one.
             interval_s: seconds until the first beat.
         """
+        self.waits_for_fork = False
+        """Set while a fork is under way: who forks starts the thread again."""
         self._beat = beat
         self._channel = channel
         self._due = _clock() + interval_s

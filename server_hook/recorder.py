@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from coverage import Coverage
 from server_hook import announce, control, coverage_private, segment
 from server_hook.cutting import Cutter
 from server_hook.problems import HookError, log_problem
+from server_hook.publish import publish_pipeline  # early: a signal may end the process inside a late import
 from server_hook.pulse import Pulse
 from server_hook.segment import Label
 from server_hook.settings import Settings, apply_settings, open_coverage
@@ -109,8 +111,6 @@ class Recorder:
             self.cutter.cut()
             self.cutter.label = label
         if self.core == "sysmon":
-            import sys
-
             sys.monitoring.restart_events()  # type: ignore[attr-defined,unused-ignore]
 
     def flush(self) -> None:
@@ -146,8 +146,6 @@ class Recorder:
                 self.record = replace(self.record, ended=time.time(), problem=self.problem)
                 self._try_to_write_record()
         if self.origin == "pipeline":
-            from server_hook.publish import publish_pipeline
-
             publish_pipeline(self.data_folder)
 
     def discard(self) -> None:
@@ -226,8 +224,6 @@ class Recorder:
         if do == "dump":
             self.flush()
             if request.get("publish") and self.origin == "pipeline":
-                from server_hook.publish import publish_pipeline
-
                 publish_pipeline(self.data_folder)
         return {
             "id": self.id,

@@ -19,7 +19,7 @@ from coverage import CoverageData
 
 pytest_plugins = ["pytester"]
 
-PATIENCE_S = 60.0
+PATIENCE_S = float(os.environ.get("TEST_PATIENCE_S", "60"))
 """How long a test waits for an event before it gives up: generous, because no test may depend on speed."""
 
 
