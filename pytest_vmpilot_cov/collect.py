@@ -15,6 +15,7 @@ from coverage.exceptions import CoverageException
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE, Collected, DataFile, Delivery, Options
 from server_hook import announce, control, publish, segment
+from server_hook.coverage_private import close_data
 from server_hook.segment import Label, Part, Source
 
 WAIT_S = 5.0
@@ -157,5 +158,5 @@ def _parts_of(path: Path, marks: publish.Marks | None) -> list[Part]:
             if measured:
                 mark = (marks or {}).get((part.label.origin, file), "")
                 part.add(Source(file, mark, data.file_tracer(file) or ""), measured)
-    data.close(force=True)
+    close_data(data)
     return parts

@@ -35,7 +35,7 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
         try:
             yield cov
         finally:
-            data.close(force=True)
+            coverage_private.close_data(data)
 
 
 def count(cov: ReportingCoverage) -> Figures:

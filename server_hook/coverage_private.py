@@ -14,7 +14,7 @@ from itertools import starmap
 from types import FrameType, SimpleNamespace
 from typing import Any
 
-from coverage import Coverage
+from coverage import Coverage, CoverageData
 from coverage.collector import Collector
 from coverage.exceptions import CoverageException
 
@@ -103,7 +103,7 @@ def unpack_arcs(cov: Coverage, arcs: set[Any]) -> set[tuple[int, int]]:
         disabled_plugins=set(),
     )
     try:
-        Collector.flush_data(stand_in)
+        Collector.flush_data(stand_in)  # type: ignore[arg-type]
         return {(int(one), int(other)) for one, other in unpacked[""]}
     except Exception as error:
         raise UnsupportedError(f"arcs of this coverage.py cannot be unpacked: {error!r}") from error
@@ -118,6 +118,18 @@ def core_in_use(cov: Coverage) -> str:
     """Name the core of a started Coverage: ctrace, sysmon or pytrace."""
     tracer = getattr(cov._collector, "tracer_name", lambda: "")()
     return {"CTracer": "ctrace", "SysMonitor": "sysmon", "PyTracer": "pytrace"}.get(tracer, str(tracer))
+
+
+def close_data(data: CoverageData) -> None:
+    """Close the connections of a CoverageData; before 7.11 it has no call for that."""
+    if hasattr(data, "close"):
+        data.close(force=True)
+        return
+    for base in data._dbs.values():
+        if base.con is not None:
+            base.con.close()
+            base.con = None
+    data._dbs = {}
 
 
 def project_files(cov: Coverage) -> set[str]:

@@ -15,6 +15,7 @@ from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
 from server_hook import announce, segment
+from server_hook.coverage_private import close_data
 from server_hook.segment import Label, Part, Source
 
 PIPELINE_FILE = ".coverage.pipeline"
@@ -96,7 +97,7 @@ def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = (
         data = CoverageData(basename=aside)
         fill(data, united, untouched)
         data.write()
-        data.close(force=True)
+        close_data(data)
         _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)))
         os.replace(aside, target)
     except (CoverageException, sqlite3.Error) as error:

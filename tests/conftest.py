@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from coverage import CoverageData
 
+from server_hook.coverage_private import close_data
+
 pytest_plugins = ["pytester"]
 
 PATIENCE_S = float(os.environ.get("TEST_PATIENCE_S", "60"))
@@ -160,7 +162,7 @@ def lines_in(data_file: Path, context: str | None = None) -> dict[str, list[int]
     if context is not None:
         data.set_query_context(context)
     found = {Path(path).name: sorted(data.lines(path) or []) for path in data.measured_files()}
-    data.close(force=True)
+    close_data(data)
     return {name: lines for name, lines in found.items() if lines}
 
 
