@@ -166,12 +166,12 @@ def _report(parsed: argparse.Namespace) -> int:
 
 
 def _show(options: Options, outcome: object) -> int:
-    from pytest_vmpilot_cov.report.terminal import section
+    from pytest_vmpilot_cov.report.terminal import section, warnings_of
     from pytest_vmpilot_cov.verdict import Outcome
 
     assert isinstance(outcome, Outcome)
     if not outcome.figures.total.reached:
-        for problem in outcome.problems:
+        for problem in warnings_of(outcome, options):
             print(f"vmpilot-cov: {problem}", file=sys.stderr)
         places = ", ".join(dict.fromkeys(str(place.value) for place in options.places))
         config = options.settings.config_file or options.settings.folder

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+
 
 class HookError(Exception):
     """A setting or a situation that a person has to change; its text says which and how."""
@@ -13,5 +16,32 @@ def log_problem(message: str) -> None:
         import logging
 
         logging.getLogger("vmpilot_cov").warning("vmpilot-cov: %s", message)
-    except Exception:  # noqa: BLE001, S110 - a closed stderr is no reason to stop a server
-        pass
+    except Exception:  # noqa: BLE001 - without descriptors, or in another root, logging cannot be imported
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"vmpilot-cov: {message}\n")
+
+
+class Trouble:
+    """What is wrong with recording in this process: each kind is logged once, the latest is kept for its status."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.latest = ""
+        self._logged: set[str] = set()
+
+    def report(self, slug: str, text: str) -> None:
+        """Log a problem, unless one of its kind was logged before."""
+        self.latest = f"{text} ({slug})"
+        if slug not in self._logged:
+            self._logged.add(slug)
+            log_problem(self.latest)
+
+    def unwritable(self, folder: str, error: OSError) -> None:
+        """Report that a folder cannot be written."""
+        self.report("folder-unwritable", f"{folder} cannot be written ({error.strerror}); data waits in memory")
+
+    def writable(self) -> None:
+        """Note that it can be written again."""
+        if "folder-unwritable" in self._logged:
+            self._logged.remove("folder-unwritable")
+            self.latest = ""

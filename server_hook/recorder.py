@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from coverage import Coverage
 
 from server_hook import announce, control, coverage_private, segment
 from server_hook.cutting import Cutter
-from server_hook.problems import HookError, log_problem
+from server_hook.problems import HookError, Trouble
 from server_hook.publish import publish_pipeline  # early: a signal may end the process inside a late import
 from server_hook.pulse import Pulse
 from server_hook.segment import Label
@@ -68,7 +68,7 @@ class Recorder:
         self.cutter = Cutter(self.cov, Label(origin), branch=settings.branch)
         self.channel: control.Channel | None = None
         self.record: announce.Record | None = None
-        self.problem = ""
+        self.trouble = Trouble()
         self.segments = 0
         self.flushed_at = 0.0
         self.rest_s = 0.0
@@ -117,6 +117,8 @@ class Recorder:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
         begun = _clock()
         with self._locked():
+            if self.segments and not os.path.exists(self.folder):
+                self.cutter.recall()  # somebody has taken the written segments away
             parts = self.cutter.cut()
             if parts:
                 self._write(parts)
@@ -128,11 +130,11 @@ class Recorder:
             self.segments += 1
             segment.write(self.folder, self.segments, parts)
         except OSError as error:
-            self._report(f"no segment can be written to {self.folder}: {error.strerror} (folder-unwritable)")
+            self.trouble.unwritable(self.folder, error)
         else:
             self.cutter.written(parts)
             self.flushed_at = time.time()
-            self.problem = ""
+            self.trouble.writable()
 
     def finish(self) -> None:
         """Write the last segment, say that the process ends, and publish what a server has recorded."""
@@ -143,10 +145,16 @@ class Recorder:
                 return
             self._close_channel()
             if self.record is not None:
-                self.record = replace(self.record, ended=time.time(), problem=self.problem)
-                self._try_to_write_record()
+                self.record = replace(self.record, ended=time.time(), problem=self.trouble.latest)
+                try:
+                    announce.write_record(self.folder, self.record)
+                except OSError as error:
+                    self.trouble.unwritable(self.folder, error)
         if self.origin == "pipeline":
-            publish_pipeline(self.data_folder)
+            try:
+                publish_pipeline(self.data_folder)
+            except OSError as error:
+                self.trouble.unwritable(self.data_folder, error)
 
     def discard(self) -> None:
         """Leave nothing behind: nothing was measured, or another recorder takes the process over."""
@@ -195,8 +203,6 @@ class Recorder:
         if self.record is not None and folder_is_there and not (self.channel and self.channel.is_lost):
             return
         with self._locked():
-            if self.segments and not folder_is_there:
-                self.cutter.recall()
             announce.make_folder(self.data_folder, self.id)
             if self.channel is None or self.channel.is_lost:
                 self._open_channel()
@@ -207,7 +213,7 @@ class Recorder:
                 core=self.core,
                 core_reason=self.settings.core_reason,
                 socket=self.channel.path if self.channel else "",
-                problem=self.problem,
+                problem=self.trouble.latest,
             )
             announce.write_record(self.folder, self.record)
 
@@ -233,29 +239,26 @@ class Recorder:
             "segments": self.segments,
             "flushed_at": self.flushed_at,
             "interval_s": max(self.settings.interval_s, self.rest_s),
-            "problem": self.problem,
+            "problem": self.trouble.latest,
             "took_s": _clock() - begun,
         }
 
     def _beat(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
         try:
-            self._check_foreign()
+            if Coverage.current() is not self.cov:
+                self.trouble.report("foreign-collector", "another coverage.py measures this process, this one does not")
+            if _identity_of("/") != self._root:
+                raise PermissionError(0, "the process has changed its root")
             self.flush()
             self.announce()
-            os.utime(f"{self.folder}/{announce.RECORD}")
+            with suppress(FileNotFoundError):  # taken away this moment: the next beat makes it anew
+                os.utime(f"{self.folder}/{announce.RECORD}")
         except OSError as error:
-            self._report(f"{self.folder} cannot be written: {error.strerror} (folder-unwritable)")
+            self.trouble.unwritable(self.folder, error)
         except Exception as error:  # noqa: BLE001 - the thread must outlive whatever happens to it
-            self._report(f"recording was disturbed: {type(error).__name__}: {error} (recorder-disturbed)")
+            self.trouble.report("recorder-disturbed", f"recording was disturbed: {type(error).__name__}: {error}")
         return max(self.settings.interval_s, self.rest_s)
-
-    def _check_foreign(self) -> None:
-        """Say when somebody else's collector has pushed ours aside: until it stops nothing is recorded."""
-        if Coverage.current() is not self.cov:
-            self._report("another coverage.py measures this process now, and this one does not (foreign-collector)")
-        if _identity_of("/") != self._root:
-            raise PermissionError(0, "the process has changed its root")
 
     def _meet(self, path: str) -> None:
         """Take the fingerprint of a source file when it runs for the first time, and be announced from then on."""
@@ -263,31 +266,21 @@ class Recorder:
             self.cutter.meet(path)
             if self.record is None:
                 self.announce()
+        except OSError as error:
+            self.trouble.unwritable(self.folder, error)
         except Exception as error:  # noqa: BLE001 - this runs inside an import of the application
-            self._report(f"{self.folder} cannot be written: {error} (folder-unwritable)")
+            self.trouble.report("recorder-disturbed", f"recording was disturbed: {type(error).__name__}: {error}")
 
     def _open_channel(self) -> None:
         try:
             self.channel = control.Channel(f"{control.socket_folder()}/{self.id}.sock", self.answer)
         except OSError as error:
-            self.problem = f"it cannot be asked while it runs: {error}"
+            self.trouble.latest = f"it cannot be asked while it runs: {error}"
 
     def _close_channel(self) -> None:
         if self.channel is not None:
             self.channel.close()
             self.channel = None
-
-    def _try_to_write_record(self) -> None:
-        try:
-            assert self.record is not None
-            announce.write_record(self.folder, self.record)
-        except OSError as error:
-            self._report(f"{self.folder} cannot be written: {error.strerror} (folder-unwritable)")
-
-    def _report(self, problem: str) -> None:
-        if problem != self.problem:
-            self.problem = problem
-            log_problem(problem)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

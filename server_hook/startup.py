@@ -40,12 +40,9 @@ class Start:
 def start_from_environment() -> None:
     """Record this process if its environment asks for it, and pass the wish on to its children in absolute terms."""
     value = os.environ.get(VARIABLE, "")
-    if not value:
+    if not value or getattr(sys, "_vmpilot_cov_started", False):
         return
-    from server_hook import recorder
-
-    if recorder.current() is not None:
-        return
+    sys._vmpilot_cov_started = True  # type: ignore[attr-defined]  # a start-up line may run twice in one start
     for name in FOREIGN_VARIABLES:
         os.environ.pop(name, None)
     try:

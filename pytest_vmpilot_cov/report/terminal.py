@@ -40,7 +40,7 @@ def section(outcome: Outcome, options: Options) -> Iterator[Line]:
         yield from (Line(text) for text in block.splitlines())
     yield Line("")
     yield from (Line(text) for text in _pipeline(outcome, options))
-    yield from (Line(f"WARNING: {text}", "warn") for text in _warnings(outcome, options))
+    yield from (Line(f"WARNING: {text}", "warn") for text in warnings_of(outcome, options))
     for check in outcome.verdict.checks:
         yield Line(check.text, "good" if check.passed else "bad") if check.text else Line(f"{check.name}: yes", "good")
 
@@ -99,7 +99,8 @@ def _pipeline(outcome: Outcome, options: Options) -> Iterator[str]:
         yield f"Not counted: {_count(len(foreign), 'measured file', 'measured files')} outside the project ({names})"
 
 
-def _warnings(outcome: Outcome, options: Options) -> Iterator[str]:
+def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
+    """Yield everything that did not go as it should, one sentence each."""
     yield from outcome.problems
     for each in outcome.collected.deliveries:
         if each.life != "dead" and each.record.pid != os.getpid() and (each.problem or not each.answered):

@@ -1,0 +1,174 @@
+"""Do no harm: whatever goes wrong with recording, the process runs on exactly as without it."""
+
+# ruff: noqa: E501 - programs stand in one line each
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import pytest
+
+from tests.conftest import Project, lines_in
+
+HEAD = """
+    import os, resource, shutil, sys, threading, time
+    from app import work
+
+    def wait_for_a_segment():
+        while not [name for _, _, names in os.walk(".vmpilot-cov") for name in names if name.endswith(".seg")]:
+            time.sleep(0.01)
+
+"""
+
+
+@dataclass(frozen=True)
+class Harm:
+    """Something that happens to a process: the program's tail, its configuration and what is logged of it."""
+
+    tail: str
+    logged: str = ""
+    config: str = "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 0.1\n"
+    kept: bool = True
+
+
+HARMS = {
+    "full disk": Harm(
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\nwork.run()\ntime.sleep(0.5)\n", "folder-unwritable", kept=False
+    ),
+    "folder is a file": Harm(
+        "shutil.rmtree('.vmpilot-cov', ignore_errors=True)\nopen('.vmpilot-cov', 'w').close()\nwork.run()\ntime.sleep(0.5)\n",
+        "folder-unwritable",
+        kept=False,
+    ),
+    "folder comes back": Harm(
+        "shutil.rmtree('.vmpilot-cov', ignore_errors=True)\nopen('.vmpilot-cov', 'w').close()\nwork.run()\ntime.sleep(0.5)\n"
+        "os.unlink('.vmpilot-cov')\n",
+        "folder-unwritable",
+    ),
+    "folder is deleted": Harm("work.run()\nwait_for_a_segment()\nshutil.rmtree('.vmpilot-cov')\n"),
+    "broken configuration": Harm("work.run()\n", "config-broken", config="[run\nsource = app\n", kept=False),
+    "bad setting": Harm("work.run()\n", "setting-invalid", config="[vmpilot_cov]\ninterval_s = 0\n", kept=False),
+    "no free descriptor": Harm(
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\nwork.run()\ntime.sleep(0.5)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n",
+        "folder-unwritable",
+        kept=False,
+    ),
+    "closes all descriptors": Harm("os.closerange(3, 1000)\nwork.run()\nfile = open('mine', 'w'); time.sleep(0.5)\n"),
+    "changes folder": Harm("os.chdir('/')\nwork.run()\n"),
+    "changes user": Harm("os.chmod('.', 0o755)\nos.setuid(65534)\nwork.run()\ntime.sleep(0.5)\n", "folder-unwritable", kept=False),
+    "changes root": Harm("os.mkdir('jail')\nos.chroot('jail')\nwork.run()\ntime.sleep(0.5)\n", "folder-unwritable", kept=False),
+    "another coverage starts": Harm(
+        "import coverage\ncov = coverage.Coverage(data_file=None)\ncov.start()\ntime.sleep(0.5)\ncov.stop()\nwork.run()\n",
+        "foreign-collector",
+    ),
+    "closes stderr": Harm("sys.stderr.close(); os.close(2)\nshutil.rmtree('.vmpilot-cov')\nopen('.vmpilot-cov', 'w').close()\n"
+        "work.run()\ntime.sleep(0.5)\n", kept=False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HARMS)
+def test_the_process_runs_on(project: Project, name: str) -> None:
+    """The process does its work and exits as ever; the reason why it is not recorded is one logged line."""
+    if name in ("changes user", "changes root") and os.getuid() != 0:
+        pytest.skip("only root can do that")
+    harm = HARMS[name]
+    project.write(".coveragerc", harm.config)
+    project.write("app/__init__.py", "")
+    project.write("app/work.py", "def run():\n    return 1\n")
+    project.write("main.py", HEAD + "".join(f"    {line}\n" for line in (harm.tail + "print('done')\n").splitlines()))
+    done = project.run("python", "main.py", env={"VMPILOT_COV": ".coveragerc", "PYTHONDONTWRITEBYTECODE": "1"})
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    logged = done.stderr.splitlines()
+    assert [line.rpartition(" ")[2] for line in logged] == ([f"({harm.logged})"] if harm.logged else []), done.stderr
+    found = project.path / ".coverage.pipeline"
+    kept = lines_in(found).get("work.py", []) if found.exists() else []
+    assert (kept == [1, 2]) == harm.kept
+
+
+def test_a_server_with_a_wrong_variable_runs_on(project: Project) -> None:
+    """``VMPILOT_COV=1`` is one logged line that says what to set, and nothing else."""
+    done = project.run("python", "-c", "print('done')", env={"VMPILOT_COV": "1"})
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert done.stderr == (
+        f"vmpilot-cov: this process is not recorded: VMPILOT_COV=1 names no file or folder (looked for {project.path}/1); "
+        "set it to the path of a .coveragerc or of the project's folder (config-not-found)\n"
+    )
+
+
+def test_the_pure_python_tracer_is_refused(project: Project) -> None:
+    """A server is not measured by the tracer that breaks requests; one line says so."""
+    project.write(".coveragerc", "[run]\nsource = app\n")
+    environment = {"VMPILOT_COV": ".", "COVERAGE_CORE": "pytrace"}
+    done = project.run("python", "-c", "import sys; print(sys.gettrace())", env=environment)
+    assert (done.returncode, done.stdout) == (0, "None\n")
+    assert done.stderr.endswith("(pytrace-refused)\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_coverages_own_start_up_is_replaced(project: Project) -> None:
+    """With ``VMPILOT_COV`` set, coverage.py's own process start-up does not measure the process a second time."""
+    project.write(".coveragerc", "[run]\nsource = app\n")
+    project.write("app/__init__.py", "x = 1\n")
+    environment = {"VMPILOT_COV": ".", "COVERAGE_PROCESS_START": ".coveragerc"}
+    done = project.run("python", "-c", "import app", env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in project.path.glob(".cov*")) == [".coverage.pipeline", ".coveragerc"]
+
+
+def test_coverage_run_is_respected(project: Project) -> None:
+    """A process under ``coverage run`` keeps its own data, and is not recorded twice."""
+    project.write(".coveragerc", "[run]\nsource = app\n")
+    project.write("app/__init__.py", "x = 1\n")
+    project.write("main.py", "import app\n")
+    done = project.run("python", "-m", "coverage", "run", "main.py", env={"VMPILOT_COV": "."})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines_in(project.path / ".coverage") == {"__init__.py": [1]}
+    assert not (project.path / ".coverage.pipeline").exists()
+
+
+RELOADED = """
+    import importlib, pathlib, sys
+    sys.dont_write_bytecode = True
+    from app import work
+
+    work.run()
+    path = pathlib.Path(work.__file__)
+    path.write_text("# a new line\\n# and another\\n" + path.read_text())
+    importlib.invalidate_caches()
+    importlib.reload(work)
+    work.run()
+"""
+
+
+def test_a_reload_in_process_begins_a_new_set(project: Project) -> None:
+    """Lines from before a reload belong to the earlier source: they are stale, and the new ones are right."""
+    project.write(".coveragerc", "[run]\nsource = app\n")
+    project.write("app/__init__.py", "")
+    project.write("app/work.py", "def run():\n    return 1\n\n\ndef never():\n    return 2\n")
+    project.write("main.py", RELOADED)
+    done = project.run("python", "main.py", env={"VMPILOT_COV": "."})
+    assert (done.returncode, done.stderr) == (0, "")
+    report = project.run("vmpilot-cov", "combine")
+    assert "3 lines that pipeline reached in app/work.py do not count: the file has changed since" in report.stdout
+    assert lines_in(project.path / ".coverage")["work.py"] == [3, 4, 7]
+
+
+def test_an_edited_file_without_reload_is_stale(project: Project) -> None:
+    """A process that goes on with its old code after an edit claims no line of the new source."""
+    project.write(".coveragerc", "[run]\nsource = app\n")
+    project.write("app/__init__.py", "")
+    project.write("app/work.py", "def run():\n    return 1\n")
+    project.write(
+        "main.py",
+        """
+        from app import work
+        with open(work.__file__, "w") as file:
+            file.write("# new\\n" * 9)
+        work.run()
+        """,
+    )
+    project.run("python", "main.py", env={"VMPILOT_COV": "."})
+    report = project.run("vmpilot-cov", "combine")
+    assert "2 lines that pipeline reached in app/work.py do not count" in report.stdout + report.stderr
