@@ -27,8 +27,7 @@ REST_FACTOR = 50
 LOCK_WAIT_S = 5.0
 """How long an ending process waits for a cut that is under way; then it goes on without the lock."""
 
-_clock, _new_lock = time.monotonic, _thread.RLock
-
+_clock, _cpu_clock, _new_lock = time.monotonic, time.thread_time, _thread.RLock
 _current: Recorder | None = None
 
 
@@ -115,14 +114,14 @@ class Recorder:
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
-        begun = _clock()
+        begun = _cpu_clock()
         with self._locked():
             if self.segments and not os.path.exists(self.folder):
                 self.cutter.recall()  # somebody has taken the written segments away
             parts = self.cutter.cut()
             if parts:
                 self._write(parts)
-        self.rest_s = REST_FACTOR * (_clock() - begun)
+        self.rest_s = REST_FACTOR * (_cpu_clock() - begun)
 
     def _write(self, parts: list[segment.Part]) -> None:
         try:
@@ -248,8 +247,7 @@ class Recorder:
         try:
             if Coverage.current() is not self.cov:
                 self.trouble.report("foreign-collector", "another coverage.py measures this process, this one does not")
-            if _identity_of("/") != self._root:
-                raise PermissionError(0, "the process has changed its root")
+            self._check_root()
             self.flush()
             self.announce()
             with suppress(FileNotFoundError):  # taken away this moment: the next beat makes it anew
@@ -260,8 +258,12 @@ class Recorder:
             self.trouble.report("recorder-disturbed", f"recording was disturbed: {type(error).__name__}: {error}")
         return max(self.settings.interval_s, self.rest_s)
 
+    def _check_root(self) -> None:
+        if _identity_of("/") != self._root:
+            raise PermissionError(0, "the process has changed its root")
+
     def _meet(self, path: str) -> None:
-        """Take the fingerprint of a source file when it runs for the first time, and be announced from then on."""
+        """Take the fingerprint of a source file that runs for the first time; be announced from then on."""
         try:
             self.cutter.meet(path)
             if self.record is None:
