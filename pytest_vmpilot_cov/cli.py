@@ -8,18 +8,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pytest_vmpilot_cov.arguments import FILE_KINDS, TERMINAL_KINDS, parse_fail_under, parse_report
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Options, ReportRequest, Setting
-from pytest_vmpilot_cov.options import (
-    FILE_KINDS,
-    TERMINAL_KINDS,
-    OptionError,
-    make_options,
-    parse_fail_under,
-    parse_report,
-    parse_require,
-    report_request,
-)
+from pytest_vmpilot_cov.options import OptionError, make_options, parse_require, report_request
 from server_hook.problems import HookError
 
 FAILED, MISUSED = 1, 2

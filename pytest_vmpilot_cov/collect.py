@@ -144,7 +144,14 @@ def _read_data_file(path: Path, parts: list[Part], problems: list[str]) -> DataF
 def _parts_of(path: Path, marks: publish.Marks | None) -> list[Part]:
     """Turn a data file into parts: one for each origin where it is ours, else one for all that it holds."""
     data = CoverageData(basename=str(path))
-    data.read()
+    try:
+        data.read()
+        return _read_parts(path, data, marks)
+    finally:
+        close_data(data)
+
+
+def _read_parts(path: Path, data: CoverageData, marks: publish.Marks | None) -> list[Part]:
     if marks is None:
         parts = [Part(Label("unit" if path.name == TESTS_FILE else "pipeline"))]
     else:
@@ -158,5 +165,4 @@ def _parts_of(path: Path, marks: publish.Marks | None) -> list[Part]:
             if measured:
                 mark = (marks or {}).get((part.label.origin, file), "")
                 part.add(Source(file, mark, data.file_tracer(file) or ""), measured)
-    close_data(data)
     return parts

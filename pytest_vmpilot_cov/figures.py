@@ -52,7 +52,7 @@ def count(cov: ReportingCoverage) -> Figures:
             lines[path] = {origin: numbers for origin, numbers in reached.items() if numbers}
     except NoDataError:
         return Figures((), NOTHING, {})
-    except CoverageException as error:
+    except (CoverageException, KeyError) as error:  # KeyError: a coverage plugin that is not loaded here
         return Figures((), NOTHING, {}, problem=" ".join(str(error).split()))
     rows = tuple(_row(origin, numbers[origin], lines) for origin in present if origin in numbers)
     return Figures(rows, _row("combined", numbers["combined"], lines) if numbers else NOTHING, lines)

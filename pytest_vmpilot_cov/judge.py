@@ -33,9 +33,10 @@ def _required(origin: str, figures: Figures) -> Check:
 def _total(percent: float, threshold: float, precision: int) -> Check:
     """Compare as coverage.py does, and say it in the words of pytest-cov that scripts look for."""
     failed = bool(should_fail_under(percent, threshold, precision))
+    shown = next((text for digits in (2, 4, 8) if float(text := f"{percent:.{digits}f}") < threshold), f"{percent:.2f}")
     text = (
         f"{'FAIL ' if failed else ''}Required test coverage of {threshold:g}% "
-        f"{'not reached' if failed else 'reached'}. Total coverage: {percent:.2f}%"
+        f"{'not reached' if failed else 'reached'}. Total coverage: {shown if failed else f'{percent:.2f}'}%"
     )
     return Check("total", not failed, text)
 

@@ -15,17 +15,15 @@ _TEXTS: Final = {
     "segment-torn": "{path} of process {process} does not count: {why}",
     "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
-    "counted is what it wrote {age} ago",
+    "counted is {counted}",
     "pipeline-none": "Pipeline: no data; a server records itself when it is started with VMPILOT_COV={config}",
     "origin-required": "no executed line came from {origin}, which --vmpilot-cov-require asks for",
     "nothing-measured": "nothing was measured: no statement of {source} was executed",
-    "source-empty": "the source {source} (from {where}) holds no Python file; see [run] source",
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
     "collector-running": "coverage.py measures this process already ({who}); "
     "the session does not measure and does not judge; leave one of the two out",
-    "already-recording": "this process is a recorded pipeline server already; pytest --vmpilot-cov needs its own",
-    "stale-source": "{lines} lines that {origin} reached in {path} do not count: the file has changed since",
+    "stale-source": "{lines} that {origin} reached in {path} do not count: the file has changed since",
     "command-missing": "{verb} needs a command after --, as in: vmpilot-cov {verb} -- {example}",
     "command-not-found": "{command} cannot be started: {why}",
     "nothing-recorded": "{program} ran, but none of its processes recorded anything in {folder}; "
@@ -35,7 +33,6 @@ _TEXTS: Final = {
     "demo-needs": "the demo needs {missing}; install it with: pip install 'pytest-vmpilot-cov[demo]'",
     "demo-server": "the demo's server did not come up at {url}; its last output:\n{output}\n",
     "still-recording": "process {pid} ({command}) is still recording; its data stays, stop it first",
-    "script-not-bash": "{path} cannot be run: {why}",
     "server-command-missing": "serve needs a command after --, as in: vmpilot-cov serve -- python -m uvicorn main:app; "
     "or name one as server_command in [vmpilot_cov] of {where}",
 }

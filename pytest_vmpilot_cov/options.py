@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import ORIGINS, Options, ReportRequest, Setting
@@ -15,122 +15,13 @@ from server_hook.problems import HookError
 
 if TYPE_CHECKING:
     import pytest
+    from coverage import Coverage
 
     from server_hook.settings import Settings
-
-TERMINAL_KINDS = ("term", "term-missing")
-FILE_KINDS = ("html", "xml", "json", "lcov", "markdown")
 
 
 class OptionError(Exception):
     """A setting that cannot be used; its text says where it stands and what is allowed."""
-
-
-def add_own_options(parser: pytest.Parser) -> None:
-    """Add the options that are ours alone; those shared with pytest-cov come later (``add_shared_options``)."""
-    group = parser.getgroup("vmpilot-cov", "coverage of unit tests, E2E tests and the live pipeline server")
-    group.addoption(
-        "--vmpilot-cov",
-        action="store_true",
-        default=False,
-        help="Measure this session, ask the live pipeline servers for their data, and judge all of it together.",
-    )
-    group.addoption(
-        "--vmpilot-cov-pipeline",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="Where a pipeline server keeps its data: a data file or its folder (multi-allowed).",
-    )
-    group.addoption(
-        "--vmpilot-cov-require",
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="Fail when no executed line came from this origin: unit, e2e, pipeline (several with commas).",
-    )
-
-
-def shared_options() -> dict[str, tuple[str, dict[str, Any]]]:
-    """Return the options shared with pytest-cov: destination -> (flag, arguments), as pytest-cov names them."""
-    return {
-        "cov_source": ("--cov", {
-            "action": "append", "default": [], "metavar": "SOURCE", "nargs": "?", "const": True,
-            "help": "With --vmpilot-cov: what to measure, in place of [run] source (multi-allowed).",
-        }),
-        "cov_report": ("--cov-report", {
-            "action": StoreReport, "default": {}, "metavar": "TYPE", "type": parse_report,
-            "help": f"Report to make: {', '.join(TERMINAL_KINDS + FILE_KINDS)} (multi-allowed). "
-            "term and term-missing may be followed by :skip-covered, the others by :DEST; empty for none.",
-        }),
-        "cov_config": ("--cov-config", {
-            "action": "store", "default": ".coveragerc", "metavar": "PATH", "help": "Configuration of coverage.py.",
-        }),
-        "cov_fail_under": ("--cov-fail-under", {
-            "action": "store", "metavar": "MIN", "type": parse_fail_under,
-            "help": "Fail if the total coverage is less than MIN.",
-        }),
-        "cov_append": ("--cov-append", {
-            "action": "store_true", "default": False, "help": "Keep what earlier sessions measured.",
-        }),
-        "cov_branch": ("--cov-branch", {
-            "action": "store_true", "default": None, "help": "Measure branches, too.",
-        }),
-        "cov_precision": ("--cov-precision", {
-            "type": int, "default": None, "help": "Digits after the decimal point in percentages.",
-        }),
-    }  # fmt: skip
-
-
-def add_shared_options(parser: pytest.Parser, known: argparse.Namespace) -> bool:
-    """Add those of the shared options that no other plugin has added; return whether any was."""
-    group = parser.getgroup("vmpilot-cov")
-    missing = [(flag, more) for dest, (flag, more) in shared_options().items() if not hasattr(known, dest)]
-    for flag, more in missing:
-        dest = next(dest for dest, (name, _) in shared_options().items() if name == flag)
-        group.addoption(flag, dest=dest, **more)
-    return bool(missing)
-
-
-class StoreReport(argparse.Action):
-    """Collect ``--cov-report`` into the mapping kind -> destination that pytest-cov keeps."""
-
-    def __call__(
-        self,
-        _parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,  # noqa: ANN401 - argparse's own signature
-        _option_string: str | None = None,
-    ) -> None:
-        """Store one report."""
-        kind, dest = values
-        namespace.cov_report = {**namespace.cov_report, kind: dest}
-
-
-def parse_report(text: str) -> tuple[str, str | None]:
-    """Parse one ``--cov-report`` value.
-
-    Raises:
-        argparse.ArgumentTypeError: when it is no report known here.
-    """
-    kind, colon, dest = text.partition(":")
-    good = kind in FILE_KINDS or (kind in TERMINAL_KINDS and dest in ("", "skip-covered"))
-    if not (good or text == ""):
-        known = ", ".join(TERMINAL_KINDS + FILE_KINDS)
-        raise argparse.ArgumentTypeError(say("report-unknown", value=text, known=known))
-    return kind, dest if colon else None
-
-
-def parse_fail_under(text: str) -> float:
-    """Parse a threshold.
-
-    Raises:
-        argparse.ArgumentTypeError: when it is no number from 0 to 100.
-    """
-    try:
-        return percentage(text, "the command line")
-    except OptionError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def percentage(value: object, where: str) -> float:
@@ -218,21 +109,24 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     except HookError as error:
         raise OptionError(str(error)) from None
     check_own_section(own, settings.config_file)
-    configured = cov.get_option("report:fail_under") or 0
-    if fail_under is None and configured:
-        fail_under = Setting(percentage(configured, settings.config_file), os.path.basename(settings.config_file))
-    if precision is None:
-        precision = int(str(cov.get_option("report:precision") or 0))
     return Options(
         root=root,
         settings=settings,
-        fail_under=Setting(fail_under.value or None, fail_under.where) if fail_under else Setting(None),
-        precision=precision,
+        fail_under=_threshold(cov, fail_under, settings.config_file),
+        precision=int(str(cov.get_option("report:precision") or 0)) if precision is None else precision,
         reports=reports,
         places=tuple(_places(places, own, settings, root)),
         require=require,
         append=append,
     )
+
+
+def _threshold(cov: Coverage, typed: Setting[float] | None, config_file: str) -> Setting[float | None]:
+    """Choose the threshold: what was typed, else what the configuration says; 0 is none."""
+    configured = cov.get_option("report:fail_under")
+    if typed is None and configured:
+        typed = Setting(percentage(configured, config_file), os.path.basename(config_file))
+    return Setting(typed.value or None, typed.where) if typed else Setting(None)
 
 
 def config_of_session(root: Path, named: str) -> str:
@@ -292,7 +186,7 @@ def _report_requests(asked: dict[str, str | None]) -> tuple[ReportRequest, ...]:
 
 def report_request(kind: str, dest: str | None) -> ReportRequest:
     """Make the request of one parsed ``--cov-report`` value."""
-    if kind in TERMINAL_KINDS:
+    if kind.startswith("term"):
         return ReportRequest(kind, skip_covered=dest == "skip-covered")
     return ReportRequest(kind, dest or "")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_vmpilot_cov import options as options_
+from pytest_vmpilot_cov import arguments
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.scripts import Scripts
@@ -22,7 +22,7 @@ SCRIPTS: pytest.StashKey[Scripts] = pytest.StashKey()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that are ours alone."""
-    options_.add_own_options(parser)
+    arguments.add_own_options(parser)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -31,7 +31,7 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, Any, Any]:
     """Add what pytest-cov has not added, and start to measure before any conftest is imported."""
     known = early_config.known_args_namespace
-    if options_.add_shared_options(parser, known):
+    if arguments.add_shared_options(parser, known):
         known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
         early_config.known_args_namespace = known
     if known.vmpilot_cov:

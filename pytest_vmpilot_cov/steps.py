@@ -9,7 +9,6 @@ from pathlib import Path
 
 import coverage
 import pytest
-from coverage.exceptions import CoverageException
 
 from pytest_vmpilot_cov.options import OptionError, listed, resolve
 from pytest_vmpilot_cov.origins import OriginRules
@@ -18,6 +17,7 @@ from pytest_vmpilot_cov.session import Session
 from pytest_vmpilot_cov.workers import WorkerSession, is_worker
 from server_hook import recorder
 from server_hook.configuration import read_own_section
+from server_hook.coverage_private import REFUSALS
 from server_hook.problems import HookError
 
 _NO_TESTS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
@@ -43,7 +43,7 @@ def start_session(config: pytest.Config, known: argparse.Namespace) -> Session |
         rules = OriginRules(Path(options.settings.folder), tuple(listed(own.get("e2e", ""))))
         session = (WorkerSession if is_worker() else Session)(options, rules)
         session.start()
-    except (OptionError, HookError, CoverageException) as error:
+    except (OptionError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None
     return session
 

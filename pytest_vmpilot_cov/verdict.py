@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from coverage.exceptions import CoverageException
-
 from pytest_vmpilot_cov.collect import Scope, collect
 from pytest_vmpilot_cov.combine import combine
 from pytest_vmpilot_cov.figures import count, reporting
@@ -18,6 +16,7 @@ from pytest_vmpilot_cov.model import TESTS_FILE, Collected, Combined, Figures, O
 from pytest_vmpilot_cov.options import OptionError
 from pytest_vmpilot_cov.report import make_reports
 from server_hook import coverage_private, publish
+from server_hook.coverage_private import REFUSALS
 from server_hook.publish import ByContext
 from server_hook.settings import apply_settings, open_coverage
 
@@ -72,7 +71,7 @@ def _combine(options: Options, collected: Collected) -> Combined:
             project_files=coverage_private.project_files(cov),
             is_project_file=coverage_private.is_project_file(cov),
         )
-    except CoverageException as error:
+    except REFUSALS as error:
         raise OptionError(say("cannot-count", why=" ".join(str(error).split()))) from None
 
 

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -102,11 +102,24 @@ def read_record(folder: Path) -> Record | None:
     """Read the record in a process's folder; None when there is none that can be understood."""
     try:
         raw = json.loads((folder / RECORD).read_text("utf-8"))
-        known = {name.name for name in fields(Record)}
-        record = Record(**{key: value for key, value in raw.items() if key in known})
-        return replace(record, command=tuple(record.command), pid=int(record.pid), id=str(record.id))
-    except (OSError, ValueError, TypeError, AttributeError):
+        kinds = {each.name: each.type for each in fields(Record)}
+        return Record(**{name: _understood(value, str(kinds[name])) for name, value in raw.items() if name in kinds})
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return None
+
+
+def _understood(value: Any, kind: str) -> Any:  # noqa: ANN401 - what JSON gives
+    """Take a value of a record if it is of its field's kind; lists are tuples there.
+
+    Raises:
+        TypeError: when it is not.
+    """
+    wanted: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "dict[str, Any]": dict}
+    if kind not in wanted:
+        return tuple(str(word) for word in value)
+    if not isinstance(value, wanted[kind]) or isinstance(value, bool):
+        raise TypeError(kind)
+    return value
 
 
 def process_folders(data_folder: Path) -> Iterator[Path]:
@@ -132,7 +145,8 @@ def life_of(record: Record, heartbeat_s: float) -> Life:
         return "dead"
     if (record.boot, record.namespace, record.host) == (_boot_id(), _pid_namespace(), socket.gethostname()):
         return "live" if _same_process(record) else "dead"
-    interval_s = float(record.settings.get("interval_s", 1.0))
+    said = record.settings.get("interval_s", 1.0)
+    interval_s = said if isinstance(said, (int, float)) else 1.0
     return "remote" if heartbeat_s < max(SILENCE_S, 5 * interval_s) else "dead"
 
 

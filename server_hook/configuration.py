@@ -14,16 +14,30 @@ CANDIDATES = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproj
 OWN_SETTINGS = frozenset(
     ["e2e", "e2e_scripts", "script_timeout_s", "pipeline_data", "server_command", "interval_s", "signals"]
 )
-_SECTION = re.compile(r"^\[\s*(tool\.)?(coverage[:.]\w+|vmpilot_cov)\s*\]", re.MULTILINE)
+_SECTION = re.compile(r"^\[(coverage:\w+|vmpilot_cov)\]", re.MULTILINE)
 
 
 def find_config(folder: str) -> str:
     """Find the configuration in a folder as coverage.py does; return its path, or an empty string."""
     for name in CANDIDATES:
         path = os.path.join(folder, name)
-        if os.path.isfile(path) and (name.startswith(".coveragerc") or _SECTION.search(_text_of(path))):
+        if os.path.isfile(path) and (name.startswith(".coveragerc") or _has_settings(path)):
             return path
     return ""
+
+
+def _has_settings(path: str) -> bool:
+    """Tell whether a file that others use as well has a section of coverage.py's, or ours."""
+    text = _text_of(path)
+    if not path.endswith(".toml"):
+        return bool(_SECTION.search(text))
+    import tomllib
+
+    try:
+        tool = tomllib.loads(text).get("tool", {})
+    except ValueError:  # it is broken: whoever reads it says how
+        return bool(re.search(r"^\[tool\.(coverage|vmpilot_cov)", text, re.MULTILINE))
+    return "coverage" in tool or "vmpilot_cov" in tool
 
 
 def find_config_above(folder: str) -> str:

@@ -37,7 +37,7 @@ def socket_folder() -> str:
         OSError: when it belongs to somebody else or others may enter it.
     """
     base = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - owner is checked
-    if len(base) > MAX_PATH_BYTES - 60 or not os.path.isdir(base):
+    if not os.path.isabs(base) or len(base) > MAX_PATH_BYTES - 60 or not os.path.isdir(base):
         base = "/tmp"  # noqa: S108
     folder = f"{base}/vmpilot-cov-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
@@ -160,6 +160,8 @@ class _Connection:
 
     def receive(self, answer: Answerer) -> bool:
         """Read on; answer when the line is whole. Return whether the connection is done."""
+        if _identity(self._client) != self._identity:
+            return True
         try:
             octets = self._client.recv(MAX_REQUEST_BYTES)
         except BlockingIOError:

@@ -16,7 +16,10 @@ from typing import Any
 
 from coverage import Coverage, CoverageData
 from coverage.collector import Collector
-from coverage.exceptions import CoverageException
+from coverage.exceptions import ConfigError, CoverageException
+
+REFUSALS = (CoverageException, ConfigError)
+"""What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
 
 
 class UnsupportedError(Exception):
@@ -155,7 +158,7 @@ def _in_or_out(cov: Coverage) -> Any:  # noqa: ANN401 - coverage.inorout.InOrOut
             include_namespace_packages=cov.config.include_namespace_packages,
         )
         rules.plugins = cov._plugins
-    except CoverageException:
+    except REFUSALS:
         raise
     except Exception as error:
         raise UnsupportedError(f"the rules of this coverage.py cannot be asked: {error!r}") from error

@@ -100,7 +100,7 @@ def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = (
         close_data(data)
         _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)))
         os.replace(aside, target)
-    except (CoverageException, sqlite3.Error) as error:
+    except (CoverageException, sqlite3.Error, UnicodeError) as error:
         raise OSError(f"{target} cannot be written: {error}") from error
     finally:
         with contextlib.suppress(OSError):

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any
 
-from coverage.exceptions import CoverageException
-
 from server_hook.configuration import locate, read_own_section
-from server_hook.coverage_private import WatchedCoverage
+from server_hook.coverage_private import REFUSALS, WatchedCoverage
 from server_hook.problems import HookError
 
 _LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
@@ -104,7 +102,7 @@ def open_coverage(config_file: str) -> WatchedCoverage:
     """
     try:
         return WatchedCoverage(data_file=None, config_file=config_file or False)
-    except (CoverageException, OSError, ValueError) as error:
+    except (*REFUSALS, OSError, ValueError) as error:
         text = " ".join(str(error).split())
         raise HookError(f"coverage.py cannot use {config_file}: {text} (config-broken)") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 ORIGINS = ("unit", "e2e", "pipeline")
 
 _NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
+_RUNS = re.compile(r"-[bBdEhiIOPqsSuvVx]*(?P<what>[mc])(?P<attached>.*)")
 _OPTIONS_WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
 
@@ -84,16 +86,19 @@ def program_of(command: Sequence[str]) -> str:
     words = program_words(command)
     if not words:
         return ""
-    name = words[0].partition(".")[0] if not words[0].endswith(".py") else words[0][:-3]
-    return "pytest" if "pytest" in name and not name.startswith("pytest_vmpilot") else name
+    name = words[0].removesuffix(".py")
+    if "pytest" in name.replace("py.test", "pytest") and not name.startswith("pytest_vmpilot"):
+        return "pytest"
+    return name.partition(".")[0].rstrip("0123456789")
 
 
 def program_words(command: Sequence[str]) -> list[str]:
     """Drop the interpreter and its options from a command line; a script is named without its folder."""
     rest = list(command[1:]) if command and os.path.basename(command[0]).startswith("python") else list(command)
     while rest and rest[0].startswith("-"):
-        if rest[0] in ("-m", "-c"):
-            return ["-c"] if rest[0] == "-c" else rest[1:]
+        ends = _RUNS.match(rest[0])
+        if ends:  # -m and -c end the options; what they run may be attached: -Impytest
+            return ["-c"] if ends["what"] == "c" else [word for word in (ends["attached"], *rest[1:]) if word]
         del rest[: 2 if rest[0] in _OPTIONS_WITH_VALUE else 1]
     return [os.path.basename(rest[0]), *rest[1:]] if rest else []
 

@@ -20,4 +20,9 @@ def markdown_report(cov: ReportingCoverage, options: Options, outcome: Outcome) 
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     table = io.StringIO()
     cov.report(file=table, output_format="markdown")
-    return "\n".join([*lines, "", table.getvalue().rstrip("\n"), "", *verdict_lines(outcome.verdict)]) + "\n"
+    return (
+        "\n".join([*lines, "", table.getvalue().rstrip("\n"), "", "\n\n".join(verdict_lines(outcome.verdict))]).rstrip(
+            "\n"
+        )
+        + "\n"
+    )

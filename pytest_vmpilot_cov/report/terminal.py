@@ -109,11 +109,11 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
                 pid=each.record.pid,
                 command=command_of(each.record),
                 why=each.problem or "it was not asked",
-                age=age_of(each.newest) if each.newest else "never",
+                counted=f"what it wrote {age_of(each.newest)} ago" if each.newest else "nothing of it",
             )
     for left in outcome.combined.stale:
         path = shown_path(left.path, options.root)
-        yield say("stale-source", lines=left.lines, origin=left.origin, path=path)
+        yield say("stale-source", lines=_count(left.lines, "line", "lines"), origin=left.origin, path=path)
     if "pipeline" not in outcome.combined.oldest:
         config = options.settings.config_file or options.settings.folder
         named = [place for place in options.places if place.where != "default" and not place.value.exists()]
@@ -143,4 +143,4 @@ def age_of(moment: float) -> str:
     for limit, unit, name in ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h")):
         if seconds < limit:
             return f"{seconds / unit:.1f} {name}" if unit == 1 else f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86400:.0f} days"
+    return _count(round(seconds / 86400), "day", "days")

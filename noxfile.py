@@ -1,0 +1,38 @@
+"""Sessions for nox: other Pythons, other versions of coverage.py, other plugins beside us. Run: nox -s tests."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["tests", "peers", "lint"]
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+COVERAGES = {"lowest": "coverage==7.10.0", "newest": "coverage"}
+PEERS = {"none": [], "cov": ["pytest-cov"], "xdist": ["pytest-xdist"], "both": ["pytest-cov", "pytest-xdist"]}
+"""Plugins that share options or processes with us."""
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("coverage", list(COVERAGES))
+def tests(session: nox.Session, coverage: str) -> None:
+    """Run all tests with the lowest or the newest supported coverage.py."""
+    session.install("-e", ".[dev]")
+    session.install("--upgrade", COVERAGES[coverage])
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+@nox.parametrize("peers", list(PEERS))
+def peers(session: nox.Session, peers: str) -> None:
+    """Run the plugin's tests with and without pytest-cov and pytest-xdist."""
+    session.install("-e", ".[demo]", "hypothesis", *PEERS[peers])
+    session.run("python", "-m", "pytest", "tests/plugin", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def lint(session: nox.Session) -> None:
+    """Check the code's rules, its layout and its types."""
+    session.install("-e", ".[dev]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")

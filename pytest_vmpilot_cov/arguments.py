@@ -1,0 +1,122 @@
+"""What can be typed: the options of pytest that are ours alone, those shared with pytest-cov, and how each is read."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.options import OptionError, percentage
+
+if TYPE_CHECKING:
+    import pytest
+
+TERMINAL_KINDS = ("term", "term-missing")
+FILE_KINDS = ("html", "xml", "json", "lcov", "markdown")
+
+
+def add_own_options(parser: pytest.Parser) -> None:
+    """Add the options that are ours alone; those shared with pytest-cov come later (``add_shared_options``)."""
+    group = parser.getgroup("vmpilot-cov", "coverage of unit tests, E2E tests and the live pipeline server")
+    group.addoption(
+        "--vmpilot-cov",
+        action="store_true",
+        default=False,
+        help="Measure this session, ask the live pipeline servers for their data, and judge all of it together.",
+    )
+    group.addoption(
+        "--vmpilot-cov-pipeline",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="Where a pipeline server keeps its data: a data file or its folder (multi-allowed).",
+    )
+    group.addoption(
+        "--vmpilot-cov-require",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="Fail when no executed line came from this origin: unit, e2e, pipeline (several with commas).",
+    )
+
+
+def shared_options() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the options shared with pytest-cov: destination -> (flag, arguments), as pytest-cov names them."""
+    return {
+        "cov_source": ("--cov", {
+            "action": "append", "default": [], "metavar": "SOURCE", "nargs": "?", "const": True,
+            "help": "With --vmpilot-cov: what to measure, in place of [run] source (multi-allowed).",
+        }),
+        "cov_report": ("--cov-report", {
+            "action": StoreReport, "default": {}, "metavar": "TYPE", "type": parse_report,
+            "help": f"Report to make: {', '.join(TERMINAL_KINDS + FILE_KINDS)} (multi-allowed). "
+            "term and term-missing may be followed by :skip-covered, the others by :DEST; empty for none.",
+        }),
+        "cov_config": ("--cov-config", {
+            "action": "store", "default": ".coveragerc", "metavar": "PATH", "help": "Configuration of coverage.py.",
+        }),
+        "cov_fail_under": ("--cov-fail-under", {
+            "action": "store", "metavar": "MIN", "type": parse_fail_under,
+            "help": "Fail if the total coverage is less than MIN.",
+        }),
+        "cov_append": ("--cov-append", {
+            "action": "store_true", "default": False, "help": "Keep what earlier sessions measured.",
+        }),
+        "cov_branch": ("--cov-branch", {
+            "action": "store_true", "default": None, "help": "Measure branches, too.",
+        }),
+        "cov_precision": ("--cov-precision", {
+            "type": int, "default": None, "help": "Digits after the decimal point in percentages.",
+        }),
+    }  # fmt: skip
+
+
+def add_shared_options(parser: pytest.Parser, known: argparse.Namespace) -> bool:
+    """Add those of the shared options that no other plugin has added; return whether any was."""
+    group = parser.getgroup("vmpilot-cov")
+    missing = [(flag, more) for dest, (flag, more) in shared_options().items() if not hasattr(known, dest)]
+    for flag, more in missing:
+        dest = next(dest for dest, (name, _) in shared_options().items() if name == flag)
+        group.addoption(flag, dest=dest, **more)
+    return bool(missing)
+
+
+class StoreReport(argparse.Action):
+    """Collect ``--cov-report`` into the mapping kind -> destination that pytest-cov keeps."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401 - argparse's own signature
+        _option_string: str | None = None,
+    ) -> None:
+        """Store one report."""
+        kind, dest = values
+        namespace.cov_report = {**namespace.cov_report, kind: dest}
+
+
+def parse_report(text: str) -> tuple[str, str | None]:
+    """Parse one ``--cov-report`` value.
+
+    Raises:
+        argparse.ArgumentTypeError: when it is no report known here.
+    """
+    kind, colon, dest = text.partition(":")
+    good = kind in FILE_KINDS or (kind in TERMINAL_KINDS and dest in ("", "skip-covered"))
+    if not (good or text == ""):
+        known = ", ".join(TERMINAL_KINDS + FILE_KINDS)
+        raise argparse.ArgumentTypeError(say("report-unknown", value=text, known=known))
+    return kind, dest if colon else None
+
+
+def parse_fail_under(text: str) -> float:
+    """Parse a threshold.
+
+    Raises:
+        argparse.ArgumentTypeError: when it is no number from 0 to 100.
+    """
+    try:
+        return percentage(text, "the command line")
+    except OptionError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

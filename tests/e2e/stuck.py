@@ -1,0 +1,37 @@
+"""A recorded server that accepts whoever asks for its data, and then goes silent or dies: ``stuck.py FOLDER HOW``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from server_hook import announce, segment
+from server_hook.fingerprint import fingerprint
+
+
+def main() -> None:
+    """Announce this process with one segment, and wait to be asked."""
+    project, how = Path(sys.argv[1]), sys.argv[2]
+    folder = announce.make_folder(str(project), f"{os.getpid()}-stuck")
+    work = str(project / "app" / "work.py")
+    part = segment.Part(segment.Label("pipeline"), 1.0, 2.0)
+    part.add(segment.Source(work, fingerprint(work)), segment.bitmap([1, 4]))
+    segment.write(folder, 1, [part])
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{project.parent}/s")
+        listener.listen()
+        record = announce.describe_process(f"{os.getpid()}-stuck", "pipeline", "", {})
+        announce.write_record(folder, replace(record, socket=f"{project.parent}/s"))
+        Path("stuck").touch()
+        client, _ = listener.accept()
+        Path("asked").write_bytes(client.recv(4096))
+        if how == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        signal.pause()
+
+
+main()

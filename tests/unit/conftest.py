@@ -1,0 +1,138 @@
+"""What the unit tests share: values to build on, strategies to draw from, short folders and gold files."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from pytest_vmpilot_cov.model import ORIGINS, Options, Setting
+from server_hook.segment import Label, Measured, Part, Source, bitmap
+from server_hook.settings import Settings
+
+hypothesis.settings.register_profile(
+    "unit",
+    database=None,  # nothing is left behind
+    deadline=None,  # no test depends on speed
+    derandomize=True,  # the same examples in every run
+)
+hypothesis.settings.load_profile("unit")
+
+GOLD = Path(__file__).parent.parent / "gold"
+
+
+def a_part(  # noqa: PLR0913 - one keyword a field
+    origin: str,
+    files: Mapping[Source, Measured],
+    *,
+    context: str = "",
+    startup: bool = False,
+    begun: float = 100.0,
+    ended: float = 200.0,
+) -> Part:
+    """Make a part with plain values."""
+    return Part(Label(origin, context, startup), begun, ended, dict(files))
+
+
+def some_settings(folder: Path, **changes: Any) -> Settings:
+    """Make settings that measure the lines of *folder*."""
+    plain = Settings(
+        config_file="",
+        folder=str(folder),
+        source=(str(folder),),
+        include=(),
+        omit=(),
+        branch=False,
+        concurrency=(),
+        core="ctrace",
+        core_reason="a test asked for it",
+        data_file=str(folder / ".coverage"),
+        interval_s=1.0,
+        signals=True,
+        server_command="",
+    )
+    return replace(plain, **changes)
+
+
+def some_options(
+    folder: Path,
+    *,
+    fail_under: float | None = None,
+    precision: int = 0,
+    require: Iterable[str] = (),
+    **settings: Any,
+) -> Options:
+    """Make options of a project in *folder*, with a threshold from the command line if there is one."""
+    return Options(
+        root=folder,
+        settings=some_settings(folder, **settings),
+        fail_under=Setting(None) if fail_under is None else Setting(fail_under, "the command line"),
+        precision=precision,
+        require=frozenset(require),
+    )
+
+
+def bitmaps() -> st.SearchStrategy[int]:
+    """Draw bitmaps of line numbers."""
+    return st.sets(st.integers(1, 400)).map(bitmap)
+
+
+def arc_sets() -> st.SearchStrategy[set[tuple[int, int]]]:
+    """Draw arcs, entries and exits (negative line numbers) included."""
+    line = st.integers(-400, 400)
+    return st.sets(st.tuples(line, line))
+
+
+def anything_measured() -> st.SearchStrategy[Measured]:
+    """Draw lines or arcs."""
+    return bitmaps() | arc_sets()
+
+
+def odd_text() -> st.SearchStrategy[str]:
+    """Draw any text that a file system may give, names that are no UTF-8 (lone surrogates) included."""
+    return st.text(st.characters(codec="utf-8") | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF))
+
+
+def many_parts() -> st.SearchStrategy[list[Part]]:
+    """Draw the parts of a segment, with odd paths, contexts and both kinds of measurement."""
+    source = st.builds(Source, odd_text(), odd_text(), odd_text())
+    label = st.builds(Label, st.sampled_from(ORIGINS), odd_text(), st.booleans())
+    moment = st.floats(allow_nan=False, allow_infinity=False)
+    files = st.dictionaries(source, anything_measured(), max_size=3)
+    return st.lists(st.builds(Part, label, moment, moment, files), max_size=3)
+
+
+@contextmanager
+def opened_below(folder: Path) -> Iterator[list[str]]:
+    """Note which files below a folder a block leaves open, and clear them up without their warnings."""
+    held: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield held
+        links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+        names = [os.readlink(link) for link in links if os.path.lexists(link)]
+        held += [name for name in names if name.startswith(str(folder))]
+        gc.collect()
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Give a folder whose path is short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="vc", dir="/tmp") as folder:
+        yield Path(folder).resolve()
+
+
+@pytest.fixture
+def gold() -> Callable[[str], str]:
+    """Give a reader of gold files."""
+    return lambda name: (GOLD / name).read_text("utf-8")

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from server_hook.problems import HookError
+from server_hook.startup import Start, decide, is_server_command, program_of, program_words
+
+UVICORN = ["python", "-m", "uvicorn", "main:app"]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("python -m uvicorn main:app", ["uvicorn", "main:app"]),
+        ("/venv/bin/python3.11 -m uvicorn main:app", ["uvicorn", "main:app"]),
+        ("/venv/bin/python /venv/bin/uvicorn main:app", ["uvicorn", "main:app"]),
+        ("/venv/bin/uvicorn main:app", ["uvicorn", "main:app"]),
+        ("python -X dev -W error -m pytest tests", ["pytest", "tests"]),
+        ("python -Xdev -Werror -B -u -m pytest tests", ["pytest", "tests"]),
+        ("python -um pytest tests", ["pytest", "tests"]),
+        ("python --check-hash-based-pycs always app.py -m x", ["app.py", "-m", "x"]),
+        ("python server/main.py --port 1", ["main.py", "--port", "1"]),
+        ("python -I -c pass -m uvicorn", ["-c"]),
+        ("python", []),
+        ("python -u", []),
+        ("", []),
+    ],
+)
+def test_the_program_is_what_the_interpreter_runs(command: str, expected: list[str]) -> None:
+    """A command line is cut down to the module or script that runs, without folders, and its arguments."""
+    assert expected == program_words(command.split())
+
+
+@pytest.mark.parametrize("command", ["python -mpytest tests", "python -Impytest tests"])
+def test_a_module_may_be_attached_to_its_option(command: str) -> None:
+    """A module that is attached to ``-m``, or follows options in one word with it, is the program."""
+    expected = ["pytest", "tests"]
+    assert expected == program_words(command.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("python -m uvicorn main:app", "uvicorn"),
+        ("/venv/bin/uvicorn main:app", "uvicorn"),
+        ("python -m pytest", "pytest"),
+        ("python -m pytest.__main__", "pytest"),
+        ("python /venv/bin/pytest tests", "pytest"),
+        ("/venv/bin/py.test tests", "pytest"),
+        ("python -X dev -W error -m pytest", "pytest"),
+        ("python /home/me/.vscode/extensions/x/python_files/vscode_pytest/run_pytest_script.py -p x", "pytest"),
+        ("python /opt/pycharm/plugins/python/helpers/pycharm/_jb_pytest_runner.py --path t", "pytest"),
+        ("python -m pytest_vmpilot_cov.cli serve", "pytest_vmpilot_cov"),
+        ("python /venv/bin/vmpilot-cov serve -- x", "vmpilot-cov"),
+        ("/venv/bin/pip install x", "pip"),
+        ("python /venv/bin/pip3.11 install x", "pip"),
+        ("python -m pip install x", "pip"),
+        ("python -m coverage run app.py", "coverage"),
+        ("python -c pass", "-c"),
+        ("python main.py", "main"),
+        ("python", ""),
+    ],
+)
+def test_programs_are_known_by_name(command: str, expected: str) -> None:
+    """A program has its own name, however it was started; whatever runs pytest is pytest."""
+    assert expected == program_of(command.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted", "expected"),
+    [
+        ("python -m uvicorn main:app --port 9", "python -m uvicorn main:app", True),
+        ("/venv/bin/python -X dev -m uvicorn main:app", "uvicorn main:app", True),
+        ("/venv/bin/uvicorn main:app", "python -m uvicorn main:app", True),
+        ("python /srv/app/serve.py --fast", "python ./serve.py", True),
+        ("python -m uvicorn main:app", "python -m uvicorn other:app", False),
+        ("python -m uvicorn", "python -m uvicorn main:app", False),
+        ("python -m gunicorn main:app", "python -m uvicorn main:app", False),
+        ("python -m pytest", "", False),
+        ("python", "", False),
+        ("python", "python", False),
+        ("python -m uvicorn", "uvicorn 'main:app", False),
+        ("uvicorn my app", "uvicorn 'my app'", False),
+    ],
+)
+def test_a_server_is_known_by_the_configured_command(command: str, wanted: str, *, expected: bool) -> None:
+    """A process is the configured server when it runs the same program with those arguments, whatever follows."""
+    assert expected == is_server_command(command.split(" "), wanted)
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a project's folder as the working folder; the environment is put back at the end."""
+    for name in ("VMPILOT_COV", "VMPILOT_COV_ORIGIN", "VMPILOT_COV_SESSION"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / ".coveragerc").touch()
+    monkeypatch.chdir(tmp_path / "app")
+    return tmp_path / "app"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(".", ""), (".coveragerc", "/.coveragerc"), ("../app", ""), ("~/app/.coveragerc", "/.coveragerc")],
+)
+def test_a_relative_path_is_made_absolute_for_the_children(app: Path, value: str, expected: str) -> None:
+    """A relative path is made absolute once, for this process and in what its children inherit."""
+    path = f"{app}{expected}"
+    assert Start(path, "pipeline", "") == decide(value, UVICORN)
+    assert path == os.environ["VMPILOT_COV"]
+
+
+def test_a_switch_is_not_a_path(app: Path) -> None:
+    """``VMPILOT_COV=1`` is refused with the path that was looked for and what to set instead."""
+    expected = (
+        f"VMPILOT_COV=1 names no file or folder (looked for {app}/1); "
+        "set it to the path of a .coveragerc or of the project's folder (config-not-found)"
+    )
+    with pytest.raises(HookError) as caught:
+        decide("1", UVICORN)
+    assert expected == str(caught.value)
+
+
+def test_an_unknown_origin_is_refused(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An origin that is none is refused with those that are."""
+    monkeypatch.setenv("VMPILOT_COV_ORIGIN", "server")
+    expected = "VMPILOT_COV_ORIGIN=server is no origin; use unit, e2e, pipeline or leave it out (origin-unknown)"
+    with pytest.raises(HookError) as caught:
+        decide(str(app), UVICORN)
+    assert expected == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python -m pytest",
+        "/venv/bin/pytest",
+        "python run_pytest_script.py",
+        "/venv/bin/pip list",
+        "vmpilot-cov serve -- x",
+    ],
+)
+def test_a_tool_is_never_a_pipeline(app: Path, command: str) -> None:
+    """pytest, pip and our own command are not recorded as a pipeline server, whatever their environment says."""
+    assert decide(str(app), command.split()) is None
+
+
+@pytest.mark.parametrize("command", ["python -c pass", "python main.py", "python -m uvicorn main:app", "python"])
+def test_any_other_program_is_a_pipeline(app: Path, command: str) -> None:
+    """Any other program is recorded: only a person knows which one is the server, and a person set the variable."""
+    assert Start(str(app), "pipeline", "") == decide(str(app), command.split())
+
+
+@pytest.mark.parametrize("origin", ["unit", "e2e"])
+def test_a_child_of_a_session_belongs_to_it(app: Path, monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    """A child counts for the origin and the session that it inherits, even where it is pytest itself."""
+    monkeypatch.setenv("VMPILOT_COV_ORIGIN", origin)
+    monkeypatch.setenv("VMPILOT_COV_SESSION", "/data/.vmpilot-cov/1")
+    assert Start(str(app), origin, "/data/.vmpilot-cov/1") == decide(str(app), ["python", "-m", "pytest"])
+
+
+def test_a_pipeline_belongs_to_no_session(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that a session started stands alone: it outlives the session and its data is kept."""
+    monkeypatch.setenv("VMPILOT_COV_ORIGIN", "pipeline")
+    monkeypatch.setenv("VMPILOT_COV_SESSION", "/data/.vmpilot-cov/1")
+    assert Start(str(app), "pipeline", "") == decide(str(app), UVICORN)
