@@ -80,7 +80,7 @@ def _ask_all(found: list[Delivery]) -> list[Delivery]:
 
     def ask(delivery: Delivery) -> Delivery:
         is_other = delivery.life != "dead" and delivery.record.pid != os.getpid()
-        return _ask(delivery, deadline) if is_other else delivery
+        return _ask(replace(delivery, asked=True), deadline) if is_other else delivery
 
     with ThreadPoolExecutor(32) as pool:
         return list(pool.map(ask, found))

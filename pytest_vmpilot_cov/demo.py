@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,11 +16,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.options import OptionError
 from server_hook.startup import VARIABLE
 
+INTERRUPTED = 128 + signal.SIGINT
 PATIENCE_S = 60.0
 """How long the server may take to answer, and to end."""
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".coverage", ".coverage.*", ".vmpilot-cov", "deployed", "htmlcov")
@@ -41,10 +45,19 @@ def run_demo(fail_under: float) -> int:
     command = [sys.executable, "-m", "uvicorn", "server.main:app", "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, VARIABLE: str(project)}
     print(f"The example in {project}\n$ {VARIABLE}=. {' '.join(['python', *command[1:]])} &", flush=True)
-    with _server(command, environment, project, f"http://127.0.0.1:{port}/") as url:
-        code = _pytest(project, url.rstrip("/"), fail_under)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with _server(command, environment, project, f"http://127.0.0.1:{port}/") as url:
+            code = _pytest(project, url.rstrip("/"), fail_under)
+    except KeyboardInterrupt:
+        print("\nThe demo was interrupted; the server has been stopped.", flush=True)
+        return INTERRUPTED
     print(f"\nThe HTML report is {project / 'htmlcov' / 'index.html'}; the server has been stopped.")
     return code
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def find_example() -> Path:
@@ -68,7 +81,23 @@ def _pytest(project: Path, url: str, fail_under: float) -> int:
     environment = {**os.environ, "PIPELINES_URL": url, "PYTHON": sys.executable, "PATH": path}
     environment.pop(VARIABLE, None)
     print(f"$ pytest {' '.join(words[2:-2])}", flush=True)
-    return subprocess.run([sys.executable, *words], cwd=project, env=environment, check=False).returncode  # noqa: S603
+    with _ended(subprocess.Popen([sys.executable, *words], cwd=project, env=environment)) as process:  # noqa: S603
+        return process.wait()
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """End a process when the block is left, by force if it must be."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @contextmanager
@@ -79,16 +108,9 @@ def _server(command: list[str], environment: Mapping[str, str], folder: Path, ur
         process = subprocess.Popen(  # noqa: S603 - our own example
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
-        try:
+        with _ended(process):
             _wait_until_it_answers(process, url, log)
             yield url
-        finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -65,6 +65,7 @@ class Delivery:
     life: Life
     folder: Path
     """Where the process keeps its record and its segments."""
+    asked: bool = False
     answered: bool = False
     problem: str = ""
     """Why a live process did not answer, or what it said is wrong."""

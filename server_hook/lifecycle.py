@@ -43,7 +43,7 @@ def _follow_process(*, signals: bool) -> None:
     if getattr(os, "_vmpilot_cov_follows", False):
         return
     os._vmpilot_cov_follows = True  # type: ignore[attr-defined]  # survives a second import of this module
-    atexit.register(_finish_for_good)
+    atexit.register(_finish)
     os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
     for name in ("_exit", "abort", "execv", "execve"):
         _save_before(name)
@@ -59,12 +59,6 @@ def _finish() -> None:
         current = recording.current()
         if current is not None:
             current.finish()
-
-
-def _finish_for_good() -> None:
-    """Write the last segment at the interpreter's end, and let no thread of ours run into its finalization."""
-    _finish()
-    _hold()
 
 
 def _hold() -> None:

@@ -137,6 +137,7 @@ class Recorder:
 
     def finish(self) -> None:
         """Write the last segment, say that the process ends, and publish what a server has recorded."""
+        self.pulse.stop()  # while the channel is there to wake its thread
         self.flush()
         with self._locked():
             if not self.segments:
@@ -145,15 +146,11 @@ class Recorder:
             self._close_channel()
             if self.record is not None:
                 self.record = replace(self.record, ended=time.time(), problem=self.trouble.latest)
-                try:
+                with self._reporting(self.folder):
                     announce.write_record(self.folder, self.record)
-                except OSError as error:
-                    self.trouble.unwritable(self.folder, error)
         if self.origin == "pipeline":
-            try:
+            with self._reporting(self.data_folder):
                 publish_pipeline(self.data_folder)
-            except OSError as error:
-                self.trouble.unwritable(self.data_folder, error)
 
     def discard(self) -> None:
         """Leave nothing behind: nothing was measured, or another recorder takes the process over."""
@@ -191,6 +188,7 @@ class Recorder:
         if self.record is not None:
             self.record = None
             self.announce()
+        self.pulse.start()
 
     def announce(self) -> None:
         """Make this process's folder and record, and open its control channel; again if somebody took them away.
@@ -244,34 +242,23 @@ class Recorder:
 
     def _beat(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
-        try:
+        with self._reporting(self.folder):
             if Coverage.current() is not self.cov:
                 self.trouble.report("foreign-collector", "another coverage.py measures this process, this one does not")
-            self._check_root()
+            if _identity_of("/") != self._root:
+                raise PermissionError(0, "the process has changed its root")
             self.flush()
             self.announce()
             with suppress(FileNotFoundError):  # taken away this moment: the next beat makes it anew
                 os.utime(f"{self.folder}/{announce.RECORD}")
-        except OSError as error:
-            self.trouble.unwritable(self.folder, error)
-        except Exception as error:  # noqa: BLE001 - the thread must outlive whatever happens to it
-            self.trouble.report("recorder-disturbed", f"recording was disturbed: {type(error).__name__}: {error}")
         return max(self.settings.interval_s, self.rest_s)
-
-    def _check_root(self) -> None:
-        if _identity_of("/") != self._root:
-            raise PermissionError(0, "the process has changed its root")
 
     def _meet(self, path: str) -> None:
         """Take the fingerprint of a source file that runs for the first time; be announced from then on."""
-        try:
+        with self._reporting(self.folder):
             self.cutter.meet(path)
             if self.record is None:
                 self.announce()
-        except OSError as error:
-            self.trouble.unwritable(self.folder, error)
-        except Exception as error:  # noqa: BLE001 - this runs inside an import of the application
-            self.trouble.report("recorder-disturbed", f"recording was disturbed: {type(error).__name__}: {error}")
 
     def _open_channel(self) -> None:
         try:
@@ -283,6 +270,16 @@ class Recorder:
         if self.channel is not None:
             self.channel.close()
             self.channel = None
+
+    @contextmanager
+    def _reporting(self, folder: str) -> Iterator[None]:
+        """Let nothing out: this runs in a thread of ours, inside an import of the application, or at its end."""
+        try:
+            yield
+        except OSError as error:
+            self.trouble.unwritable(folder, error)
+        except Exception as error:  # noqa: BLE001
+            self.trouble.report("recorder-disturbed", f"recording was disturbed: {type(error).__name__}: {error}")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

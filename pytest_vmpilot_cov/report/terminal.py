@@ -40,7 +40,8 @@ def section(outcome: Outcome, options: Options) -> Iterator[Line]:
         yield from (Line(text) for text in block.splitlines())
     yield Line("")
     yield from (Line(text) for text in _pipeline(outcome, options))
-    yield from (Line(f"WARNING: {text}", "warn") for text in warnings_of(outcome, options))
+    warnings = [*warnings_of(outcome, options), *outcome.verdict.warnings]
+    yield from (Line(f"WARNING: {text}", "warn") for text in warnings)
     for check in outcome.verdict.checks:
         yield Line(check.text, "good" if check.passed else "bad") if check.text else Line(f"{check.name}: yes", "good")
 
@@ -79,9 +80,12 @@ def _pipeline(outcome: Outcome, options: Options) -> Iterator[str]:
     if not (live or ended or outcome.combined.oldest.get("pipeline")):
         yield say("pipeline-none", config=options.settings.config_file or options.settings.folder)
     if live:
-        delivered = sum(each.answered for each in live)
         processes = _count(len(live), "live process", "live processes")
-        yield f"Pipeline: {delivered} of {processes} delivered ({_names(live)})"
+        asked = any(each.asked for each in live)
+        counted = (
+            f"{sum(each.answered for each in live)} of {processes} delivered" if asked else f"{processes}, not asked"
+        )
+        yield f"Pipeline: {counted} ({_names(live)})"
     if ended:
         newest = max(each.newest for each in ended)
         yield f"Pipeline: {_count(len(ended), 'ended process', 'ended processes')}, last segment {age_of(newest)} ago"
@@ -100,10 +104,10 @@ def _pipeline(outcome: Outcome, options: Options) -> Iterator[str]:
 
 
 def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
-    """Yield everything that did not go as it should, one sentence each."""
+    """Yield everything that did not go as it should with the data, one sentence each."""
     yield from outcome.problems
     for each in outcome.collected.deliveries:
-        if each.life != "dead" and each.record.pid != os.getpid() and (each.problem or not each.answered):
+        if each.asked and (each.problem or not each.answered):
             yield say(
                 "pipeline-silent",
                 pid=each.record.pid,
@@ -119,7 +123,6 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
         named = [place for place in options.places if place.where != "default" and not place.value.exists()]
         for place in named:
             yield say("pipeline-not-found", path=place.value, where=place.where, config=config)
-    yield from outcome.verdict.warnings
 
 
 def _names(deliveries: Iterable[Delivery]) -> str:

@@ -169,20 +169,19 @@ def test_threshold_that_is_no_percentage(app: Project, verb: str, threshold: str
     assert (code, text.splitlines()[-1]) == (2, expected)
 
 
-@pytest.mark.parametrize("name", ["moved/server.data", "moved"])
-def test_combine_reads_the_named_paths_and_no_others(narrow: Project, name: str) -> None:
+def test_combine_reads_the_named_paths_and_no_others(narrow: Project) -> None:
     """A PATH is a data file or a folder of them; what lies elsewhere does not count, and is not lost."""
     serve_work(narrow)
-    (narrow.path / "moved").mkdir()
-    target = "server.data" if name.endswith(".data") else ".coverage.pipeline"
-    shutil.copyfile(narrow.path / ".coverage.pipeline", narrow.path / "moved" / target)
+    for name in ("folder/.coverage.pipeline", "server.data"):
+        (narrow.path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(narrow.path / ".coverage.pipeline", narrow.path / name)
     session(narrow)
-    assert vmpilot(narrow, "combine", name).returncode == 0
-    origins = ("unit", "e2e", "pipeline")
-    data = narrow.path / ".coverage"
-    assert {each: lines_in(data, each) for each in origins} == {"unit": {}, "e2e": {}, "pipeline": RAN}
-    assert vmpilot(narrow, "combine").returncode == 0
-    assert {each: lines_in(data, each) for each in origins} == {"unit": TESTED, "e2e": {}, "pipeline": RAN}
+    counted = {}
+    for words in (("folder",), ("server.data",), ()):
+        assert vmpilot(narrow, "combine", *words).returncode == 0
+        counted[words] = {name: lines_in(narrow.path / ".coverage", name) for name in ("unit", "e2e", "pipeline")}
+    moved = {"unit": {}, "e2e": {}, "pipeline": RAN}
+    assert counted == {("folder",): moved, ("server.data",): moved, (): {**moved, "unit": TESTED}}
 
 
 def test_combine_unites_several_paths(narrow: Project) -> None:

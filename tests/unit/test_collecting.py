@@ -165,7 +165,7 @@ def test_a_live_process_is_asked_for_a_dump(tmp_path: Path, short_folder: Path, 
     process(tmp_path, live("1-a", socket=path))
     with answering(path, {"problem": problem}) as asked:
         (delivery,) = collect(some_options(tmp_path), Scope()).deliveries
-    assert ([("dump", True)], True, problem) == (asked, delivery.answered, delivery.problem)
+    assert ([("dump", True)], True, True, problem) == (asked, delivery.asked, delivery.answered, delivery.problem)
 
 
 def test_a_process_may_fail_to_dump(tmp_path: Path, short_folder: Path) -> None:

@@ -46,7 +46,8 @@ def delivery(number: int, origin: str = "pipeline", **changes: Any) -> Delivery:
     """Make the delivery of a process, by default a live server that answered."""
     command = ("/venv/bin/python", "-m", "uvicorn", "server.main:app", "--port", "9099")
     record = Record(f"{number}-ab", NOBODY + number, origin, command=command)
-    plain = Delivery(record, "live", ROOT / ".vmpilot-cov" / record.id, answered=True, executed=True, newest=NOW - 2)
+    folder = ROOT / ".vmpilot-cov" / record.id
+    plain = Delivery(record, "live", folder, asked=True, answered=True, executed=True, newest=NOW - 2)
     return replace(plain, **changes)
 
 
@@ -69,9 +70,9 @@ FULL = Outcome(
         deliveries=(
             delivery(1),
             delivery(2, answered=False, problem="no answer within 5 s", newest=NOW - 90),
-            delivery(4, life="dead", answered=False, newest=NOW - 7200),
-            delivery(5, life="dead", answered=False, executed=False, newest=0.0),
-            delivery(6, "e2e", life="dead", answered=False),
+            delivery(4, life="dead", asked=False, answered=False, newest=NOW - 7200),
+            delivery(5, life="dead", asked=False, answered=False, executed=False, newest=0.0),
+            delivery(6, "e2e", life="dead", asked=False, answered=False),
         ),
         data_files=(
             DataFile(Path("/srv/copied/.coverage.pipeline"), NOW - 200_000),
@@ -161,6 +162,14 @@ def test_what_is_wrong_is_coloured() -> None:
     expected = {"good": "require unit: yes", "warn": "WARNING: a warning of the verdict", "bad": FAILED}
     assert expected == tones
     assert Line(PASSED, "good") == list(section(PLAIN, OPTIONS))[-1]
+
+
+def test_who_was_not_asked_is_not_blamed() -> None:
+    """Of a live server that nobody asked, it is said that it was not asked; that is nothing to warn of."""
+    unasked = delivery(1, asked=False, answered=False)
+    shown = [line.text for line in section(replace(PLAIN, collected=Collected((), (unasked,))), OPTIONS)]
+    assert f"Pipeline: 1 live process, not asked (pid {NOBODY + 1})" in shown
+    assert not [text for text in shown if "WARNING" in text]
 
 
 def test_a_place_that_was_named_and_is_missing_is_said(tmp_path: Path) -> None:

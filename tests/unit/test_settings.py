@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from coverage import version_info
 
 from server_hook.problems import HookError
 from server_hook.settings import Settings, apply_settings, open_coverage, read_settings
@@ -185,7 +184,6 @@ def test_a_switch_is_read_as_people_write_it(app: Path, text: str, *, expected: 
     assert expected == read(app, f"[vmpilot_cov]\nsignals = {text}\n").signals
 
 
-@pytest.mark.xfail(version_info < (7, 11), strict=False, reason="ConfigError is no CoverageException there")
 @pytest.mark.parametrize(
     ("name", "text"),
     [

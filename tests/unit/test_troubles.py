@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from server_hook.problems import Trouble, log_problem
+
+FULL = OSError(28, "No space left on device")
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:
+    """Show what was logged: logger, level and text."""
+    return [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+
+
+def test_a_problem_is_one_warning_of_our_logger(caplog: pytest.LogCaptureFixture) -> None:
+    """What goes wrong in somebody's process is one line through a logger that he knows."""
+    log_problem("it broke (some-slug)")
+    expected = [("vmpilot_cov", "WARNING", "vmpilot-cov: it broke (some-slug)")]
+    assert expected == logged(caplog)
+
+
+def test_a_problem_never_raises(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where logging itself fails the line goes to stderr, and the process runs on."""
+
+    def fail(*_: object) -> None:
+        raise OSError("Bad file descriptor")
+
+    monkeypatch.setattr(logging, "getLogger", fail)
+    log_problem("it broke")
+    expected = ("", "vmpilot-cov: it broke\n")
+    assert expected == tuple(capsys.readouterr())
+
+
+def test_each_kind_of_trouble_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A trouble that stays is not logged each second; one of another kind is, and the latest is kept."""
+    trouble = Trouble()
+    for text in ("first", "second"):
+        trouble.report("some-slug", text)
+    expected = ["vmpilot-cov: first (some-slug)"]
+    assert (expected, "second (some-slug)") == (caplog.messages, trouble.latest)
+    trouble.report("other-slug", "third")
+    expected = ["vmpilot-cov: first (some-slug)", "vmpilot-cov: third (other-slug)"]
+    assert (expected, "third (other-slug)") == (caplog.messages, trouble.latest)
+
+
+def test_a_folder_that_can_be_written_again_is_no_trouble(caplog: pytest.LogCaptureFixture) -> None:
+    """When a full disk has room again the trouble is over; when it is full once more that is said once more."""
+    trouble = Trouble()
+    text = "/data cannot be written (No space left on device); data waits in memory (folder-unwritable)"
+    trouble.unwritable("/data", FULL)
+    assert text == trouble.latest
+    trouble.writable()
+    assert not trouble.latest
+    trouble.unwritable("/data", FULL)
+    expected = [f"vmpilot-cov: {text}"] * 2
+    assert expected == caplog.messages
+
+
+def test_writing_ends_no_other_trouble() -> None:
+    """A segment that could be written says nothing about troubles of other kinds."""
+    trouble = Trouble()
+    trouble.report("some-slug", "it broke")
+    trouble.writable()
+    expected = "it broke (some-slug)"
+    assert expected == trouble.latest
+
+
+@pytest.mark.xfail(strict=True, reason="what is latest is cleared, whatever kind it is")
+def test_writing_again_ends_only_its_own_trouble() -> None:
+    """A trouble of another kind that came after a full disk stays when there is room again."""
+    trouble = Trouble()
+    trouble.unwritable("/data", FULL)
+    trouble.report("some-slug", "it broke")
+    trouble.writable()
+    expected = "it broke (some-slug)"
+    assert expected == trouble.latest
