@@ -37,8 +37,8 @@ class Scope:
 def collect(options: Options, scope: Scope) -> Collected:
     """Ask the live processes, then read every segment and data file that belongs to the scope."""
     places = scope.only or (options.data_folder, *(place.value for place in options.places))
-    named = [place for place in places if place.is_file()]
-    folders = [folder_of(place) for place in places if not (scope.only and place.is_file())]
+    named = [place for place in places if os.path.isfile(place)]
+    folders = [folder_of(place) for place in places if not (scope.only and os.path.isfile(place))]
     found = [each for folder in _distinct(folders) for each in _announced(folder, options, scope)]
     if scope.ask:
         found = _ask_all(found)
@@ -59,7 +59,7 @@ def folder_of(place: Path) -> Path:
     """Return the data folder of a place: the place itself, or where its data file lies or would lie."""
     if place.name == announce.WORKING_FOLDER:
         return place.parent
-    return place if place.is_dir() else place.parent
+    return place if os.path.isdir(place) else place.parent
 
 
 def _announced(folder: Path, options: Options, scope: Scope) -> Iterator[Delivery]:
@@ -118,7 +118,7 @@ def _data_files(folders: Iterable[Path], scope: Scope) -> Iterator[Path]:
     """List the data files of whole folders: publications, and the foreign ones that were kept aside."""
     names = [publish.PIPELINE_FILE] if scope.session else [publish.PIPELINE_FILE, TESTS_FILE]
     for folder in _distinct(folders):
-        yield from (folder / name for name in names if (folder / name).is_file())
+        yield from (folder / name for name in names if os.path.isfile(folder / name))
         for kept in announce.process_folders(folder):
             yield from (path for path in sorted(kept.glob(".coverage.*")) if path.name in names)
 
@@ -164,5 +164,6 @@ def _read_parts(path: Path, data: CoverageData, marks: publish.Marks | None) -> 
             measured = set(arcs) if arcs else segment.bitmap(lines or ())
             if measured:
                 mark = (marks or {}).get((part.label.origin, file), "")
-                part.add(Source(file, mark, data.file_tracer(file) or ""), measured)
+                source = Source(os.path.normpath(path.parent / file), mark, data.file_tracer(file) or "")
+                part.add(source, measured)
     return parts

@@ -65,7 +65,7 @@ def _run_recorded(options: Options, command: Sequence[str], origin: str, data_fo
             program = os.path.basename(command[0])
             print(f"vmpilot-cov: {say('nothing-recorded', program=program, folder=data_folder)}", file=sys.stderr)
         elif origin == "pipeline":
-            publish.publish_pipeline(str(data_folder))
+            publish.publish_pipeline(str(data_folder), options.settings.relative_to)
         else:
             publish_tests(options)
     except OSError as error:

@@ -108,7 +108,9 @@ def _write(options: Options, name: str, united: ByContext, untouched: Iterable[s
         if name in (TESTS_FILE, publish.PIPELINE_FILE):
             publish.keep_foreign(target, folder)
         if united or untouched:
-            publish.write_data_file(target, united, untouched)
+            base = options.settings.relative_to
+            named = [os.path.relpath(path, base) if base else path for path in untouched]
+            publish.write_data_file(target, publish.relative(united, base), named)
         elif os.path.exists(target):
             os.unlink(target)
 

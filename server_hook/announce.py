@@ -128,7 +128,7 @@ def process_folders(data_folder: Path) -> Iterator[Path]:
         places = sorted((data_folder / WORKING_FOLDER).iterdir())
     except OSError:
         return
-    yield from (place for place in places if place.is_dir() and not place.name.startswith("."))
+    yield from (place for place in places if os.path.isdir(place) and not place.name.startswith("."))
 
 
 def heartbeat_age_s(folder: Path) -> float:

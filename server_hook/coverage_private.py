@@ -143,7 +143,20 @@ def project_files(cov: Coverage) -> set[str]:
 def is_project_file(cov: Coverage) -> Callable[[str], bool]:
     """Return a judge that says whether the configuration of *cov* asks for the file at a path."""
     rules = _in_or_out(cov)
-    return lambda path: rules.check_include_omit_etc(path, None) is None
+
+    def asks_for(path: str) -> bool:
+        if rules.check_include_omit_etc(path, None) is None:
+            return True
+        # A source that is named as a module, and lies where this process cannot find it, is known by its path alone.
+        omitted = rules.omit_match is not None and rules.omit_match.match(path)
+        return not omitted and any(_is_of_module(path, name) for name in rules.source_pkgs)
+
+    return asks_for
+
+
+def _is_of_module(path: str, name: str) -> bool:
+    tail = "/" + name.replace(".", "/")
+    return f"{tail}/" in path or path.endswith(tail + ".py")
 
 
 def _in_or_out(cov: Coverage) -> Any:  # noqa: ANN401 - coverage.inorout.InOrOut, by no public name

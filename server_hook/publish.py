@@ -8,6 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -35,8 +36,13 @@ Marks: TypeAlias = dict[tuple[str, str], str]
 """Fingerprints by context and path."""
 
 
-def publish_pipeline(data_folder: str) -> str:
-    """Publish ``.coverage.pipeline`` as the union of all pipeline processes recorded beside it; return its path."""
+def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
+    """Publish ``.coverage.pipeline`` as the union of all pipeline processes recorded beside it; return its path.
+
+    Args:
+        data_folder: where the segments lie, and the file goes.
+        relative_to: the folder that sources are named relative to, for ``[run] relative_files``; empty for absolute.
+    """
     target = os.path.join(data_folder, PIPELINE_FILE)
     with lock(data_folder, ENDING_WAIT_S) as held:
         seen: set[Path] = set()
@@ -44,7 +50,7 @@ def publish_pipeline(data_folder: str) -> str:
             seen = found  # who could not wait for the lock meanwhile has left its last segment here
             keep_foreign(target, data_folder)
             parts = [part for part in read_parts(Path(data_folder)) if part.label.origin == "pipeline"]
-            write_data_file(target, newest(parts))
+            write_data_file(target, relative(newest(parts), relative_to))
     return target
 
 
@@ -71,6 +77,16 @@ def newest(parts: Iterable[Part]) -> ByContext:
                     files = united.setdefault(context, {})
                     files[source] = segment.join(files.get(source), measured)
     return united
+
+
+def relative(united: ByContext, folder: str) -> ByContext:
+    """Name sources relative to a folder, as coverage.py's ``relative_files`` does; without a folder, as they are."""
+    if not folder:
+        return united
+    return {
+        context: {replace(source, path=os.path.relpath(source.path, folder)): each for source, each in files.items()}
+        for context, files in united.items()
+    }
 
 
 def contexts_of(label: Label) -> Iterable[str]:

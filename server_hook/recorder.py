@@ -150,7 +150,7 @@ class Recorder:
                     announce.write_record(self.folder, self.record)
         if self.origin == "pipeline":
             with self._reporting(self.data_folder):
-                publish_pipeline(self.data_folder)
+                publish_pipeline(self.data_folder, self.settings.relative_to)
 
     def discard(self) -> None:
         """Leave nothing behind: nothing was measured, or another recorder takes the process over."""
@@ -227,7 +227,7 @@ class Recorder:
         if do == "dump":
             self.flush()
             if request.get("publish") and self.origin == "pipeline":
-                publish_pipeline(self.data_folder)
+                publish_pipeline(self.data_folder, self.settings.relative_to)
         return {
             "id": self.id,
             "pid": self.pid,

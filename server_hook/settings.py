@@ -42,12 +42,19 @@ class Settings:
     core_reason: str
     data_file: str
     """Absolute path of ``.coverage``; the data of unit and E2E tests lies beside it."""
+    relative_files: bool
+    """Whether published data files name sources relative to the configuration's folder."""
     interval_s: float
     """Seconds between two segments."""
     signals: bool
     """Whether SIGTERM and SIGHUP may be caught to save the last interval."""
     server_command: str
     """The command that counts as the pipeline when a test session starts it."""
+
+    @property
+    def relative_to(self) -> str:
+        """The folder that published data files name sources relative to; empty for absolute names."""
+        return self.folder if self.relative_files else ""
 
     @classmethod
     def from_record(cls, raw: Mapping[str, Any]) -> Settings:
@@ -88,6 +95,7 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
         core=core,
         core_reason=why,
         data_file=_data_file(str(cov.get_option("run:data_file")), folder),
+        relative_files=bool(cov.get_option("run:relative_files")),
         interval_s=_own_number(own, "interval_s", 1.0, config_file),
         signals=_own_switch(own, "signals", default=True, config_file=config_file),
         server_command=own.get("server_command", "").strip(),
@@ -158,7 +166,7 @@ def _sources(cov: WatchedCoverage, named: object, folder: str) -> tuple[str, ...
     names = [named] if isinstance(named, str) else list(named) if isinstance(named, (list, tuple)) else []
     found = [_source_folder(str(name), folder) for name in names]
     found += [os.path.join(folder, str(name)) for name in _listed(cov, "run:source_dirs")]
-    found += [_source_folder(str(name), "") for name in _listed(cov, "run:source_pkgs")]
+    found += [_source_folder(str(name), folder) for name in _listed(cov, "run:source_pkgs")]
     if not found and not _listed(cov, "run:include"):
         found = [folder]
     return tuple(os.path.normpath(name) if os.sep in name else name for name in found)
@@ -168,11 +176,14 @@ def _source_folder(name: str, folder: str) -> str:
     """Resolve one source: a folder under *folder*, a package's own folder, or the package's name as it is."""
     if folder and os.path.isdir(os.path.join(folder, os.path.expanduser(name))):
         return os.path.abspath(os.path.join(folder, os.path.expanduser(name)))
-    if not name.isidentifier():
+    top, *rest = name.split(".")
+    if not all(part.isidentifier() for part in (top, *rest)):
         return name
-    spec = PathFinder.find_spec(name)  # a top-level name: nothing is imported
+    near = [folder, os.path.join(folder, "src")] if folder else []
+    spec = PathFinder.find_spec(top, [*near, *sys.path])  # a top-level name: nothing is imported
     places = list(spec.submodule_search_locations or ()) if spec else []
-    return os.path.abspath(places[0]) if len(places) == 1 else name
+    found = os.path.join(os.path.abspath(places[0]), *rest) if len(places) == 1 else ""
+    return found if os.path.isdir(found) else name
 
 
 def _listed(cov: WatchedCoverage, name: str) -> list[str]:

@@ -120,7 +120,7 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
         yield say("stale-source", lines=_count(left.lines, "line", "lines"), origin=left.origin, path=path)
     if "pipeline" not in outcome.combined.oldest:
         config = options.settings.config_file or options.settings.folder
-        named = [place for place in options.places if place.where != "default" and not place.value.exists()]
+        named = [place for place in options.places if place.where != "default" and not os.path.exists(place.value)]
         for place in named:
             yield say("pipeline-not-found", path=place.value, where=place.where, config=config)
 

@@ -57,6 +57,7 @@ def some_settings(folder: Path, **changes: Any) -> Settings:
         core="ctrace",
         core_reason="a test asked for it",
         data_file=str(folder / ".coverage"),
+        relative_files=False,
         interval_s=1.0,
         signals=True,
         server_command="",

@@ -36,7 +36,7 @@ def said() -> dict[str, set[str]]:
 
 
 def written_out() -> set[str]:
-    """Find the slugs of messages that stand where they are raised: ``... (slug)`` at an end, or ``report(slug, ...)``."""
+    """Find the slugs of messages that stand where they are raised: ``... (slug)`` or ``report(slug, ...)``."""
     constants = (
         node.value
         for folder in (PLUGIN, HOOK)

@@ -1,0 +1,100 @@
+"""Configurations that people have, and what a session makes of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Project, lines_in
+
+WORK = "def run(flag):\n    if flag:\n        return 1\n    return 2\n"
+TEST = "from pack.sub import work\n\ndef test_run():\n    assert work.run(True) == 1\n"
+
+
+@pytest.fixture
+def src(project: Project) -> Project:
+    """Give a project with its package below ``src``, found through pytest's ``pythonpath``."""
+    project.write("pytest.ini", "[pytest]\npythonpath = src\n")
+    project.write("src/pack/__init__.py", "")
+    project.write("src/pack/sub/__init__.py", "")
+    project.write("src/pack/sub/work.py", WORK)
+    project.write("src/pack/sub/unused.py", WORK)
+    project.write("tests/test_work.py", TEST)
+    return project
+
+
+@pytest.mark.parametrize("source", ["src", "pack", "pack.sub", "src/pack/sub"])
+def test_sources_by_folder_and_by_name(src: Project, source: str) -> None:
+    """A source is a folder or a package, never-imported files of it count, and the total is the same for all."""
+    src.write(".coveragerc", f"[run]\nsource = {source}\n")
+    done = src.pytest("--vmpilot-cov")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "TOTAL" in done.stdout
+    assert [line.split()[1:4] for line in done.stdout.splitlines() if line.startswith("TOTAL")] == [["8", "5", "38%"]]
+
+
+@pytest.mark.parametrize("folder", [".", "tests", "src/pack"])
+def test_the_same_from_any_folder(src: Project, folder: str) -> None:
+    """The result does not depend on the folder where pytest was started, and no stray file appears there."""
+    src.write(".coveragerc", "[run]\nsource = src\nomit = src/pack/sub/unused.py\n")
+    done = src.pytest("--vmpilot-cov", "--cov-report=xml", str(src.path / "tests"), cwd=src.path / folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines_in(src.path / ".coverage")["work.py"] == [1, 2, 3]
+    assert "unused.py" not in done.stdout
+    assert (src.path / "coverage.xml").exists()
+    assert sorted(path.name for path in (src.path / "tests").iterdir() if path.name != "__pycache__") == [
+        "test_work.py"
+    ]
+
+
+def test_a_bare_report_prints_the_verdicts_total(src: Project) -> None:
+    """``coverage report`` right after a session prints the verdict's total, and ``vmpilot-cov combine`` still works."""
+    src.write(".coveragerc", "[run]\nsource = src\n")
+    verdict = src.pytest("--vmpilot-cov").stdout
+    bare = src.run("python", "-m", "coverage", "report").stdout
+    total = next(line for line in verdict.splitlines() if line.startswith("TOTAL"))
+    assert total.split() == bare.splitlines()[-1].split()
+    again = src.run("vmpilot-cov", "combine").stdout
+    assert total.split() in [line.split() for line in again.splitlines()]
+
+
+def test_relative_files_stay_relative(src: Project) -> None:
+    """With ``[run] relative_files`` the published files can be moved, and a bare report finds the sources."""
+    src.write(".coveragerc", "[run]\nsource = src\nrelative_files = true\n")
+    src.pytest("--vmpilot-cov", "-q")
+    moved = src.path.parent / "moved"
+    src.path.rename(moved)
+    src.path = moved
+    bare = src.run("python", "-m", "coverage", "report").stdout
+    assert bare.splitlines()[-1].split() == ["TOTAL", "8", "5", "38%"]
+
+
+def test_pyproject_is_read_as_well(src: Project) -> None:
+    """Coverage's settings and ours can stand in ``pyproject.toml``."""
+    src.write(
+        "pyproject.toml",
+        """
+        [tool.coverage.run]
+        source = ["src"]
+
+        [tool.coverage.report]
+        fail_under = 50
+
+        [tool.vmpilot_cov]
+        e2e = ["tests"]
+        """,
+    )
+    done = src.pytest("--vmpilot-cov")
+    assert done.returncode == 1
+    assert "configuration pyproject.toml, fail_under 50 from pyproject.toml" in done.stdout
+    assert lines_in(src.path / ".coverage.tests", "e2e")["work.py"] == [1, 2, 3]
+
+
+def test_data_of_another_measurement_is_kept(src: Project) -> None:
+    """A ``.coverage.pipeline`` that plain coverage.py has written counts as unverified, and survives the session."""
+    src.write(".coveragerc", "[run]\nsource = src\n")
+    src.write("serve.py", "from pack.sub import work\nwork.run(False)\n")
+    src.run("python", "-m", "coverage", "run", "--data-file=.coverage.pipeline", "serve.py", env={"PYTHONPATH": "src"})
+    for _ in range(2):
+        done = src.pytest("--vmpilot-cov")
+        assert lines_in(src.path / ".coverage", "pipeline")["work.py"] == [1, 2, 4], done.stdout
+    assert "unverified" in done.stdout
