@@ -54,7 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "e2e: this test counts for the origin e2e (pytest-vmpilot-cov).")
     from pytest_vmpilot_cov.scripts import find_scripts
 
-    config.stash[SCRIPTS] = find_scripts(config)
+    config.stash[SCRIPTS] = scripts = find_scripts(config)
+    scripts.join_testpaths(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

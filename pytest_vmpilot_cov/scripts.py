@@ -45,6 +45,16 @@ class Scripts:
         file.timeout_s = self.timeout_s
         return file
 
+    def join_testpaths(self, config: pytest.Config) -> None:
+        """Let a run of ``testpaths`` collect the scripts too, wherever they lie; a path that is typed decides."""
+        if config.args_source != pytest.Config.ArgsSource.TESTPATHS:
+            return
+        collected = [config.rootpath / arg for arg in config.args]
+        for pattern in self.patterns:
+            for path in sorted(self.folder.glob(pattern.removeprefix("./"))):
+                if not any(path.is_relative_to(place) for place in collected):
+                    config.args.append(str(path))
+
 
 def find_scripts(config: pytest.Config) -> Scripts:
     """Read which scripts are tests; this counts with and without ``--vmpilot-cov``.

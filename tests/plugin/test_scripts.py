@@ -41,6 +41,16 @@ def test_scripts_can_be_selected(scripts: Project) -> None:
     assert "1 passed, 1 deselected" in done.stdout
 
 
+def test_testpaths_do_not_leave_scripts_out(scripts: Project) -> None:
+    """Scripts outside of ``testpaths`` are collected once in a run of all tests, and not when a path is typed."""
+    scripts.write("pytest.ini", "[pytest]\ntestpaths = tests/unit\n")
+    scripts.write("tests/unit/test_one.py", "def test_one():\n    pass\n")
+    assert "1 failed, 2 passed" in scripts.pytest().stdout
+    assert "1 passed" in scripts.pytest("tests/unit").stdout
+    scripts.write("pytest.ini", "[pytest]\ntestpaths = tests\n")
+    assert "1 failed, 2 passed" in scripts.pytest().stdout
+
+
 def test_python_children_of_a_script_are_e2e(scripts: Project) -> None:
     """What the Python processes of a script run counts as E2E."""
     scripts.pytest("--vmpilot-cov", "-q", "-k", "good")
