@@ -22,11 +22,11 @@ def main() -> None:
     part.add(segment.Source(work, fingerprint(work)), segment.bitmap([1, 4]))
     segment.write(folder, 1, [part])
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"{project.parent}/s")
+        listener.bind(address := f"{project.parent}/{os.getpid()}")
         listener.listen()
         record = announce.describe_process(f"{os.getpid()}-stuck", "pipeline", "", {})
-        announce.write_record(folder, replace(record, socket=f"{project.parent}/s"))
-        Path("stuck").touch()
+        announce.write_record(folder, replace(record, socket=address))
+        Path("stuck").write_text(str(os.getpid()))
         client, _ = listener.accept()
         Path("asked").write_bytes(client.recv(4096))
         if how == "dies":

@@ -15,8 +15,8 @@ from tests.conftest import Project, Server, lines_in, numbered, wait_for
 from tests.e2e.conftest import STAYED, UVICORN, WEB, pid_in, session, stay, vmpilot, warnings_in
 
 STUCK = Path(__file__).with_name("stuck.py")
-LATE_S = 9.9
-"""Less than waiting 5 s for each of two processes would take."""
+LATE_S = 14.9
+"""Less than waiting 5 s for each of three processes would take."""
 
 
 def serve(app: Project, page: str, *, port: int | None = None, env: dict[str, str] | None = None) -> Server:
@@ -35,14 +35,14 @@ def own_lines(log: str) -> list[str]:
 def start_stuck(app: Project, how: str) -> Server:
     """Start a process that announces itself and cannot deliver."""
     server = app.serve("python", str(STUCK), str(app.path), how, wait=False)
-    wait_for((app.path / "stuck").exists, server.log.read_text)
+    wait_for(lambda: is_stuck(app, server.pid), server.log.read_text)
     return server
 
 
-def timed(app: Project, *words: str) -> tuple[subprocess.CompletedProcess[str], float]:
-    """Run the command; return what it did and how many seconds it took."""
-    begun = time.monotonic()
-    return vmpilot(app, *words), time.monotonic() - begun
+def is_stuck(app: Project, pid: int) -> bool:
+    """Tell whether a process waits to be asked."""
+    mark = app.path / "stuck"
+    return mark.exists() and mark.read_text() == str(pid)
 
 
 @pytest.mark.parametrize(
@@ -153,17 +153,20 @@ def test_servers_that_never_answer(app: Project) -> None:
     """
     suspended = stay(app)
     suspended.process.send_signal(signal.SIGSTOP)
-    silent = start_stuck(app, "stays silent")
+    silent = [start_stuck(app, "stays silent") for _ in range(2)]
+    answering = stay(app)
     begun = time.monotonic()
     done = session(app, "--cov-fail-under=10")
     assert 5 <= time.monotonic() - begun < LATE_S
     assert json.loads((app.path / "asked").read_text()) == {"vmpilot_cov": 1, "do": "dump"}
+    delivered = "Pipeline: 1 of 4 live processes delivered "
+    (named,) = [line for line in done.stdout.splitlines() if line.startswith(delivered)]
+    assert f"pid {answering.pid}" in named
     lines = warnings_in(done)
     assert {line.partition(" (")[0] for line in lines} == {
-        f"WARNING: process {suspended.pid}",
-        f"WARNING: process {silent.pid}",
+        f"WARNING: process {server.pid}" for server in (suspended, *silent)
     }
-    assert [silent_reason(line) for line in lines] == ["no answer within 5 s"] * 2
+    assert [silent_reason(line) for line in lines] == ["no answer within 5 s"] * 3
     assert lines_in(app.path / ".coverage", "pipeline") == {**STAYED, "work.py": [1, 4]}
     assert done.returncode == 0
 
@@ -171,9 +174,9 @@ def test_servers_that_never_answer(app: Project) -> None:
 def test_server_that_dies_while_it_is_asked(app: Project) -> None:
     """A server that is killed between the question and its answer is named in one line, and its data counts."""
     server = start_stuck(app, "dies")
-    done, took_s = timed(app, "combine")
+    done = vmpilot(app, "combine")
     (line,) = warnings_in(done)
-    assert (server.process.wait(60), took_s < 5) == (-signal.SIGKILL, True)
+    assert server.process.wait(60) == -signal.SIGKILL
     assert line.startswith(f"WARNING: process {server.pid} (python ")
     assert silent_reason(line) == "its control channel failed (it ended the connection without an answer)"
     assert lines_in(app.path / ".coverage", "pipeline") == {"work.py": [1, 4]}
@@ -182,8 +185,8 @@ def test_server_that_dies_while_it_is_asked(app: Project) -> None:
 def test_stale_announcement_of_a_killed_server(app: Project) -> None:
     """A process that is gone without a word is neither asked nor complained about; what it wrote counts."""
     stay(app).stop(signal.SIGKILL)
-    done, took_s = timed(app, "combine")
-    assert (done.returncode, warnings_in(done), took_s < 5) == (0, [], True)
+    done = vmpilot(app, "combine")
+    assert (done.returncode, warnings_in(done)) == (0, [])
     assert "Pipeline: 1 ended process, last segment " in done.stdout
     assert lines_in(app.path / ".coverage", "pipeline") == STAYED
 
@@ -196,8 +199,8 @@ def test_stale_announcement_whose_pid_is_somebody_elses(app: Project) -> None:
     record = announce.read_record(folder)
     assert record is not None
     (folder / "record.json").write_text(json.dumps(asdict(replace(record, pid=os.getpid()))))
-    done, took_s = timed(app, "combine")
-    assert (done.returncode, warnings_in(done), took_s < 5) == (0, [], True)
+    done = vmpilot(app, "combine")
+    assert (done.returncode, warnings_in(done)) == (0, [])
     assert "Pipeline: 1 ended process, last segment " in done.stdout
     assert lines_in(app.path / ".coverage", "pipeline") == STAYED
 

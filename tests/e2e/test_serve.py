@@ -62,8 +62,10 @@ def test_ctrl_c_at_a_terminal_comes_once(app: Project) -> None:
     with subprocess.Popen(words, cwd=app.path, stdin=other_end, start_new_session=True) as process:
         os.close(other_end)
         wait_for((app.path / "pid").exists)
+        process.send_signal(signal.SIGSTOP)  # it takes its own share of Ctrl-C when the command has had its one
         os.write(terminal, b"\x03")
         wait_for((app.path / "caught").exists)
+        process.send_signal(signal.SIGCONT)
         process.terminate()
         code = process.wait(60)
     os.close(terminal)
@@ -106,7 +108,8 @@ def test_no_command_and_none_configured(app: Project, words: tuple[str, ...]) ->
 def test_configured_command_is_run(app: Project) -> None:
     """Without a command, ``serve`` runs the configuration's ``server_command``, with the Python that runs it."""
     configure(app, "server_command = python -m app.work 3")
-    done = vmpilot(app, "serve")
+    command = Path(sys.executable).with_name("vmpilot-cov")
+    done = app.run(str(command), "serve", env={"PATH": str(app.path)})
     assert (done.returncode, done.stderr) == (3, "")
     assert lines_in(app.path / PIPELINE, "pipeline") == RAN
 

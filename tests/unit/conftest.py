@@ -17,6 +17,8 @@ import pytest
 from hypothesis import strategies as st
 
 from pytest_vmpilot_cov.model import ORIGINS, Options, Setting
+from server_hook import announce, segment
+from server_hook.announce import Record
 from server_hook.segment import Label, Measured, Part, Source, bitmap
 from server_hook.settings import Settings
 
@@ -42,6 +44,15 @@ def a_part(  # noqa: PLR0913 - one keyword a field
 ) -> Part:
     """Make a part with plain values."""
     return Part(Label(origin, context, startup), begun, ended, dict(files))
+
+
+def recorded(folder: Path, record: Record, *parts: Part) -> Path:
+    """Leave what a process has recorded in a data folder; return the process's own folder."""
+    place = Path(announce.make_folder(str(folder), record.id))
+    announce.write_record(str(place), record)
+    if parts:
+        segment.write(str(place), 1, parts)
+    return place
 
 
 def some_settings(folder: Path, **changes: Any) -> Settings:

@@ -155,6 +155,20 @@ def test_a_path_that_cannot_be_stored_is_an_error_like_others(tmp_path: Path) ->
         publish.write_data_file(str(tmp_path / ".coverage"), {"unit": {Source("/app/\udcff.py"): bitmap([1])}})
 
 
+def test_sources_may_be_named_relative_to_a_folder() -> None:
+    """Sources are named as seen from a folder, and keep what is known of them; without a folder they stay."""
+    outside = Source("/lib/x.py", "3" * 32, "a.plugin")
+    united: publish.ByContext = {"unit": {APP: bitmap([1]), outside: {(1, 2)}}}
+    expected = {
+        "unit": {
+            Source("main.py", "1" * 32): bitmap([1]),
+            Source("../lib/x.py", "3" * 32, "a.plugin"): {(1, 2)},
+        }
+    }
+    assert expected == publish.relative(united, "/app")
+    assert united == publish.relative(united, "")
+
+
 @pytest.mark.parametrize(
     ("label", "expected"),
     [

