@@ -47,7 +47,7 @@ def collect(options: Options, scope: Scope) -> Collected:
     deliveries = [_read_process(delivery, parts, problems) for delivery in found]
     whole = [folder_of(place) for place in places if place not in named]
     files = _distinct([*named, *_data_files(whole, scope)])
-    read = [_read_data_file(path, parts, problems) for path in files]
+    read = [_read_data_file(path, options.settings.folder, parts, problems) for path in files]
     return Collected(tuple(parts), tuple(deliveries), tuple(read), tuple(problems))
 
 
@@ -123,12 +123,12 @@ def _data_files(folders: Iterable[Path], scope: Scope) -> Iterator[Path]:
             yield from (path for path in sorted(kept.glob(".coverage.*")) if path.name in names)
 
 
-def _read_data_file(path: Path, parts: list[Part], problems: list[str]) -> DataFile:
+def _read_data_file(path: Path, folder: str, parts: list[Part], problems: list[str]) -> DataFile:
     """Read a coverage data file: ours with its fingerprints, any other one as unverified data."""
     written = path.stat().st_mtime
     marks = publish.read_fingerprints(path)
     try:
-        read = _parts_of(path, marks) if path.stat().st_size else []
+        read = _parts_of(path, folder, marks) if path.stat().st_size else []
     except (CoverageException, OSError) as error:
         why = " ".join(str(error).split()).removeprefix(f"Couldn't use data file '{path}': ")
         problems.append(say("data-unreadable", path=path, why=why))
@@ -141,17 +141,17 @@ def _read_data_file(path: Path, parts: list[Part], problems: list[str]) -> DataF
     return DataFile(path, written, published=marks is not None)
 
 
-def _parts_of(path: Path, marks: publish.Marks | None) -> list[Part]:
+def _parts_of(path: Path, folder: str, marks: publish.Marks | None) -> list[Part]:
     """Turn a data file into parts: one for each origin where it is ours, else one for all that it holds."""
     data = CoverageData(basename=str(path))
     try:
         data.read()
-        return _read_parts(path, data, marks)
+        return _read_parts(path, folder, data, marks)
     finally:
         close_data(data)
 
 
-def _read_parts(path: Path, data: CoverageData, marks: publish.Marks | None) -> list[Part]:
+def _read_parts(path: Path, folder: str, data: CoverageData, marks: publish.Marks | None) -> list[Part]:
     if marks is None:
         parts = [Part(Label("unit" if path.name == TESTS_FILE else "pipeline"))]
     else:
@@ -164,6 +164,6 @@ def _read_parts(path: Path, data: CoverageData, marks: publish.Marks | None) -> 
             measured = set(arcs) if arcs else segment.bitmap(lines or ())
             if measured:
                 mark = (marks or {}).get((part.label.origin, file), "")
-                source = Source(os.path.normpath(path.parent / file), mark, data.file_tracer(file) or "")
+                source = Source(os.path.join(folder, file), mark, data.file_tracer(file) or "")
                 part.add(source, measured)
     return parts

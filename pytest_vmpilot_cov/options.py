@@ -140,9 +140,10 @@ def config_of_session(root: Path, named: str) -> str:
         return find_config_above(str(root)) or str(root)
     path = root / Path(named).expanduser()
     try:
-        return locate(str(path if path.exists() else Path(named).expanduser()))[0]
+        config_file, folder = locate(str(path if path.exists() else Path(named).expanduser()))
     except HookError as error:
         raise OptionError(str(error)) from None
+    return config_file or folder
 
 
 def check_own_section(own: dict[str, str], config_file: str) -> None:

@@ -42,6 +42,6 @@ class Trouble:
 
     def writable(self) -> None:
         """Note that it can be written again."""
-        if "folder-unwritable" in self._logged:
-            self._logged.remove("folder-unwritable")
+        self._logged.discard("folder-unwritable")
+        if self.latest.endswith("(folder-unwritable)"):
             self.latest = ""

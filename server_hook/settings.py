@@ -166,21 +166,24 @@ def _sources(cov: WatchedCoverage, named: object, folder: str) -> tuple[str, ...
     names = [named] if isinstance(named, str) else list(named) if isinstance(named, (list, tuple)) else []
     found = [_source_folder(str(name), folder) for name in names]
     found += [os.path.join(folder, str(name)) for name in _listed(cov, "run:source_dirs")]
-    found += [_source_folder(str(name), folder) for name in _listed(cov, "run:source_pkgs")]
+    found += [_package_folder(str(name), folder) for name in _listed(cov, "run:source_pkgs")]
     if not found and not _listed(cov, "run:include"):
         found = [folder]
     return tuple(os.path.normpath(name) if os.sep in name else name for name in found)
 
 
 def _source_folder(name: str, folder: str) -> str:
-    """Resolve one source: a folder under *folder*, a package's own folder, or the package's name as it is."""
-    if folder and os.path.isdir(os.path.join(folder, os.path.expanduser(name))):
-        return os.path.abspath(os.path.join(folder, os.path.expanduser(name)))
+    """Resolve one ``source``: a folder under *folder*, else a package."""
+    path = os.path.abspath(os.path.join(folder, os.path.expanduser(name)))
+    return path if os.path.isdir(path) else _package_folder(name, folder)
+
+
+def _package_folder(name: str, folder: str) -> str:
+    """Find a package's own folder without importing it, in *folder* and its ``src`` too; else leave the name."""
     top, *rest = name.split(".")
     if not all(part.isidentifier() for part in (top, *rest)):
         return name
-    near = [folder, os.path.join(folder, "src")] if folder else []
-    spec = PathFinder.find_spec(top, [*near, *sys.path])  # a top-level name: nothing is imported
+    spec = PathFinder.find_spec(top, [folder, os.path.join(folder, "src"), *sys.path])
     places = list(spec.submodule_search_locations or ()) if spec else []
     found = os.path.join(os.path.abspath(places[0]), *rest) if len(places) == 1 else ""
     return found if os.path.isdir(found) else name

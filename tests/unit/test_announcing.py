@@ -65,6 +65,7 @@ def test_keys_of_an_earlier_version_may_be_missing(tmp_path: Path) -> None:
         json.dumps({"id": "1-ab", "pid": 7}),
         json.dumps({**RAW, "pid": "many"}),
         json.dumps({**RAW, "pid": None}),
+        json.dumps({**RAW, "pid": True}),
         json.dumps({**RAW, "command": 5}),
     ],
 )

@@ -153,6 +153,12 @@ def test_a_session_takes_the_named_configuration(tmp_path: Path, monkeypatch: py
     assert expected == [config_of_session(tmp_path, name) for name in ("one.ini", ".coveragerc")]
 
 
+def test_a_session_takes_a_named_folder(tmp_path: Path) -> None:
+    """A folder that was named is the project, with the configuration in it or without any."""
+    folder = write(tmp_path / "app", {})
+    assert str(folder) == config_of_session(tmp_path, "app")
+
+
 def test_a_session_refuses_a_named_configuration_that_is_missing(tmp_path: Path) -> None:
     """A configuration that was named and is not there is refused, not passed over."""
     with pytest.raises(OptionError, match=r"/gone\.ini is neither .* \(config-not-found\)$"):

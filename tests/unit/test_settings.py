@@ -81,7 +81,6 @@ def test_a_source_may_be_a_package(app: Path, monkeypatch: pytest.MonkeyPatch) -
     assert expected == settings.source
 
 
-@pytest.mark.xfail(strict=True, reason="a folder beside the configuration is taken for a source_pkgs of its name")
 def test_a_source_package_is_not_any_folder_of_its_name(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is named in source_pkgs is the package, even where a folder that is none has the same name."""
     package = app.parent / "libraries" / "src"
