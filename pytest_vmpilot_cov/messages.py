@@ -6,6 +6,7 @@ from typing import Final
 
 _TEXTS: Final = {
     "fail-under-range": "fail_under={value} (from {where}) is not a percentage; use 0 to 100",
+    "precision-range": "precision={value} is no number of digits; use 0 or more",
     "origin-unknown": "{value!r} (from {where}) is no origin; use unit, e2e or pipeline, several with commas",
     "report-unknown": "--cov-report={value} is not a report; use {known}, file kinds with :DEST",
     "setting-unknown": "[vmpilot_cov] {name} in {where} is no setting; known are {known}",

@@ -113,12 +113,20 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         root=root,
         settings=settings,
         fail_under=_threshold(cov, fail_under, settings.config_file),
-        precision=int(str(cov.get_option("report:precision") or 0)) if precision is None else precision,
+        precision=_digits(cov.get_option("report:precision") if precision is None else precision),
         reports=reports,
         places=tuple(_places(places, own, settings, root)),
         require=require,
         append=append,
     )
+
+
+def _digits(value: object) -> int:
+    """Check the precision: how many digits percentages have after the decimal point."""
+    text = str(value or 0)
+    if not text.isdecimal():
+        raise OptionError(say("precision-range", value=text))
+    return int(text)
 
 
 def _threshold(cov: Coverage, typed: Setting[float] | None, config_file: str) -> Setting[float | None]:

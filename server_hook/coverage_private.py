@@ -124,7 +124,7 @@ def core_in_use(cov: Coverage) -> str:
 
 
 def close_data(data: CoverageData) -> None:
-    """Close the connections of a CoverageData; before 7.11 it has no call for that."""
+    """Close the connections of a CoverageData; before 7.10.3 it has no call for that."""
     if hasattr(data, "close"):
         data.close(force=True)
         return

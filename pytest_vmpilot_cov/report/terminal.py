@@ -12,7 +12,7 @@ from coverage.results import display_covered
 
 from pytest_vmpilot_cov.figures import shown_path
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import Delivery, Figures, Options, Row, Verdict
+from pytest_vmpilot_cov.model import TESTS_FILE, Delivery, Figures, Options, Row, Verdict
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.verdict import Outcome
@@ -93,7 +93,8 @@ def _pipeline(outcome: Outcome, options: Options) -> Iterator[str]:
         if not (servers and file.published):  # a publication of segments that were read says nothing new
             unverified = "" if file.published else ", unverified: it does not say which source it measured"
             path = shown_path(str(file.path), options.root)
-            yield f"Pipeline: read {path}, written {age_of(file.written)} ago{unverified}"
+            whose = "Tests" if file.path.name == TESTS_FILE else "Pipeline"
+            yield f"{whose}: read {path}, written {age_of(file.written)} ago{unverified}"
     oldest = outcome.combined.oldest.get("pipeline")
     if oldest:
         yield f"Pipeline: the oldest data that counts is {age_of(oldest)} old"

@@ -67,6 +67,14 @@ def test_a_typed_precision_goes_before_the_configured_one(tmp_path: Path) -> Non
     assert expected == make_options(tmp_path, config, precision=0).precision
 
 
+@pytest.mark.parametrize("typed", [None, -2])
+def test_a_negative_precision_is_refused(tmp_path: Path, typed: int | None) -> None:
+    """A number of digits below 0, typed or configured, is refused before any test is run."""
+    config = configure(tmp_path, "[report]\nprecision = -2\n" if typed is None else "")
+    with pytest.raises(OptionError, match="precision=-2"):
+        make_options(tmp_path, config, precision=typed)
+
+
 @pytest.mark.parametrize("name", ["e2e_script", "interval", "fail_under"])
 def test_an_unknown_setting_is_refused(tmp_path: Path, name: str) -> None:
     """A name in our section that means nothing is refused with the file and all names that do."""

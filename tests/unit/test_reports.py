@@ -164,6 +164,13 @@ def test_what_is_wrong_is_coloured() -> None:
     assert Line(PASSED, "good") == list(section(PLAIN, OPTIONS))[-1]
 
 
+def test_the_data_of_tests_is_not_called_the_pipelines() -> None:
+    """A data file of unit and E2E tests that was read is not said to be one of a pipeline server."""
+    file = DataFile(ROOT / ".coverage.tests", NOW - 60, published=True)
+    shown = [line.text for line in section(replace(PLAIN, collected=Collected((), (), (file,))), OPTIONS)]
+    assert not [text for text in shown if text.startswith("Pipeline: read .coverage.tests")]
+
+
 def test_who_was_not_asked_is_not_blamed() -> None:
     """Of a live server that nobody asked, it is said that it was not asked; that is nothing to warn of."""
     unasked = delivery(1, asked=False, answered=False)
