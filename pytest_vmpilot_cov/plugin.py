@@ -108,8 +108,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
             finish_session(ours, session)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the section with the verdict."""
+    """Print the section with the verdict, before other plugins' summaries hold it up."""
     session = config.stash.get(SESSION, None)
     if session is not None:
         from pytest_vmpilot_cov.steps import print_section
