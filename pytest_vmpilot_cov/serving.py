@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -84,20 +84,28 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
             process = subprocess.Popen(list(command), env=environment)  # noqa: S603 - what the user typed
         except OSError as error:
             raise OptionError(say("command-not-found", command=command[0], why=error.strerror)) from None
-        passing.append(process)
+        passing(process)
         return process.wait()
 
 
 @contextmanager
-def _passing_signals_on() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Pass the signals that ask to end on to the command; restore the earlier handlers."""
+def _passing_signals_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Pass the signals that ask to end on to the command, those included that come before it has started."""
     processes: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def pass_on(number: int, _: FrameType | None) -> None:
         # A terminal sends Ctrl-C to the command as well: twice would be "at once" to many servers.
         if number == signal.SIGINT and os.isatty(0):
             return
+        if not processes:
+            early.append(number)
         for process in processes:
+            process.send_signal(number)
+
+    def begin(process: subprocess.Popen[bytes]) -> None:
+        processes.append(process)
+        for number in early:
             process.send_signal(number)
 
     earlier = {number: signal.getsignal(number) for number in PASSED_ON}
@@ -105,7 +113,7 @@ def _passing_signals_on() -> Iterator[list[subprocess.Popen[bytes]]]:
         for number, handler in earlier.items():
             if handler is not signal.SIG_IGN:  # nohup's SIGHUP stays ignored
                 signal.signal(number, pass_on)
-        yield processes
+        yield begin
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)

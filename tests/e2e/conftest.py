@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,17 @@ TESTED = {"__init__.py": [1], "work.py": numbered(WORK, "test")}
 STAYED = {"__init__.py": [1], "stay.py": numbered(STAY, "always")}
 
 
+@pytest.fixture(autouse=True)
+def end_what_is_left(clean_environment: None) -> Iterator[None]:  # noqa: ARG001 - it makes the home
+    """Leave no process of a test behind, whatever the test found out; they are known by the home that it gave them."""
+    home = f"HOME={os.environ['HOME']}".encode()
+    yield
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if home in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
+
+
 @pytest.fixture
 def app(project: Project) -> Project:
     """Give a project with three programs and one test: ``work`` ends, ``stay`` stays, ``web`` is served."""
@@ -140,6 +153,20 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def processes_in(folder: Path) -> dict[int, str]:
+    """Find the living processes that run in a folder, with their command lines."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            place = Path(os.readlink(process / "cwd"))
+        except OSError:
+            continue
+        if words and (place.is_relative_to(folder.resolve()) or f"{folder.resolve()}/" in words):
+            found[int(process.name)] = words
+    return found
 
 
 def contents(folder: Path) -> dict[str, str]:

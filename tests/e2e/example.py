@@ -117,17 +117,3 @@ def deploy(folder: Path) -> Example:
     code, output = example.run(sys.executable, "deploy.py")
     assert code == 0, output
     return example
-
-
-def processes_of(folder: Path) -> list[str]:
-    """List the command lines of all living processes that run in a folder, or name it."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ").strip()
-            place = os.readlink(process / "cwd")
-        except OSError:
-            continue
-        if words and (place == str(folder) or f"{folder}" in words or place.startswith(f"{folder}/")):
-            found.append(words)
-    return found

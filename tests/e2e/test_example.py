@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
@@ -12,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project, wait_for
-from tests.e2e.conftest import said
-from tests.e2e.example import PYTEST, Example, deploy, processes_of
+from tests.e2e.conftest import processes_in, said
+from tests.e2e.example import PYTEST, Example, deploy
 
 COVERAGE_RUN = ("-m", "coverage", "run", "--rcfile=plain.rc")
 HIDDEN = """
@@ -159,7 +158,7 @@ def test_demo(project: Project, tmp_path: Path) -> None:
     report = Path(found[1])
     assert (report.name, "coverage" in report.read_text().lower()) == ("index.html", True)
     assert report.is_relative_to(tmp_path)
-    assert processes_of(report.parents[1]) == []
+    assert processes_in(tmp_path) == {}
     assert list(project.path.iterdir()) == []
 
 
@@ -168,18 +167,14 @@ def test_interrupted_demo(project: Project, tmp_path: Path, number: signal.Signa
     """A demo that is ended by Ctrl-C or SIGTERM leaves no process running, and does not end in a traceback."""
     output = tmp_path / "output"
     demo = start_demo(project, tmp_path, output=output)
-    try:
-        wait_for(lambda: "collected " in output.read_text(), output.read_text)
-        if number == signal.SIGINT:  # a terminal sends it to all
-            os.killpg(demo.pid, number)
-        else:
-            demo.terminate()
-        assert demo.wait(60) != 0
-        assert processes_of(tmp_path) == []
-        assert "Traceback" not in output.read_text()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(demo.pid, signal.SIGKILL)
+    wait_for(lambda: "collected " in output.read_text(), output.read_text)
+    if number == signal.SIGINT:  # a terminal sends it to all
+        os.killpg(demo.pid, number)
+    else:
+        demo.terminate()
+    assert demo.wait(60) != 0
+    assert processes_in(tmp_path) == {}
+    assert "Traceback" not in output.read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_vmpilot_cov import serving
 from tests.conftest import Project, lines_in, numbered, wait_for
 from tests.e2e.conftest import RAN, STAY, STAYED, is_alive, pid_in, said, stay, vmpilot
 
@@ -37,6 +38,19 @@ def test_signal_is_passed_on_and_ends_both_alike(app: Project, number: signal.Si
     server = stay(app, *SERVE)
     assert (server.stop(number), is_alive(pid_in(app))) == (-number, False)
     assert lines_in(app.path / PIPELINE, "pipeline") == STAYED
+
+
+def test_signal_that_comes_while_the_command_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that comes just before the command is known is passed on to it, not swallowed."""
+    start = subprocess.Popen
+
+    def start_and_signal(words: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+        process = start(words, env=env)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", start_and_signal)
+    assert serving.run_command(["sleep", "2"], os.environ) == -signal.SIGTERM
 
 
 def test_command_may_end_on_a_signal_as_it_likes(app: Project) -> None:
