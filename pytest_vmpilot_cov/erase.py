@@ -38,7 +38,9 @@ def _erase_segments(folder: Path) -> Iterator[str]:
         record = announce.read_record(process)
         if record is not None and announce.life_of(record, announce.heartbeat_age_s(process)) != "dead":
             yield say("still-recording", pid=record.pid, command=command_of(record))
-        elif not process.name.startswith("kept-"):
+        elif process.name.startswith("kept-"):
+            yield f"kept {process}: data that vmpilot-cov did not write; delete the folder if nobody needs it"
+        else:
             shutil.rmtree(process, ignore_errors=True)
             gone += 1
     working = folder / announce.WORKING_FOLDER

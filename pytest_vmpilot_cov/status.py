@@ -15,8 +15,8 @@ from server_hook import segment
 def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
     """Yield what there is to say of each process that was recorded in the given places, or the usual ones."""
     collected = collect(options, Scope(ask=False, only=tuple(paths)))
-    lines = {path: _lines_in(path) for path in {each.folder for each in collected.deliveries}}
-    rows = [_row(each, lines[each.folder]) for each in collected.deliveries]
+    known = [each for each in collected.deliveries if each.record.pid]
+    rows = [_row(each, _lines_in(each.folder)) for each in known]
     if not rows:
         config = options.settings.config_file or options.settings.folder
         yield f"No process has been recorded here. Start one with VMPILOT_COV={config} in its environment."
@@ -25,7 +25,7 @@ def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
     for row in [head, *rows]:
         yield "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-    for each in collected.deliveries:
+    for each in known:
         if each.record.problem:
             yield f"pid {each.record.pid}: {each.record.problem}"
     yield from collected.problems
