@@ -93,6 +93,7 @@ class Session:
         """Write the last segment; where this process gives the verdict, collect, combine and judge."""
         if not self.problem:
             self._recorder.flush()
+            self._recorder.stop()  # the verdict is not measured
             self.outcome = self._judge()
         return self.outcome
 
@@ -100,13 +101,13 @@ class Session:
         return reach_verdict(self.options, session="" if self.options.append else self._recorder.id)
 
     def close(self) -> None:
-        """Stop to measure and give the environment back."""
+        """Say that this process is done with, and give the environment back."""
         for name, value in self._environment.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        if recorder.current() is self._recorder:
+        if self._recorder.record is not None:  # else it never began, or a session inside this one has taken over
             self._recorder.finish()
             self._recorder.stop()
 

@@ -6,6 +6,7 @@ steps. Every line is in one place at least at every moment; a line that is in tw
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any, TypeAlias
 
@@ -45,6 +46,7 @@ class Cutter:
 
     def meet_again(self, path: str) -> None:
         """Begin a new set for a file that is loaded again with another content; what was cut becomes stale."""
+        path = os.path.realpath(path)  # loaded through a link, measured under its own name
         known = self._fingerprints.get(path)
         if known is None or (now := fingerprint(path)) == known:
             return
