@@ -1,7 +1,7 @@
 """What recording costs beyond the tracer: the CPU of the recorder's thread while every millisecond brings new lines.
 
-Prints one table; the limit is 2 % of a core. ``python benchmarks/recording.py``; needs Linux, whose kernel counts the CPU
-of each thread.
+Prints one table; the limit is 2 % of a core. ``python benchmarks/recording.py``; needs Linux, whose kernel counts the
+CPU of each thread.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def write_program(folder: Path, *, branch: bool) -> None:
 
 
 def thread_cpu_s(pid: int) -> float:
-    """Return the CPU that the threads of a process, apart from the main one, have used: the recorder's is the only one."""
+    """Return the CPU that all threads but the main one have used: the recorder's is the only one."""
     tasks = [task for task in Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid]
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 

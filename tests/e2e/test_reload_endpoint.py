@@ -1,4 +1,4 @@
-"""The example's reload endpoint, as Open WebUI Pipelines has it: a deployed file is edited and loaded again in process."""
+"""The reload endpoint of the example, as Open WebUI Pipelines has it: an edited file is loaded again in process."""
 
 from __future__ import annotations
 
