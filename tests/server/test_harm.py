@@ -19,6 +19,14 @@ HEAD = """
         while not [name for _, _, names in os.walk(".vmpilot-cov") for name in names if name.endswith(".seg")]:
             time.sleep(0.01)
 
+    def put_a_file_there():
+        while not os.path.isfile(".vmpilot-cov"):  # the recorder makes its folder anew at any moment
+            shutil.rmtree(".vmpilot-cov", ignore_errors=True)
+            try:
+                open(".vmpilot-cov", "w").close()
+            except IsADirectoryError:
+                pass
+
 """
 
 
@@ -37,12 +45,12 @@ HARMS = {
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\nwork.run()\ntime.sleep(0.5)\n", "folder-unwritable", kept=False
     ),
     "folder is a file": Harm(
-        "shutil.rmtree('.vmpilot-cov', ignore_errors=True)\nopen('.vmpilot-cov', 'w').close()\nwork.run()\ntime.sleep(0.5)\n",
+        "put_a_file_there()\nwork.run()\ntime.sleep(0.5)\n",
         "folder-unwritable",
         kept=False,
     ),
     "folder comes back": Harm(
-        "shutil.rmtree('.vmpilot-cov', ignore_errors=True)\nopen('.vmpilot-cov', 'w').close()\nwork.run()\ntime.sleep(0.5)\n"
+        "put_a_file_there()\nwork.run()\ntime.sleep(0.5)\n"
         "os.unlink('.vmpilot-cov')\n",
         "folder-unwritable",
     ),
@@ -63,8 +71,7 @@ HARMS = {
         "import coverage\ncov = coverage.Coverage(data_file=None)\ncov.start()\ntime.sleep(0.5)\ncov.stop()\nwork.run()\n",
         "foreign-collector",
     ),
-    "closes stderr": Harm("sys.stderr.close(); os.close(2)\nshutil.rmtree('.vmpilot-cov')\nopen('.vmpilot-cov', 'w').close()\n"
-        "work.run()\ntime.sleep(0.5)\n", kept=False),
+    "closes stderr": Harm("sys.stderr.close(); os.close(2)\nput_a_file_there()\nwork.run()\ntime.sleep(0.5)\n", kept=False),
 }  # fmt: skip
 
 
