@@ -32,6 +32,12 @@ def add_own_options(parser: pytest.Parser) -> None:
         help="Where a pipeline server keeps its data: a data file or its folder (multi-allowed).",
     )
     group.addoption(
+        "--vmpilot-cov-reset",
+        action="store_true",
+        default=False,
+        help="Begin anew in every live pipeline server, so that its row says what this session drove.",
+    )
+    group.addoption(
         "--vmpilot-cov-require",
         action="append",
         default=[],

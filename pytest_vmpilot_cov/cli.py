@@ -46,9 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_combine(verbs)
     _add_report(verbs)
+    text = "ask live servers to write what they have; with --reset they begin anew"
+    dump = _verb(verbs, "dump", _dump, text, "vmpilot-cov dump --reset")
+    dump.add_argument("--reset", action="store_true", help="what was reached so far counts no more, start-up excepted")
     status = _verb(verbs, "status", _status, "show which processes are recording", "vmpilot-cov status")
     erase = _verb(verbs, "erase", _erase, "delete our data files and segments, nothing else", "vmpilot-cov erase")
-    for verb in (status, erase):
+    for verb in (dump, status, erase):
         verb.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data folders, instead of the usual ones")
     demo = _verb(verbs, "demo", _demo, "measure the example that comes with the package", "vmpilot-cov demo")
     demo.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", default=75.0, help="threshold")
@@ -146,7 +149,7 @@ def _combine(parsed: argparse.Namespace) -> int:
         if not path.exists():
             raise OptionError(say("data-unreadable", path=path, why="there is no such file or folder"))
     options = _options(parsed)
-    return _show(options, reach_verdict(options, scope=Scope(only=tuple(parsed.paths))))
+    return _show(options, reach_verdict(options, Scope(only=tuple(parsed.paths))))
 
 
 def _report(parsed: argparse.Namespace) -> int:
@@ -154,7 +157,7 @@ def _report(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.verdict import reach_verdict
 
     options = _options(parsed)
-    return _show(options, reach_verdict(options, scope=Scope(ask=False), keep=False))
+    return _show(options, reach_verdict(options, Scope(ask=False), keep=False))
 
 
 def _show(options: Options, outcome: object) -> int:
@@ -172,6 +175,17 @@ def _show(options: Options, outcome: object) -> int:
     for line in section(outcome, options):
         print(line.text)
     return 0 if outcome.verdict.passed else FAILED
+
+
+def _dump(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.dump import dump
+
+    done = dump(_options(parsed), parsed.paths, reset=parsed.reset)
+    for line in done.lines:
+        print(line)
+    for problem in done.problems:
+        print(f"vmpilot-cov: {problem}", file=sys.stderr)
+    return FAILED if done.problems else 0
 
 
 def _status(parsed: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from coverage.exceptions import CoverageException
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE, Collected, DataFile, Delivery, Options
-from server_hook import announce, control, publish, segment
+from pytest_vmpilot_cov.ports import listening_at
+from server_hook import announce, control, epochs, publish, segment
 from server_hook.coverage_private import close_data
 from server_hook.segment import Label, Part, Source
 
@@ -32,23 +33,46 @@ class Scope:
     """Whether live processes are asked for a dump."""
     only: tuple[Path, ...] = ()
     """Data files and folders to read, and nothing else; empty means the places of the options."""
+    until: float = epochs.EVER
+    """Count what was measured since the last reset before this moment; a reset that came later takes nothing away."""
 
 
 def collect(options: Options, scope: Scope) -> Collected:
     """Ask the live processes, then read every segment and data file that belongs to the scope."""
-    places = scope.only or (options.data_folder, *(place.value for place in options.places))
+    places = scope.only or places_of(options)
     named = [place for place in places if os.path.isfile(place)]
-    folders = [folder_of(place) for place in places if not (scope.only and os.path.isfile(place))]
-    found = [each for folder in _distinct(folders) for each in _announced(folder, options, scope)]
+    folders = _distinct(folder_of(place) for place in places if not (scope.only and os.path.isfile(place)))
+    found = list(find_processes(folders, options, scope))
     if scope.ask:
-        found = _ask_all(found)
+        found = ask_all(found, "dump")
     parts: list[Part] = []
     problems: list[str] = []
-    deliveries = [_read_process(delivery, parts, problems) for delivery in found]
+    deliveries = [_read_process(delivery, parts, problems, scope.until) for delivery in found]
     whole = [folder_of(place) for place in places if place not in named]
     files = _distinct([*named, *_data_files(whole, scope)])
     read = [_read_data_file(path, options.settings.folder, parts, problems) for path in files]
-    return Collected(tuple(parts), tuple(deliveries), tuple(read), tuple(problems))
+    reset_at = max([0.0, *(epochs.last_reset(str(folder), scope.until) for folder in folders)])
+    return Collected(tuple(parts), tuple(deliveries), tuple(read), tuple(problems), reset_at)
+
+
+def places_of(options: Options) -> tuple[Path, ...]:
+    """Return where data may lie: the session's own data folder, and the places of servers."""
+    return (options.data_folder, *(place.value for place in options.places))
+
+
+def ask_servers(options: Options, do: str, places: Sequence[Path] = ()) -> list[Delivery]:
+    """Ask every process of the pipeline servers for a dump or a reset; say who answered and what.
+
+    Raises:
+        OSError: when a data folder cannot be written, and so not be reset.
+    """
+    folders = _distinct(folder_of(place) for place in places or places_of(options))
+    found = [each for each in find_processes(folders, options, Scope()) if each.record.origin == "pipeline"]
+    if do == "reset":
+        for folder in folders:
+            if any(announce.process_folders(folder)) or (folder / publish.PIPELINE_FILE).exists():
+                epochs.note_reset(str(folder), time.time())
+    return ask_all([each for each in found if each.life != "dead"], do)
 
 
 def _distinct(paths: Iterable[Path]) -> list[Path]:
@@ -62,65 +86,90 @@ def folder_of(place: Path) -> Path:
     return place if os.path.isdir(place) else place.parent
 
 
-def _announced(folder: Path, options: Options, scope: Scope) -> Iterator[Delivery]:
-    """Walk the announced processes of one data folder that belong to the scope."""
-    own = folder == options.data_folder.resolve()
-    for place in announce.process_folders(folder):
+def find_processes(folders: Iterable[Path], options: Options, scope: Scope) -> Iterator[Delivery]:
+    """Walk the announced processes of data folders that belong to the scope; nobody is asked yet."""
+    own = options.data_folder.resolve()
+    for place in (place for folder in folders for place in announce.process_folders(folder)):
         record = announce.read_record(place)
         if record is None:
             record = announce.Record(id=place.name, pid=0, origin="", ended=1.0)
-        elif record.origin != "pipeline" and scope.session and not (own and record.session == scope.session):
+        is_own = place.parent.parent == own and record.session == scope.session
+        if record.origin not in ("pipeline", "") and scope.session and not is_own:
             continue
-        yield Delivery(record, announce.life_of(record, announce.heartbeat_age_s(place)), place)
+        life = announce.life_of(record, announce.heartbeat_age_s(place))
+        if life == "dead" and record.socket:
+            control.remove_dead(record.socket)
+        yield Delivery(record, life, place, alive_at=announce.sign_of_life(place))
 
 
-def _ask_all(found: list[Delivery]) -> list[Delivery]:
-    """Ask every live process for a dump at the same time; who does not answer in time is noted, not waited for."""
+def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
+    """Ask every live process at the same time; who does not answer in time is noted, not waited for."""
     deadline = time.monotonic() + WAIT_S
 
     def ask(delivery: Delivery) -> Delivery:
         is_other = delivery.life != "dead" and delivery.record.pid != os.getpid()
-        return _ask(replace(delivery, asked=True), deadline) if is_other else delivery
+        return _ask(replace(delivery, asked=True), do, deadline) if is_other else delivery
 
     with ThreadPoolExecutor(32) as pool:
         return list(pool.map(ask, found))
 
 
-def _ask(delivery: Delivery, deadline: float) -> Delivery:
+def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
     if delivery.life == "remote":
         return replace(delivery, problem="it runs on another host or in another pid namespace and cannot be asked")
     if not delivery.record.socket:
         return replace(delivery, problem=delivery.record.problem or "it has no control channel")
     try:
-        answer = control.ask(delivery.record.socket, "dump", deadline)
+        answer = control.ask(delivery.record.socket, do, deadline)
     except TimeoutError:
         return replace(delivery, problem=f"no answer within {WAIT_S:g} s")
     except OSError as error:
+        record = announce.read_record(delivery.folder)
+        if record is None or announce.life_of(record, 0.0) == "dead":  # it has ended meanwhile, as workers do
+            return replace(delivery, record=record or delivery.record, life="dead", asked=False)
         return replace(delivery, problem=f"its control channel failed ({error.strerror or error})")
+    if answer.get("ok") and answer.get("id") != delivery.record.id:
+        return replace(delivery, problem=f"process {answer.get('pid')} answered in its place")
     problem = str(answer.get("error") or answer.get("problem") or "")
-    return replace(delivery, answered=bool(answer.get("ok")), problem=problem)
+    ports = tuple(listening_at(delivery.record.pid))
+    return replace(delivery, answered=bool(answer.get("ok")), problem=problem, answer=answer, ports=ports)
 
 
-def _read_process(delivery: Delivery, parts: list[Part], problems: list[str]) -> Delivery:
+def _read_process(delivery: Delivery, parts: list[Part], problems: list[str], until: float) -> Delivery:
     """Read one process's segments; return its delivery with what was found."""
-    newest, executed = 0.0, False
+    whole: list[Part] = []
     for path, read in segment.read_folder(delivery.folder):
         if isinstance(read, segment.TornError):
             problems.append(say("segment-torn", path=path, process=delivery.record.id, why=read))
             continue
-        parts.extend(read)
-        newest = max([newest, *(part.ended for part in read)])
-        executed = executed or any(part.files for part in read)
-    return replace(delivery, newest=newest, executed=executed)
+        whole.extend(read)
+    kept = whole
+    if delivery.record.origin == "pipeline":
+        data_folder = str(delivery.folder.parent.parent)
+        kept = list(epochs.counted(whole, delivery.alive_at, epochs.last_reset(data_folder, until), until))
+    parts.extend(kept)
+    newest = max([0.0, *(part.ended for part in kept)])
+    return replace(delivery, newest=newest, executed=any(part.files for part in kept))
 
 
 def _data_files(folders: Iterable[Path], scope: Scope) -> Iterator[Path]:
-    """List the data files of whole folders: publications, and the foreign ones that were kept aside."""
+    """List the data files of whole folders: publications, and the foreign ones that were kept aside.
+
+    After a reset the segments alone tell what came before it: a publication may hold both.
+    """
     names = [publish.PIPELINE_FILE] if scope.session else [publish.PIPELINE_FILE, TESTS_FILE]
     for folder in _distinct(folders):
-        yield from (folder / name for name in names if os.path.isfile(folder / name))
-        for kept in announce.process_folders(folder):
-            yield from (path for path in sorted(kept.glob(".coverage.*")) if path.name in names)
+        kept = [path for place in announce.process_folders(folder) for path in sorted(place.glob(".coverage.*"))]
+        reset_at = epochs.last_reset(str(folder), scope.until)
+        for path in [*(folder / name for name in names), *(path for path in kept if path.name in names)]:
+            is_before = path.name == publish.PIPELINE_FILE and reset_at and _is_before(path, folder, reset_at)
+            if os.path.isfile(path) and not is_before:
+                yield path
+
+
+def _is_before(path: Path, folder: Path, reset_at: float) -> bool:
+    written = os.path.getmtime(path) if os.path.exists(path) else 0.0
+    return written < reset_at or publish.is_published_here(str(path), str(folder))
 
 
 def _read_data_file(path: Path, folder: str, parts: list[Part], problems: list[str]) -> DataFile:

@@ -68,7 +68,7 @@ def share_startup(parts: list[Part]) -> list[Part]:
     shared = [
         Part(Label(origin), part.begun, part.ended, files)
         for part in parts
-        if part.label.startup
+        if part.label.startup and part.label.origin != "pipeline"  # a server imports for itself
         for origin in used.keys() - {part.label.origin, "pipeline"}
         if (files := {source: measured for source, measured in part.files.items() if source in used[origin]})
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_vmpilot_cov.collect import folder_of
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Options
-from pytest_vmpilot_cov.report.terminal import command_of
+from pytest_vmpilot_cov.report.words import command_of
 from server_hook import announce, publish
 
 

@@ -17,11 +17,18 @@ _TEXTS: Final = {
     "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
     "counted is {counted}",
+    "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "
+    "a server that was started since cannot have its port; its lines count; end it by its pid",
+    "cannot-reset": "servers cannot be reset: {path} cannot be written ({why}); leave --vmpilot-cov-reset out, or "
+    "let this user write there",
+    "not-reset": "process {pid} ({command}) could not be reset: {why}; what it reached before may count, too",
+    "nobody-records": "no process is recording in {places}; start one with VMPILOT_COV={config}",
     "pipeline-none": "Pipeline: no data; a server records itself when it is started with VMPILOT_COV={config}",
     "origin-required": "no executed line came from {origin}, which --vmpilot-cov-require asks for",
     "nothing-measured": "nothing was measured: no statement of {source} was executed",
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
+    "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
     "collector-running": "coverage.py measures this process already ({who}); "
     "the session does not measure and does not judge; leave one of the two out",
     "stale-source": "{lines} that {origin} reached in {path} do not count: the file has changed since",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from server_hook.announce import Life, Record
 from server_hook.publish import ByContext
@@ -50,6 +50,8 @@ class Options:
     require: frozenset[str] = frozenset()
     """Origins without which there is no passing."""
     append: bool = False
+    reset: bool = False
+    """Whether the servers begin a new epoch when the session does."""
 
     @property
     def data_folder(self) -> Path:
@@ -73,6 +75,12 @@ class Delivery:
     """Whether any line that it executed was found."""
     newest: float = 0.0
     """When its last segment ended, in seconds since the epoch; 0 where there is none."""
+    alive_at: float = 0.0
+    """When it last gave a sign of life; 0 where it never did."""
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    """What it answered, as ``server_hook.answers`` says."""
+    ports: tuple[str, ...] = ()
+    """The TCP addresses at which it listens, where that can be known."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,8 @@ class Collected:
     deliveries: tuple[Delivery, ...] = ()
     data_files: tuple[DataFile, ...] = ()
     problems: tuple[str, ...] = ()
+    reset_at: float = 0.0
+    """When the servers were last reset, in seconds since the epoch; 0 for never. What they measured before is out."""
 
 
 @dataclass(frozen=True)

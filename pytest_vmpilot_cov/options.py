@@ -80,6 +80,7 @@ def resolve(config: pytest.Config, known: argparse.Namespace) -> Options:
         places=[Setting(Path(path), "--vmpilot-cov-pipeline") for path in known.vmpilot_cov_pipeline],
         require=parse_require(known.vmpilot_cov_require, "--vmpilot-cov-require"),
         append=bool(known.cov_append),
+        reset=bool(known.vmpilot_cov_reset),
     )
 
 
@@ -94,6 +95,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     places: Sequence[Setting[Path]] = (),
     require: frozenset[str] = frozenset(),
     append: bool = False,
+    reset: bool = False,
 ) -> Options:
     """Resolve what was typed and what the configuration says into Options.
 
@@ -118,6 +120,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         places=tuple(_places(places, own, settings, root)),
         require=require,
         append=append,
+        reset=reset,
     )
 
 

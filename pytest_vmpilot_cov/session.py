@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverage import Coverage
 
+from pytest_vmpilot_cov.collect import Scope, ask_servers
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Options
 from pytest_vmpilot_cov.options import OptionError
 from pytest_vmpilot_cov.origins import OriginRules
+from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.verdict import Outcome, reach_verdict
 from server_hook import announce, lifecycle, publish, recorder
 from server_hook.recorder import Recorder
@@ -37,6 +41,8 @@ class Session:
         self._rules = rules
         self._recorder = self._make_recorder()
         self._environment: dict[str, str | None] = {}
+        self._until = 0.0
+        self._troubles: list[str] = []
 
     def _make_recorder(self) -> Recorder:
         made = Recorder(self.options.settings, str(self.options.data_folder), OUTSIDE)
@@ -72,8 +78,19 @@ class Session:
             announce.make_folder(str(self.options.data_folder), self._recorder.id)
         except OSError as error:
             raise OptionError(say("cannot-write", path=self._recorder.folder, why=error.strerror)) from None
+        if self.options.reset:
+            self._reset_servers()
+        self._until = time.time()  # what others reset from now on is not this session's business
         self._set_environment(VARIABLE, self.options.settings.config_file or self.options.settings.folder)
         self._set_environment(SESSION_VARIABLE, self._recorder.folder)
+
+    def _reset_servers(self) -> None:
+        """Begin a new epoch in every server, so that the pipeline's row says what this session drove."""
+        try:
+            found = ask_servers(self.options, "reset")
+        except OSError as error:
+            raise OptionError(say("cannot-reset", path=error.filename, why=error.strerror)) from None
+        self._troubles += [not_reset(each) for each in found if not each.answered]
 
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
@@ -98,7 +115,9 @@ class Session:
         return self.outcome
 
     def _judge(self) -> Outcome | None:
-        return reach_verdict(self.options, session="" if self.options.append else self._recorder.id)
+        scope = Scope("" if self.options.append else self._recorder.id, until=self._until)
+        outcome = reach_verdict(self.options, scope)
+        return replace(outcome, problems=(*self._troubles, *outcome.problems))
 
     def close(self) -> None:
         """Say that this process is done with, and give the environment back."""

@@ -35,20 +35,19 @@ class Outcome:
     took_s: float = 0.0
 
 
-def reach_verdict(options: Options, *, session: str = "", scope: Scope | None = None, keep: bool = True) -> Outcome:
+def reach_verdict(options: Options, scope: Scope, *, keep: bool = True) -> Outcome:
     """Walk from the data to the verdict.
 
     Args:
         options: what was asked for.
-        session: the id of the session whose tests count; empty counts all that lies there.
-        scope: where to look, instead of the options' places.
+        scope: what counts, and where to look for it.
         keep: whether ``.coverage`` and the other data files are published.
 
     Raises:
         OptionError: when the configuration cannot be used.
     """
     begun = time.monotonic()
-    collected = collect(options, scope or Scope(session))
+    collected = collect(options, scope)
     combined = _combine(options, collected)
     problems: list[str] = [*collected.problems, *combined.problems]
     with reporting(options, combined) as cov:

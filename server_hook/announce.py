@@ -131,12 +131,18 @@ def process_folders(data_folder: Path) -> Iterator[Path]:
     yield from (place for place in places if os.path.isdir(place) and not place.name.startswith("."))
 
 
+def sign_of_life(folder: Path) -> float:
+    """Return when the process in a folder last said that it lives, or that it ends; 0 where it never did."""
+    try:
+        return (folder / RECORD).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def heartbeat_age_s(folder: Path) -> float:
     """Return the seconds since the process last gave a sign of life."""
-    try:
-        return max(0.0, time.time() - (folder / RECORD).stat().st_mtime)
-    except OSError:
-        return float("inf")
+    sign = sign_of_life(folder)
+    return max(0.0, time.time() - sign) if sign else float("inf")
 
 
 def life_of(record: Record, heartbeat_s: float) -> Life:

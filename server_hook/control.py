@@ -210,6 +210,19 @@ def _identity(sock: socket.socket) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def remove_dead(path: str) -> None:
+    """Remove a control socket that a killed process of this user has left behind; any other file stays."""
+    with contextlib.suppress(OSError, ValueError):
+        if os.path.dirname(path) != socket_folder() or not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+        with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+            knock.settimeout(0)
+            try:
+                knock.connect(path)
+            except ConnectionRefusedError:  # nobody listens
+                os.unlink(path)
+
+
 def ask(path: str, do: str, deadline: float, **more: object) -> Answer:
     """Ask the process that listens at *path*; wait until *deadline* (of ``time.monotonic``).
 

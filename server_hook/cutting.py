@@ -36,7 +36,9 @@ class Cutter:
         self._cov = cov
         self._branch = branch
         self._parts: list[Part] = []
+        self._epoch = 0.0
         self._seen: dict[Label, Seen] = {}
+        self._seen_earlier: dict[Label, Seen] = {}
         self._fingerprints: dict[str, str] = {}
         self._begun = time.time()
 
@@ -52,8 +54,19 @@ class Cutter:
             return
         self.cut()
         self._fingerprints[path] = now
-        for seen in self._seen.values():
+        for seen in (*self._seen.values(), *self._seen_earlier.values()):
             seen.pop(path, None)
+
+    def begin_epoch(self, moment: float) -> None:
+        """Begin anew: what was cut so far belongs to an earlier epoch, and every line is new again."""
+        self.cut()
+        for label, seen in self._seen.items():
+            earlier = self._seen_earlier.setdefault(label, {})
+            for path, recorded in seen.items():
+                earlier[path] = earlier[path] | recorded if path in earlier else recorded
+        self._seen = {}
+        self._epoch = moment
+        self._parts.append(Part(self.label, moment, moment, epoch=moment))
 
     def cut(self) -> list[Part]:
         """Cut; return all parts that wait to be written."""
@@ -61,7 +74,7 @@ class Cutter:
         filled = [(path, recorded) for path, recorded in live.copy().items() if recorded]
         if filled:
             self._add(filled)
-        return [part for part in self._parts if part.files]
+        return [part for part in self._parts if part.files or part.begun == part.epoch]
 
     def written(self, parts: list[Part]) -> None:
         """Forget parts that are on disk now."""
@@ -70,11 +83,12 @@ class Cutter:
     def recall(self) -> None:
         """Let all that was ever cut wait to be written again: what was written is gone."""
         self._parts = []
-        for label, seen in self._seen.items():
-            part = Part(label, self._begun, time.time())
-            for path, recorded in seen.items():
-                part.add(self._source(path), self._understand(recorded))
-            self._parts.append(part)
+        for epoch, by_label in ((0.0, self._seen_earlier), (self._epoch, self._seen)):
+            for label, seen in by_label.items():
+                part = Part(label, epoch or self._begun, time.time(), epoch=epoch)
+                for path, recorded in seen.items():
+                    part.add(self._source(path), self._understand(recorded))
+                self._parts.append(part)
 
     def _add(self, filled: list[tuple[str, set[Any]]]) -> None:
         part = self._open_part()
@@ -106,8 +120,8 @@ class Cutter:
 
     def _open_part(self) -> Part:
         for part in self._parts:
-            if part.label == self.label:
+            if (part.label, part.epoch) == (self.label, self._epoch):
                 return part
         now = time.time()
-        self._parts.append(Part(self.label, begun=now, ended=now))
+        self._parts.append(Part(self.label, begun=now, ended=now, epoch=self._epoch))
         return self._parts[-1]

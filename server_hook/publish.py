@@ -15,7 +15,7 @@ from typing import TypeAlias
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
-from server_hook import announce, segment
+from server_hook import announce, epochs, segment
 from server_hook.coverage_private import close_data
 from server_hook.segment import Label, Part, Source
 
@@ -49,17 +49,20 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
         while held and (found := set(Path(data_folder, announce.WORKING_FOLDER).glob("*/*" + segment.SUFFIX))) > seen:
             seen = found  # who could not wait for the lock meanwhile has left its last segment here
             keep_foreign(target, data_folder)
-            parts = [part for part in read_parts(Path(data_folder)) if part.label.origin == "pipeline"]
-            write_data_file(target, relative(newest(parts), relative_to))
+            write_data_file(target, relative(newest(read_parts(Path(data_folder))), relative_to))
     return target
 
 
 def read_parts(data_folder: Path) -> Iterator[Part]:
-    """Read every whole segment of a data folder; torn ones are for ``collect`` to name."""
+    """Read what the pipeline processes of a data folder measured since the last reset.
+
+    Torn segments are for ``collect`` to name.
+    """
+    reset_at = epochs.last_reset(str(data_folder))
     for folder in announce.process_folders(data_folder):
-        for _, parts in segment.read_folder(folder):
-            if not isinstance(parts, segment.TornError):
-                yield from parts
+        whole = [parts for _, parts in segment.read_folder(folder) if not isinstance(parts, segment.TornError)]
+        ours = [part for parts in whole for part in parts if part.label.origin == "pipeline"]
+        yield from epochs.counted(ours, announce.sign_of_life(folder), reset_at)
 
 
 def newest(parts: Iterable[Part]) -> ByContext:
@@ -135,7 +138,8 @@ def folder_identity(data_folder: str) -> str:
 
 def is_published_here(path: str, data_folder: str) -> bool:
     """Tell whether a data file was published out of the segments beside it, so that nothing is lost with it."""
-    return _select(Path(path), "folder") == [(folder_identity(data_folder),)]
+    own = os.path.join(data_folder, announce.WORKING_FOLDER, "identity")
+    return os.path.exists(own) and _select(Path(path), "folder") == [(folder_identity(data_folder),)]
 
 
 def read_fingerprints(path: Path) -> Marks | None:

@@ -7,14 +7,15 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from typing import Any
+from functools import partial
 
 from coverage import Coverage
 
 from server_hook import announce, control, coverage_private, segment
+from server_hook.answers import answer
 from server_hook.cutting import Cutter
 from server_hook.problems import HookError, Trouble
 from server_hook.publish import publish_pipeline  # early: a signal may end the process inside a late import
@@ -27,7 +28,7 @@ REST_FACTOR = 50
 LOCK_WAIT_S = 5.0
 """How long an ending process waits for a cut that is under way; then it goes on without the lock."""
 
-_clock, _cpu_clock, _new_lock = time.monotonic, time.thread_time, _thread.RLock
+_cpu_clock, _new_lock = time.thread_time, _thread.RLock
 _current: Recorder | None = None
 
 
@@ -61,6 +62,7 @@ class Recorder:
         self.data_folder = data_folder
         self.session = session
         self.pid = os.getpid()
+        self.parent = os.getppid()
         self.id = f"{os.getpid()}-{os.urandom(4).hex()}"
         self.folder = os.path.join(data_folder, announce.WORKING_FOLDER, self.id)
         self.cov = open_coverage(settings.config_file)
@@ -109,8 +111,7 @@ class Recorder:
         with self._locked():
             self.cutter.cut()
             self.cutter.label = label
-        if self.core == "sysmon":
-            sys.monitoring.restart_events()  # type: ignore[attr-defined,unused-ignore]
+        self._see_all_again()
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
@@ -122,6 +123,19 @@ class Recorder:
             if parts:
                 self._write(parts)
         self.rest_s = REST_FACTOR * (_cpu_clock() - begun)
+
+    def reset(self) -> float:
+        """Begin a new epoch: what was measured so far is written, and every line is new again; return its begin."""
+        with self._locked():
+            self.flush()
+            self.cutter.begin_epoch(moment := time.time())
+        self._see_all_again()
+        self.flush()
+        return moment
+
+    def _see_all_again(self) -> None:
+        if self.core == "sysmon":
+            sys.monitoring.restart_events()  # type: ignore[attr-defined,unused-ignore]
 
     def _write(self, parts: list[segment.Part]) -> None:
         try:
@@ -219,27 +233,6 @@ class Recorder:
         with self._locked():
             self.cutter.meet_again(path)
 
-    def answer(self, do: str, request: Mapping[str, Any]) -> control.Answer:
-        """Answer one request of the control channel: ``status`` or ``dump``."""
-        if do not in {"status", "dump"}:
-            raise ValueError(f"unknown request {do!r}; known are status and dump")
-        begun = _clock()
-        if do == "dump":
-            self.flush()
-            if request.get("publish") and self.origin == "pipeline":
-                publish_pipeline(self.data_folder, self.settings.relative_to)
-        return {
-            "id": self.id,
-            "pid": self.pid,
-            "origin": self.origin,
-            "lines": self.cutter.lines,
-            "segments": self.segments,
-            "flushed_at": self.flushed_at,
-            "interval_s": max(self.settings.interval_s, self.rest_s),
-            "problem": self.trouble.latest,
-            "took_s": _clock() - begun,
-        }
-
     def _beat(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
         with self._reporting(self.folder):
@@ -248,6 +241,8 @@ class Recorder:
             if _identity_of("/") != self._root:
                 raise PermissionError(0, "the process has changed its root")
             self.flush()
+            if self.record is None:
+                return self.settings.interval_s  # a process that runs no file of the source leaves nothing behind
             self.announce()
             with suppress(FileNotFoundError):  # taken away this moment: the next beat makes it anew
                 os.utime(f"{self.folder}/{announce.RECORD}")
@@ -262,7 +257,7 @@ class Recorder:
 
     def _open_channel(self) -> None:
         try:
-            self.channel = control.Channel(f"{control.socket_folder()}/{self.id}.sock", self.answer)
+            self.channel = control.Channel(f"{control.socket_folder()}/{self.id}.sock", partial(answer, self))
         except OSError as error:
             self.trouble.latest = f"it cannot be asked while it runs: {error}"
 

@@ -58,6 +58,8 @@ class Part:
     """When the span began and ended, in seconds since the epoch."""
     ended: float = 0.0
     files: dict[Source, Measured] = field(default_factory=dict)
+    epoch: float = 0.0
+    """When the process was last reset before the span; 0 for never. A part that begins with its epoch may be empty."""
 
     def add(self, source: Source, measured: Measured) -> None:
         """Add lines or arcs of one file; the union is kept."""
@@ -162,6 +164,7 @@ def _encode_part(part: Part) -> dict[str, object]:
         **asdict(part.label),
         "begun": part.begun,
         "ended": part.ended,
+        "epoch": part.epoch,
         "files": [[*_encode_source(source), _encode_measured(what)] for source, what in part.files.items()],
     }
 
@@ -179,7 +182,8 @@ def _decode_part(raw: dict[str, object]) -> Part:
     if not isinstance(files, list):
         raise TypeError("files")
     label = Label(str(raw["origin"]), str(raw["context"]), bool(raw["startup"]))
-    part = Part(label, float(str(raw["begun"])), float(str(raw["ended"])))
+    begun, ended, epoch = (float(str(raw[name])) for name in ("begun", "ended", "epoch"))
+    part = Part(label, begun, ended, epoch=epoch)
     for path, fingerprint, tracer, measured in files:
         part.add(Source(path, fingerprint, tracer), _decode_measured(measured))
     return part

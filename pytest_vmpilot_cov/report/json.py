@@ -47,9 +47,12 @@ def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
                 "answered": each.answered,
                 "problem": each.problem,
                 "newest": each.newest,
+                "orphan": bool(each.answer.get("orphan")),
+                "ports": list(each.ports),
             }
             for each in outcome.collected.deliveries
         ],
+        "reset_at": outcome.collected.reset_at,
         "verdict": {
             "passed": verdict.passed,
             "fail_under": options.fail_under.value,

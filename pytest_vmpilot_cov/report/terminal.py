@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,13 +11,13 @@ from coverage.results import display_covered
 
 from pytest_vmpilot_cov.figures import shown_path
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TESTS_FILE, Delivery, Figures, Options, Row, Verdict
+from pytest_vmpilot_cov.model import Figures, Options, Row, Verdict
+from pytest_vmpilot_cov.report.servers import server_lines
+from pytest_vmpilot_cov.report.words import age_of, command_of, count
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.verdict import Outcome
-    from server_hook.announce import Record
 
-SHOWN_FILES = 3
 COLUMNS = ("Origin", "Files", "Stmts", "Reached", "Cover", "Only here")
 
 
@@ -39,7 +38,7 @@ def section(outcome: Outcome, options: Options) -> Iterator[Line]:
             yield Line("")
         yield from (Line(text) for text in block.splitlines())
     yield Line("")
-    yield from (Line(text) for text in _pipeline(outcome, options))
+    yield from (Line(text) for text in server_lines(outcome, options))
     warnings = [*warnings_of(outcome, options), *outcome.verdict.warnings]
     yield from (Line(f"WARNING: {text}", "warn") for text in warnings)
     for check in outcome.verdict.checks:
@@ -72,43 +71,14 @@ def _table(rows: list[tuple[str, ...]]) -> Iterator[Line]:
         yield Line("   ".join(cells).rstrip())
 
 
-def _pipeline(outcome: Outcome, options: Options) -> Iterator[str]:
-    """Say which servers delivered, how many processes they were and how old their data is."""
-    servers = [each for each in outcome.collected.deliveries if each.record.origin == "pipeline"]
-    live = [each for each in servers if each.life != "dead"]
-    ended = [each for each in servers if each.life == "dead" and each.executed]
-    if not (live or ended or outcome.combined.oldest.get("pipeline")):
-        yield say("pipeline-none", config=options.settings.config_file or options.settings.folder)
-    if live:
-        processes = _count(len(live), "live process", "live processes")
-        asked = any(each.asked for each in live)
-        counted = (
-            f"{sum(each.answered for each in live)} of {processes} delivered" if asked else f"{processes}, not asked"
-        )
-        yield f"Pipeline: {counted} ({_names(live)})"
-    if ended:
-        newest = max(each.newest for each in ended)
-        yield f"Pipeline: {_count(len(ended), 'ended process', 'ended processes')}, last segment {age_of(newest)} ago"
-    for file in outcome.collected.data_files:
-        if not (servers and file.published):  # a publication of segments that were read says nothing new
-            unverified = "" if file.published else ", unverified: it does not say which source it measured"
-            path = shown_path(str(file.path), options.root)
-            whose = "Tests" if file.path.name == TESTS_FILE else "Pipeline"
-            yield f"{whose}: read {path}, written {age_of(file.written)} ago{unverified}"
-    oldest = outcome.combined.oldest.get("pipeline")
-    if oldest:
-        yield f"Pipeline: the oldest data that counts is {age_of(oldest)} old"
-    foreign = [shown_path(path, options.root) for path in outcome.combined.foreign]
-    if foreign:
-        names = ", ".join([*foreign[:SHOWN_FILES], *(["..."] if len(foreign) > SHOWN_FILES else [])])
-        yield f"Not counted: {_count(len(foreign), 'measured file', 'measured files')} outside the project ({names})"
-
-
 def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
     """Yield everything that did not go as it should with the data, one sentence each."""
     yield from outcome.problems
     for each in outcome.collected.deliveries:
-        if each.asked and (each.problem or not each.answered):
+        if each.answer.get("orphan"):
+            does = f"listens at {', '.join(each.ports)}" if each.ports else "lives"
+            yield say("orphan-server", pid=each.record.pid, command=command_of(each.record), does=does)
+        if each.life == "live" and each.asked and (each.problem or not each.answered):
             yield say(
                 "pipeline-silent",
                 pid=each.record.pid,
@@ -118,33 +88,9 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
             )
     for left in outcome.combined.stale:
         path = shown_path(left.path, options.root)
-        yield say("stale-source", lines=_count(left.lines, "line", "lines"), origin=left.origin, path=path)
+        yield say("stale-source", lines=count(left.lines, "line", "lines"), origin=left.origin, path=path)
     if "pipeline" not in outcome.combined.oldest:
         config = options.settings.config_file or options.settings.folder
         named = [place for place in options.places if place.where != "default" and not os.path.exists(place.value)]
         for place in named:
             yield say("pipeline-not-found", path=place.value, where=place.where, config=config)
-
-
-def _names(deliveries: Iterable[Delivery]) -> str:
-    return ", ".join(f"pid {each.record.pid}" for each in deliveries)
-
-
-def command_of(record: Record) -> str:
-    """Show the command line of a process, shortened."""
-    words = [os.path.basename(word) if number == 0 else word for number, word in enumerate(record.command)]
-    text = " ".join(words)
-    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - half a terminal's width
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
-def age_of(moment: float) -> str:
-    """Say how long ago a moment (seconds since the epoch) was."""
-    seconds = max(0.0, time.time() - moment)
-    for limit, unit, name in ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.1f} {name}" if unit == 1 else f"{seconds / unit:.0f} {name}"
-    return _count(round(seconds / 86400), "day", "days")

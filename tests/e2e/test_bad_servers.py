@@ -186,7 +186,7 @@ def test_stale_announcement_of_a_killed_server(app: Project) -> None:
     stay(app).stop(signal.SIGKILL)
     done = vmpilot(app, "combine")
     assert (done.returncode, warnings_in(done)) == (0, [])
-    assert "Pipeline: 1 ended process, last segment " in done.stdout
+    assert "Pipeline: 1 killed process (pid " in done.stdout
     assert lines_in(app.path / ".coverage", "pipeline") == STAYED
 
 
@@ -200,7 +200,7 @@ def test_stale_announcement_whose_pid_is_somebody_elses(app: Project) -> None:
     (folder / "record.json").write_text(json.dumps(asdict(replace(record, pid=os.getpid()))))
     done = vmpilot(app, "combine")
     assert (done.returncode, warnings_in(done)) == (0, [])
-    assert "Pipeline: 1 ended process, last segment " in done.stdout
+    assert "Pipeline: 1 killed process (pid " in done.stdout
     assert lines_in(app.path / ".coverage", "pipeline") == STAYED
 
 

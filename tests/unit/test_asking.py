@@ -58,7 +58,7 @@ def test_a_live_process_is_asked_for_a_dump(tmp_path: Path, short_folder: Path, 
     """A live process is asked for its data, and what it says is wrong is kept."""
     path = str(short_folder / "c.sock")
     recorded(tmp_path, live("1-a", socket=path))
-    with answering(path, {"problem": problem}) as asked:
+    with answering(path, {"id": "1-a", "problem": problem}) as asked:
         (delivery,) = collect(some_options(tmp_path), Scope()).deliveries
     assert ([("dump", True)], True, True, problem) == (asked, delivery.asked, delivery.answered, delivery.problem)
 
@@ -70,6 +70,16 @@ def test_a_process_may_fail_to_dump(tmp_path: Path, short_folder: Path) -> None:
     with answering(path, {"ok": False, "error": "OSError: no"}):
         (delivery,) = collect(some_options(tmp_path), Scope()).deliveries
     expected = (False, "OSError: no")
+    assert expected == (delivery.answered, delivery.problem)
+
+
+def test_only_the_announced_process_is_believed(tmp_path: Path, short_folder: Path) -> None:
+    """An answer of another process at the same address is none."""
+    path = str(short_folder / "c.sock")
+    recorded(tmp_path, live("1-a", socket=path))
+    with answering(path, {"id": "2-b", "pid": 22}):
+        (delivery,) = collect(some_options(tmp_path), Scope()).deliveries
+    expected = (False, "process 22 answered in its place")
     assert expected == (delivery.answered, delivery.problem)
 
 

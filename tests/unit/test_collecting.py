@@ -58,7 +58,7 @@ def test_every_segment_of_every_process_is_read(tmp_path: Path) -> None:
         Delivery(ended("3-c", "pipeline"), "dead", silent.resolve()),
     )
     found = collect(some_options(tmp_path), Scope())
-    assert deliveries == found.deliveries
+    assert deliveries == tuple(replace(each, alive_at=0.0) for each in found.deliveries)
     assert (one, two, a_part("pipeline", {}, ended=60.0)) == found.parts
     assert not found.problems
 

@@ -22,12 +22,14 @@ from pytest_vmpilot_cov.model import (
     Setting,
     Verdict,
 )
-from pytest_vmpilot_cov.report import terminal
+from pytest_vmpilot_cov.report import words
 from pytest_vmpilot_cov.report.json import add_origins, origins_of
 from pytest_vmpilot_cov.report.markdown import markdown_report
-from pytest_vmpilot_cov.report.terminal import Line, age_of, command_of, origin_cells, section
+from pytest_vmpilot_cov.report.terminal import Line, origin_cells, section
+from pytest_vmpilot_cov.report.words import age_of, command_of
 from pytest_vmpilot_cov.verdict import Outcome
 from server_hook.announce import Record
+from server_hook.segment import Label, Part, Source
 from tests.unit.conftest import some_options
 
 NOW = 1_000_000.0
@@ -39,13 +41,14 @@ NOBODY = 1 << 22
 @pytest.fixture(autouse=True)
 def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every age be counted from the same moment."""
-    monkeypatch.setattr(terminal, "time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.setattr(words, "time", SimpleNamespace(time=lambda: NOW))
 
 
 def delivery(number: int, origin: str = "pipeline", **changes: Any) -> Delivery:
     """Make the delivery of a process, by default a live server that answered."""
     command = ("/venv/bin/python", "-m", "uvicorn", "server.main:app", "--port", "9099")
-    record = Record(f"{number}-ab", NOBODY + number, origin, command=command)
+    own = {name: changes.pop(name) for name in ("ended", "host") if name in changes}
+    record = Record(f"{number}-ab", NOBODY + number, origin, command=command, **own)
     folder = ROOT / ".vmpilot-cov" / record.id
     plain = Delivery(record, "live", folder, asked=True, answered=True, executed=True, newest=NOW - 2)
     return replace(plain, **changes)
@@ -66,11 +69,14 @@ OPTIONS: Options = replace(
 
 FULL = Outcome(
     Collected(
-        parts=(),
+        parts=(Part(Label("pipeline", startup=True), files={Source("/project/app/chat.py"): 0b1110}),),
         deliveries=(
             delivery(1),
             delivery(2, answered=False, problem="no answer within 5 s", newest=NOW - 90),
-            delivery(4, life="dead", asked=False, answered=False, newest=NOW - 7200),
+            delivery(3, answer={"orphan": True}, ports=("127.0.0.1:9099",)),
+            delivery(4, life="dead", asked=False, answered=False, newest=NOW - 7200, ended=NOW - 7199),
+            delivery(7, life="dead", asked=False, answered=False, newest=NOW - 8, alive_at=NOW - 7.6),
+            delivery(8, life="remote", answered=False, problem="it cannot be asked", newest=NOW - 0.8, host="web1"),
             delivery(5, life="dead", asked=False, answered=False, executed=False, newest=0.0),
             delivery(6, "e2e", life="dead", asked=False, answered=False),
         ),
@@ -78,6 +84,7 @@ FULL = Outcome(
             DataFile(Path("/srv/copied/.coverage.pipeline"), NOW - 200_000),
             DataFile(Path("/project/.coverage.pipeline"), NOW - 60, published=True),
         ),
+        reset_at=NOW - 100,
     ),
     Combined(
         {},
