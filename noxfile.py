@@ -29,6 +29,14 @@ def peers(session: nox.Session, peers: str) -> None:
     session.run("python", "-m", "pytest", "tests/plugin", *session.posargs)
 
 
+@nox.session(python=PYTHONS)
+def servers(session: nox.Session) -> None:
+    """Run the whole matrix of servers: each row with each end, the servers that CI leaves out included."""
+    session.install("-e", ".[dev,servers]")
+    env = {"TEST_SERVERS": "all"}
+    session.run("python", "-m", "pytest", "tests/server/test_servers.py", "-n", "2", *session.posargs, env=env)
+
+
 @nox.session(python=PYTHONS[0])
 def lint(session: nox.Session) -> None:
     """Check the code's rules, its layout and its types."""
