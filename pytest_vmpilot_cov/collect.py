@@ -115,10 +115,9 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
 
 
 def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
-    if delivery.life == "remote":
-        return replace(delivery, problem="it runs on another host or in another pid namespace and cannot be asked")
-    if not delivery.record.socket:
-        return replace(delivery, problem=delivery.record.problem or "it has no control channel")
+    unreachable = _why_unreachable(delivery)
+    if unreachable:
+        return replace(delivery, problem=unreachable)
     try:
         answer = control.ask(delivery.record.socket, do, deadline)
     except TimeoutError:
@@ -133,6 +132,12 @@ def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
     problem = str(answer.get("error") or answer.get("problem") or "")
     ports = tuple(listening_at(delivery.record.pid))
     return replace(delivery, answered=bool(answer.get("ok")), problem=problem, answer=answer, ports=ports)
+
+
+def _why_unreachable(delivery: Delivery) -> str:
+    if delivery.life == "remote":
+        return "it runs on another host or in another pid namespace and cannot be asked"
+    return "" if delivery.record.socket else delivery.record.problem or "it has no control channel"
 
 
 def _read_process(delivery: Delivery, parts: list[Part], problems: list[str], until: float) -> Delivery:

@@ -19,7 +19,7 @@ def start() -> None:
         from server_hook import startup
 
         startup.start_from_environment()
-    except Exception as error:  # noqa: BLE001 - nothing of ours may stop somebody's process
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - nothing of ours may stop somebody's process
         from server_hook.problems import log_problem
 
         log_problem(f"this process is not recorded: {type(error).__name__}: {error} (start-failed)")

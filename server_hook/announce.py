@@ -10,11 +10,12 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+from server_hook import clock
 
 WORKING_FOLDER = ".vmpilot-cov"
 RECORD = "record.json"
@@ -66,7 +67,7 @@ def describe_process(identifier: str, origin: str, session: str, settings: dict[
         session=session,
         command=tuple(sys.orig_argv),
         folder=_working_folder(),
-        started=time.time(),
+        started=clock.now(),
         ticks=_start_ticks(os.getpid()),
         boot=_boot_id(),
         namespace=_pid_namespace(),
@@ -142,7 +143,7 @@ def sign_of_life(folder: Path) -> float:
 def heartbeat_age_s(folder: Path) -> float:
     """Return the seconds since the process last gave a sign of life."""
     sign = sign_of_life(folder)
-    return max(0.0, time.time() - sign) if sign else float("inf")
+    return max(0.0, clock.now() - sign) if sign else float("inf")
 
 
 def life_of(record: Record, heartbeat_s: float) -> Life:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from server_hook.clock import steady
 
 if TYPE_CHECKING:
     from server_hook.control import Answer
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 VERBS = ("status", "dump", "reset")
 RELOADER_VARIABLES = ("WERKZEUG_RUN_MAIN", "RUN_MAIN")
 """Set in the child that serves by the reloaders of Flask's and of Django's development server."""
-
-_clock = time.monotonic
 
 
 def answer(recorder: Recorder, do: str, _request: Mapping[str, Any]) -> Answer:
@@ -27,7 +26,7 @@ def answer(recorder: Recorder, do: str, _request: Mapping[str, Any]) -> Answer:
     """
     if do not in VERBS:
         raise ValueError(f"unknown request {do!r}; known are {', '.join(VERBS)}")
-    begun = _clock()
+    begun = steady()
     if do == "reset":
         recorder.reset()
     elif do == "dump":
@@ -42,7 +41,7 @@ def answer(recorder: Recorder, do: str, _request: Mapping[str, Any]) -> Answer:
         "interval_s": max(recorder.settings.interval_s, recorder.rest_s),
         "problem": recorder.trouble.latest,
         "orphan": is_orphan(recorder.parent),
-        "took_s": _clock() - begun,
+        "took_s": steady() - begun,
     }
 
 

@@ -7,6 +7,7 @@ a network. All names of the standard library are taken at import, before gevent 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -15,6 +16,8 @@ import stat
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
+
+from server_hook.clock import steady
 
 VERSION = 1
 MAX_REQUEST_BYTES = 4096
@@ -27,7 +30,7 @@ MAX_PATH_BYTES = 100
 Answer: TypeAlias = dict[str, Any]
 Answerer: TypeAlias = Callable[[str, Mapping[str, Any]], Answer]
 
-_socket, _poll, _clock, _sleep = socket.socket, getattr(select, "poll", None), time.monotonic, time.sleep
+_socket, _poll, _sleep = socket.socket, getattr(select, "poll", None), time.sleep
 
 
 def socket_folder() -> str:
@@ -62,7 +65,7 @@ class Channel:
         self.path = path
         self._answer = answer
         self._connections: dict[int, _Connection] = {}
-        self._listener: socket.socket | None = _socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener: socket.socket | None = _above_standard_streams(_socket(socket.AF_UNIX, socket.SOCK_STREAM))
         try:
             self._listener.settimeout(0)
             self._listener.bind(path)
@@ -83,20 +86,29 @@ class Channel:
         poll.register(listening, select.POLLIN)
         for number in list(self._connections):
             poll.register(number, select.POLLIN)
-        soonest = min([timeout_s, *(each.deadline - _clock() for each in list(self._connections.values()))])
+        soonest = min([timeout_s, *(each.deadline - steady() for each in list(self._connections.values()))])
         for number, _ in poll.poll(max(0.0, soonest) * 1000):
             if number == listening:
                 self._accept(listener)
             elif (connection := self._connections.get(number)) and connection.receive(self._answer):
                 self._drop(number)
-        for number in [number for number, each in list(self._connections.items()) if each.deadline < _clock()]:
+        for number in [number for number, each in list(self._connections.items()) if each.deadline < steady()]:
             self._drop(number)
 
     def wake(self) -> None:
         """Make ``serve`` return now, from another thread."""
-        with contextlib.suppress(OSError), _socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
-            knock.settimeout(0)
-            knock.connect(self.path)
+        try:
+            with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+                knock.settimeout(0)
+                knock.connect(self.path)
+        except BlockingIOError:  # the queue is full, so it is awake
+            return
+        except OSError:  # its name is gone, or the right to it, or no descriptor is free
+            if self._is_ours() and self._listener is not None:
+                with contextlib.suppress(OSError):
+                    self._listener.shutdown(socket.SHUT_RDWR)
+                self._listener.close()
+                self._listener = None
 
     @property
     def is_lost(self) -> bool:
@@ -134,7 +146,7 @@ class Channel:
             client, _ = listener.accept()
         except BlockingIOError:
             return
-        except OSError:  # no free descriptor: the client stays in the queue, and poll would return at once
+        except OSError:  # closed, or no free descriptor: the client stays in the queue, and poll would return at once
             _sleep(0.1)
             return
         client.settimeout(0)
@@ -156,7 +168,7 @@ class _Connection:
         self._client = client
         self._identity = _identity(client)
         self._received = b""
-        self.deadline = _clock() + REQUEST_TIME_S
+        self.deadline = steady() + REQUEST_TIME_S
 
     def receive(self, answer: Answerer) -> bool:
         """Read on; answer when the line is whole. Return whether the connection is done."""
@@ -202,6 +214,14 @@ def _reply(line: bytes, answer: Answerer) -> Answer:
         return {"vmpilot_cov": VERSION, "ok": False, "error": f"{type(error).__name__}: {error}"}
 
 
+def _above_standard_streams(sock: socket.socket) -> socket.socket:
+    """Leave 0, 1 and 2 free where the application was started without: what it opens first belongs there."""
+    if sock.fileno() > 2:  # noqa: PLR2004 - stderr
+        return sock
+    with sock:
+        return _socket(fileno=fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 3))
+
+
 def _identity(sock: socket.socket) -> tuple[int, int] | None:
     try:
         found = os.fstat(sock.fileno())
@@ -230,12 +250,12 @@ def ask(path: str, do: str, deadline: float, **more: object) -> Answer:
         OSError: when it cannot be reached, does not answer in time, or answers nonsense.
     """
     with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(max(0.001, deadline - _clock()))
+        client.settimeout(max(0.001, deadline - steady()))
         client.connect(path)
         client.sendall(json.dumps({"vmpilot_cov": VERSION, "do": do, **more}).encode() + b"\n")
         received = b""
         while not received.endswith(b"\n"):
-            client.settimeout(max(0.001, deadline - _clock()))
+            client.settimeout(max(0.001, deadline - steady()))
             octets = client.recv(65536)
             if not octets or len(received) > MAX_ANSWER_BYTES:
                 raise ConnectionAbortedError("it ended the connection without an answer")

@@ -7,10 +7,10 @@ steps. Every line is in one place at least at every moment; a line that is in tw
 from __future__ import annotations
 
 import os
-import time
 from typing import Any, TypeAlias
 
 from server_hook import coverage_private, segment
+from server_hook.clock import now
 from server_hook.coverage_private import WatchedCoverage
 from server_hook.fingerprint import fingerprint
 from server_hook.segment import Label, Part, Source
@@ -40,7 +40,7 @@ class Cutter:
         self._seen: dict[Label, Seen] = {}
         self._seen_earlier: dict[Label, Seen] = {}
         self._fingerprints: dict[str, str] = {}
-        self._begun = time.time()
+        self._begun = now()
 
     def meet(self, path: str) -> None:
         """Take the fingerprint of a source file that runs for the first time."""
@@ -50,10 +50,10 @@ class Cutter:
         """Begin a new set for a file that is loaded again with another content; what was cut becomes stale."""
         path = os.path.realpath(path)  # loaded through a link, measured under its own name
         known = self._fingerprints.get(path)
-        if known is None or (now := fingerprint(path)) == known:
+        if known is None or (mark := fingerprint(path)) == known:
             return
         self.cut()
-        self._fingerprints[path] = now
+        self._fingerprints[path] = mark
         for seen in (*self._seen.values(), *self._seen_earlier.values()):
             seen.pop(path, None)
 
@@ -85,7 +85,7 @@ class Cutter:
         self._parts = []
         for epoch, by_label in ((0.0, self._seen_earlier), (self._epoch, self._seen)):
             for label, seen in by_label.items():
-                part = Part(label, epoch or self._begun, time.time(), epoch=epoch)
+                part = Part(label, epoch or self._begun, now(), epoch=epoch)
                 for path, recorded in seen.items():
                     part.add(self._source(path), self._understand(recorded))
                 self._parts.append(part)
@@ -99,16 +99,15 @@ class Cutter:
             new: Any
             if self._branch:
                 new = copied - known if known else copied
-                seen[path] = known | new if known else new
             else:
                 lines = segment.bitmap(copied)
                 new = lines & ~known if known else lines
-                seen[path] = known | new if known else new
-            if new:
+            if new:  # first into the part: a signal handler in between must not take it for cut
                 part.add(self._source(path), self._understand(new))
                 self.lines += len(new) if self._branch else new.bit_count()
+                seen[path] = known | new if known else new
             recorded.difference_update(copied)
-        part.ended = time.time()
+        part.ended = now()
 
     def _understand(self, recorded: Any) -> segment.Measured:  # noqa: ANN401 - see Seen
         if isinstance(recorded, int):
@@ -122,6 +121,6 @@ class Cutter:
         for part in self._parts:
             if (part.label, part.epoch) == (self.label, self._epoch):
                 return part
-        now = time.time()
-        self._parts.append(Part(self.label, begun=now, ended=now, epoch=self._epoch))
+        begun = now()
+        self._parts.append(Part(self.label, begun, begun, epoch=self._epoch))
         return self._parts[-1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ from server_hook.signals import save_before_defaults
 
 if TYPE_CHECKING:
     from server_hook.recorder import Recorder
+
+
+_INTERRUPTS = (KeyboardInterrupt, SystemExit)
 
 
 def begin(recorder: Recorder) -> None:
@@ -51,14 +54,22 @@ def _follow_process(*, signals: bool) -> None:
         _go_on_after(name)
     watch_loads(_notice_load)
     if signals:
-        save_before_defaults(_finish)
+        save_before_defaults(_finish, _resume)
 
 
 def _finish() -> None:
-    with _fenced("the last segment could not be written"):
-        current = recording.current()
-        if current is not None:
-            current.finish()
+    interrupted: BaseException | None = None
+    for _ in range(3):  # a handler of the application may raise into it: KeyboardInterrupt at a second Ctrl-C
+        try:
+            with _fenced("the last segment could not be written"):
+                current = recording.current()
+                if current is not None:
+                    current.finish()
+            break
+        except BaseException as error:  # noqa: BLE001
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 def _hold() -> None:
@@ -71,8 +82,10 @@ def _hold() -> None:
 def _go_on() -> None:
     with _fenced("the recorder's thread could not be started again"):
         current = recording.current()
-        if current is not None and not current.pulse.waits_for_fork:
-            current.pulse.start()
+        if current is not None:
+            current.has_heirs = True
+            if not current.pulse.waits_for_fork:
+                current.pulse.start()
 
 
 def _go_on_after(name: str) -> None:
@@ -106,16 +119,23 @@ def _save_before(name: str) -> None:
 
     @wraps(original)
     def saved(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - stands in for any of them
-        _finish()
+        if name.startswith("exec") and args and isinstance(args[0], str) and not os.path.exists(args[0]):
+            return original(*args, **kwargs)  # os.execvp tries each folder of PATH
+        with suppress(*_INTERRUPTS if name in ("_exit", "abort") else ()):  # it is about to end anyway
+            _finish()
         try:
             return original(*args, **kwargs)
         finally:
-            with _fenced("recording could not go on after a failed exec"):
-                current = recording.current()
-                if current is not None:
-                    current.resume()
+            _resume()
 
     setattr(os, name, saved)
+
+
+def _resume() -> None:
+    with _fenced("recording could not go on after an end that did not come"):
+        current = recording.current()
+        if current is not None:
+            current.resume()
 
 
 def _begin_anew_in_child() -> None:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
-from server_hook import announce, epochs, segment
+from server_hook import announce, clock, epochs, segment
 from server_hook.coverage_private import close_data
 from server_hook.segment import Label, Part, Source
 
@@ -44,9 +44,15 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
         relative_to: the folder that sources are named relative to, for ``[run] relative_files``; empty for absolute.
     """
     target = os.path.join(data_folder, PIPELINE_FILE)
+    if not any(announce.process_folders(Path(data_folder))):
+        return target
+    segments = Path(data_folder, announce.WORKING_FOLDER)
+    until = clock.steady() + ENDING_WAIT_S
     with lock(data_folder, ENDING_WAIT_S) as held:
         seen: set[Path] = set()
-        while held and (found := set(Path(data_folder, announce.WORKING_FOLDER).glob("*/*" + segment.SUFFIX))) > seen:
+        while held and (found := set(segments.glob("*/*" + segment.SUFFIX))) > seen:
+            if seen and clock.steady() > until:
+                break  # others end all the time; this process must end, too
             seen = found  # who could not wait for the lock meanwhile has left its last segment here
             keep_foreign(target, data_folder)
             write_data_file(target, relative(newest(read_parts(Path(data_folder))), relative_to))
@@ -173,8 +179,8 @@ def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
     working = os.path.join(data_folder, announce.WORKING_FOLDER)
     os.makedirs(working, exist_ok=True)
     with open(os.path.join(working, "lock"), "a", encoding="utf-8") as file:
-        until, held = time.monotonic() + wait_s, False
-        while not held and time.monotonic() < until:
+        until, held = clock.steady() + wait_s, False
+        while not held and clock.steady() < until:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 held = True

@@ -6,7 +6,6 @@ import _thread
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
@@ -14,7 +13,7 @@ from functools import partial
 
 from coverage import Coverage
 
-from server_hook import announce, control, coverage_private, segment
+from server_hook import announce, clock, control, coverage_private, segment
 from server_hook.answers import answer
 from server_hook.cutting import Cutter
 from server_hook.problems import HookError, Trouble
@@ -28,18 +27,18 @@ REST_FACTOR = 50
 LOCK_WAIT_S = 5.0
 """How long an ending process waits for a cut that is under way; then it goes on without the lock."""
 
-_cpu_clock, _new_lock = time.thread_time, _thread.RLock
+_getpid, _new_lock = os.getpid, _thread.RLock  # tests of the application replace such by mocks
 _current: Recorder | None = None
 
 
 def current() -> Recorder | None:
     """Return the recorder of this process; a process has at most one."""
-    return _current if _current is not None and _current.pid == os.getpid() else None
+    return _current if _current is not None and _current.pid == _getpid() else None
 
 
 def inherited() -> Recorder | None:
     """Return the recorder of the parent, in a child that was forked from a recorded process."""
-    return _current if _current is not None and _current.pid != os.getpid() else None
+    return _current if _current is not None and _current.pid != _getpid() else None
 
 
 class Recorder:
@@ -61,9 +60,12 @@ class Recorder:
         self.settings = settings
         self.data_folder = data_folder
         self.session = session
-        self.pid = os.getpid()
+        self.pid = _getpid()
         self.parent = os.getppid()
-        self.id = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self.is_heir = False
+        """Whether a recorded process forked this one: as long as it lives, it is the one that publishes."""
+        self.has_heirs = False
+        self.id = f"{_getpid()}-{os.urandom(4).hex()}"
         self.folder = os.path.join(data_folder, announce.WORKING_FOLDER, self.id)
         self.cov = open_coverage(settings.config_file)
         self.cutter = Cutter(self.cov, Label(origin), branch=settings.branch)
@@ -76,7 +78,7 @@ class Recorder:
         self.pulse = Pulse(self._beat, lambda: self.channel, settings.interval_s)
         self._lock = _new_lock()
         self._root = _identity_of("/")
-        self._started_at = time.time()
+        self._started_at = clock.now()
 
     def start(self) -> None:
         """Start to measure, and a thread that writes a segment each interval and answers the control channel.
@@ -115,20 +117,20 @@ class Recorder:
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
-        begun = _cpu_clock()
+        begun = clock.cpu()
         with self._locked():
             if self.segments and not os.path.exists(self.folder):
                 self.cutter.recall()  # somebody has taken the written segments away
             parts = self.cutter.cut()
             if parts:
                 self._write(parts)
-        self.rest_s = REST_FACTOR * (_cpu_clock() - begun)
+        self.rest_s = REST_FACTOR * (clock.cpu() - begun)
 
     def reset(self) -> float:
         """Begin a new epoch: what was measured so far is written, and every line is new again; return its begin."""
         with self._locked():
             self.flush()
-            self.cutter.begin_epoch(moment := time.time())
+            self.cutter.begin_epoch(moment := clock.now())
         self._see_all_again()
         self.flush()
         return moment
@@ -146,7 +148,7 @@ class Recorder:
             self.trouble.unwritable(self.folder, error)
         else:
             self.cutter.written(parts)
-            self.flushed_at = time.time()
+            self.flushed_at = clock.now()
             self.trouble.writable()
 
     def finish(self) -> None:
@@ -156,13 +158,13 @@ class Recorder:
         with self._locked():
             if not self.segments:
                 self.discard()
-                return
             self._close_channel()
             if self.record is not None:
-                self.record = replace(self.record, ended=time.time(), problem=self.trouble.latest)
+                self.record = replace(self.record, ended=clock.now(), problem=self.trouble.latest)
                 with self._reporting(self.folder):
                     announce.write_record(self.folder, self.record)
-        if self.origin == "pipeline":
+        is_publisher = not self.is_heir or os.getppid() != self.parent
+        if self.origin == "pipeline" and is_publisher and (self.segments or self.has_heirs):
             with self._reporting(self.data_folder):
                 publish_pipeline(self.data_folder, self.settings.relative_to)
 
@@ -195,6 +197,7 @@ class Recorder:
         """Make the recorder of a forked child: measured alike, for the same origin, in a folder of its own."""
         child = Recorder(self.settings, self.data_folder, self.origin, self.session)
         child.cutter.label = self.cutter.label
+        child.is_heir = True
         return child
 
     def resume(self) -> None:

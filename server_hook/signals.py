@@ -16,18 +16,28 @@ from functools import wraps
 from types import FrameType
 from typing import Any
 
-CAUGHT = frozenset({signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
+_ENDING = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU")
+CAUGHT = frozenset(getattr(signal, name) for name in _ENDING)
 """Signals that end a process without a word when they are left to their default."""
 
 
-def save_before_defaults(save: Callable[[], None]) -> None:
-    """Call *save* before a signal in ``CAUGHT`` that is left to its default ends the process."""
+def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) -> None:
+    """Call *save* before a signal in ``CAUGHT`` that is left to its default ends the process.
+
+    Args:
+        save: what is to be done in time.
+        go_on: called when the process has not ended after all.
+    """
     set_handler, get_handler = signal.signal, signal.getsignal
 
     def end(number: int, _: FrameType | None) -> None:
-        save()
-        set_handler(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        try:
+            save()
+        finally:  # a second signal may raise into it
+            set_handler(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        set_handler(number, end)  # still here: it means nothing to process 1 of a container
+        go_on()
 
     def shown(handler: Any) -> Any:  # noqa: ANN401 - a handler is one of many things
         return signal.SIG_DFL if handler is end else handler

@@ -105,7 +105,9 @@ def _others() -> Iterator[Row]:
     yield Row("http.server", (), programs.STANDARD, ("python", "app/main.py", "PORT"))
     # werkzeug and Django wait for their child in subprocess.call and .run, which kill it when SIGTERM makes them raise
     flask = ("python", "-m", "flask", "--app", "app.main", "run", *HOST, "--reload")
-    yield Row("flask run --reload", ("flask", "werkzeug"), programs.FLASK, flask, renewed_by="touch", kills=True)
+    yield Row(
+        "flask run --reload", ("flask", "werkzeug"), programs.FLASK, flask, parents=1, renewed_by="touch", kills=True
+    )
     django = ("python", "-m", "django", "runserver", "--settings", "app.main", "--skip-checks", "127.0.0.1:PORT")
     runserver = Row("django runserver", ("django",), programs.DJANGO, (*django, "--noreload"))
     yield replace(runserver, name="django runserver --noreload")

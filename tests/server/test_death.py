@@ -45,6 +45,24 @@ ROWS = {
     "SIGTERM": Row("work(1)  # ran\nos.kill(os.getpid(), signal.SIGTERM)  # ran\n", -15),
     "SIGINT": Row("work(1)  # ran\nos.kill(os.getpid(), signal.SIGINT)  # ran\n", -2),
     "SIGHUP": Row("work(1)  # ran\nos.kill(os.getpid(), signal.SIGHUP)  # ran\n", -1),
+    **{
+        name: Row(f"work(1)  # ran\nos.kill(os.getpid(), signal.{name})  # ran\n", -getattr(signal, name))
+        for name in ("SIGQUIT", "SIGUSR1", "SIGALRM")
+    },
+    "two signals": Row(
+        "work(1)  # ran\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})  # ran\n"
+        "os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGHUP)  # ran\n"
+        "assert work(1)  # ran\n"
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})  # ran\n",
+        -1,
+    ),
+    "blocked signal": Row(
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})  # ran\n"
+        "subprocess.run(['sh', '-c', f'kill -USR1 {os.getpid()}'], check=True)  # ran\n"
+        "assert signal.sigwait({signal.SIGUSR1}) == signal.SIGUSR1  # ran\n"
+        "work(1)  # ran\n"
+    ),
     "sys.exit": Row("work(1)  # ran\nsys.exit(7)  # ran\n", 7),
     "exception": Row("work(1)  # ran\nraise ValueError  # ran\n", 1),
     "os._exit": Row("work(1)  # ran\nos._exit(5)  # ran\n", 5),

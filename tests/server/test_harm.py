@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -15,9 +16,18 @@ HEAD = """
     import os, resource, shutil, sys, threading, time
     from app import work
 
-    def wait_for_a_segment():
-        while not [name for _, _, names in os.walk(".vmpilot-cov") for name in names if name.endswith(".seg")]:
+    def wait_for_a_segment(number=1):
+        until = time.clock_gettime(time.CLOCK_MONOTONIC) + 60
+        while len([name for _, _, names in os.walk(".vmpilot-cov") for name in names if name.endswith(".seg")]) < number:
+            assert time.clock_gettime(time.CLOCK_MONOTONIC) < until
             time.sleep(0.01)
+
+    def freeze():  # as freezegun does: wherever a module keeps one of the clocks
+        clocks = {time.time: lambda: 7.0, time.monotonic: lambda: -9e9}
+        for module in list(sys.modules.values()):
+            for name, value in list(vars(module).items()):
+                if type(value) is type(time.time) and value in clocks:
+                    setattr(module, name, clocks[value])
 
     def put_a_file_there():
         while not os.path.isfile(".vmpilot-cov"):  # the recorder makes its folder anew at any moment
@@ -64,6 +74,12 @@ HARMS = {
         kept=False,
     ),
     "closes all descriptors": Harm("os.closerange(3, 1000)\nwork.run()\nfile = open('mine', 'w'); time.sleep(0.5)\n"),
+    "os.replace is mocked": Harm(
+        "from unittest import mock\nwith mock.patch('os.replace'), mock.patch('os.getpid', lambda: 7):\n    work.run()\n    time.sleep(0.5)\n"
+    ),
+    "the clock stands": Harm(
+        "wait_for_a_segment()\nfreeze()\nwork.run()\nwait_for_a_segment(2)\n"
+    ),
     "changes folder": Harm("os.chdir('/')\nwork.run()\n"),
     "changes user": Harm("os.chmod('.', 0o755)\nos.setuid(65534)\nwork.run()\ntime.sleep(0.5)\n", "folder-unwritable", kept=False),
     "changes root": Harm("os.mkdir('jail')\nos.chroot('jail')\nwork.run()\ntime.sleep(0.5)\n", "folder-unwritable", kept=False),
@@ -112,6 +128,59 @@ def test_the_pure_python_tracer_is_refused(project: Project) -> None:
     assert (done.returncode, done.stdout) == (0, "None\n")
     assert done.stderr.endswith("(pytrace-refused)\n")
     assert done.stderr.count("\n") == 1
+
+
+def test_no_thread_can_be_started(project: Project) -> None:
+    """Where the system gives no thread, what was measured is written at the end."""
+    project.write(".coveragerc", "[run]\nsource = app\n")
+    project.write("app/__init__.py", "x = 1\n")
+    run = f"ulimit -s 100000000000 && exec {sys.executable} -c 'import app; print(1)'"
+    if project.run("sh", "-c", run).returncode:
+        pytest.skip("this system does not limit threads by their stack")
+    done = project.run("sh", "-c", run, env={"VMPILOT_COV": "."})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+    assert lines_in(project.path / ".coverage.pipeline") == {"__init__.py": [1]}
+
+
+def test_standard_streams_that_are_closed_stay_free(project: Project) -> None:
+    """Where a process is started without stdin, the first file that it opens is 0, as without us."""
+    project.write(".coveragerc", "[run]\nsource = app\n")
+    project.write("app/__init__.py", "print(open('.coveragerc').fileno())\n")
+    done = project.run("sh", "-c", f"exec {sys.executable} -c 'import app' <&-", env={"VMPILOT_COV": "."})
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_tracebacks_stay_as_they_are(project: Project) -> None:
+    """A syntax error in a module that is imported has the same traceback as without us."""
+    project.write(".coveragerc", "[run]\nsource = app\n")
+    project.write("app/__init__.py", "x = (\n")
+    recorded = project.run("python", "-c", "import app", env={"VMPILOT_COV": "."})
+    plain = project.run("python", "-c", "import app")
+    assert (recorded.returncode, recorded.stderr) == (plain.returncode, plain.stderr)
+
+
+def test_process_1_lives_on(project: Project) -> None:
+    """Process 1 of a container, to which a default SIGTERM means nothing, goes on recording after it."""
+    project.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 0.1\n")
+    project.write("app/__init__.py", "def run():\n    return 1\n")
+    project.write(
+        "main.py",
+        """
+        import ctypes, os, subprocess, time, app
+        subprocess.run(["sh", "-c", "kill -TERM 1"], check=True)
+        app.run()
+        print(os.getpid(), flush=True)
+        time.sleep(0.5)
+        ctypes.string_at(0)
+        """,
+    )
+    inside = ("unshare", "-pf", "--mount-proc", sys.executable, "main.py")
+    if project.run("unshare", "-pf", "--mount-proc", "true").returncode:
+        pytest.skip("this user may not make a pid namespace")
+    done = project.run(*inside, env={"VMPILOT_COV": "."})
+    assert done.stdout == "1\n", done.stderr
+    project.run("vmpilot-cov", "combine")
+    assert lines_in(project.path / ".coverage.pipeline") == {"__init__.py": [1, 2]}
 
 
 def test_coverages_own_start_up_is_replaced(project: Project) -> None:

@@ -6,6 +6,7 @@ By default each of the usual rows is tested with one end; with ``TEST_SERVERS=al
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -74,6 +75,8 @@ def test_orphans_go_on_recording(app: Project, name: str) -> None:
     assert subject.page("/driven") in orphans
     report = app.run("vmpilot-cov", "combine")
     assert delivered(report.stdout) == (orphans, len(orphans))
+    named = re.findall(r"process (\d+) .* listens at (\S+) although .*\(orphan-server\)", report.stdout)
+    assert set(named) == {(str(pid), subject.server.url.removeprefix("http://")) for pid in orphans}
     assert published(app) == numbered(row.source, "start", "always", "driven", "pid")
     assert subject.page("/last") in orphans
     subject.signal_group(signal.SIGTERM)
@@ -88,7 +91,7 @@ def ask_alive(subject: Subject) -> None:
     report = subject.app.run("vmpilot-cov", "combine")
     assert "WARNING" not in report.stdout, report.stdout
     pids, processes = delivered(report.stdout)
-    assert serving <= pids
+    assert pids == serving | ({subject.server.pid} if subject.row.parents else set())
     assert len(pids) == processes
     assert lines_in(subject.app.path / ".coverage", "pipeline")["main.py"] == lines_of(subject.row)
     assert subject.settle(MAX_REQUESTS) == serving

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server_hook import coverage_private
 from server_hook.coverage_private import UnsupportedError
 from server_hook.cutting import Cutter
 from server_hook.fingerprint import fingerprint
@@ -51,6 +52,26 @@ def test_a_cut_takes_what_was_measured() -> None:
     expected = {UNIT: {Source(APP): bitmap([1, 2]), Source(LIB, "", "a.plugin"): bitmap([7])}}
     assert expected == live.cut()
     assert not any(live.sets.values())
+
+
+@pytest.mark.parametrize("branch", [False, True])
+def test_a_cut_inside_a_cut_loses_nothing(monkeypatch: pytest.MonkeyPatch, *, branch: bool) -> None:
+    """A signal handler that cuts and writes between any two steps of a cut takes every line: it may be the end."""
+    live = Live(branch=branch)
+    recorded: list[Any] = [(1, 2), (2, 3)] if branch else [1, 2]
+    live.run(APP, *recorded)
+    written: list[dict[Label, dict[Source, Measured]]] = []
+    original = coverage_private.file_tracers
+
+    def interrupted(cov: Any) -> dict[str, str]:
+        monkeypatch.setattr(coverage_private, "file_tracers", original)
+        written.append(live.write())
+        return original(cov)
+
+    monkeypatch.setattr(coverage_private, "file_tracers", interrupted)
+    live.write()
+    expected: Measured = set(recorded) if branch else bitmap(recorded)
+    assert written == [{UNIT: {Source(APP): expected}}]
 
 
 def test_a_line_is_written_once() -> None:
