@@ -80,7 +80,7 @@ class Delivery:
     answer: Mapping[str, Any] = field(default_factory=dict)
     """What it answered, as ``server_hook.answers`` says."""
     ports: tuple[str, ...] = ()
-    """The TCP addresses at which it listens, where that can be known."""
+    """The TCP addresses at which it listens; only of an orphan, and where somebody has asked for its status."""
 
 
 @dataclass(frozen=True)

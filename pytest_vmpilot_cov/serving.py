@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Options
 from pytest_vmpilot_cov.options import OptionError
+from pytest_vmpilot_cov.passing import end_alike, holding_signals, run_command
 from pytest_vmpilot_cov.verdict import publish_tests
 from server_hook import announce, publish
 from server_hook.startup import DATA_DIR_VARIABLE, FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARIABLE, VARIABLE
-
-PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(options: Options, command: Sequence[str]) -> int:
@@ -59,7 +54,14 @@ def _run_recorded(options: Options, command: Sequence[str], origin: str, data_fo
         ORIGIN_VARIABLE: origin,
     }
     begun = time.time()
-    code = run_command(command, environment)
+    with holding_signals() as mask:
+        code = run_command(command, environment, mask)
+        _publish(command, origin, data_folder, options, begun)
+        return end_alike(code)
+
+
+def _publish(command: Sequence[str], origin: str, data_folder: Path, options: Options, begun: float) -> None:
+    """Publish what the command's processes have left, those included that could not do it themselves."""
     try:
         if not any(_recorded_since(begun, data_folder)):
             program = os.path.basename(command[0])
@@ -70,63 +72,6 @@ def _run_recorded(options: Options, command: Sequence[str], origin: str, data_fo
             publish_tests(options)
     except OSError as error:
         print(f"vmpilot-cov: {say('cannot-write', path=data_folder, why=error.strerror or error)}", file=sys.stderr)
-    return _end_alike(code)
-
-
-def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command to its end; return its exit code, negative for the signal that ended it.
-
-    Raises:
-        OptionError: when it cannot be started.
-    """
-    with _passing_signals_on() as passing:
-        try:
-            process = subprocess.Popen(list(command), env=environment)  # noqa: S603 - what the user typed
-        except OSError as error:
-            raise OptionError(say("command-not-found", command=command[0], why=error.strerror)) from None
-        passing(process)
-        return process.wait()
-
-
-@contextmanager
-def _passing_signals_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
-    """Pass the signals that ask to end on to the command, those included that come before it has started."""
-    processes: list[subprocess.Popen[bytes]] = []
-    early: list[int] = []
-
-    def pass_on(number: int, _: FrameType | None) -> None:
-        # A terminal sends Ctrl-C to the command as well: twice would be "at once" to many servers.
-        if number == signal.SIGINT and os.isatty(0):
-            return
-        if not processes:
-            early.append(number)
-        for process in processes:
-            process.send_signal(number)
-
-    def begin(process: subprocess.Popen[bytes]) -> None:
-        processes.append(process)
-        for number in early:
-            process.send_signal(number)
-
-    earlier = {number: signal.getsignal(number) for number in PASSED_ON}
-    try:
-        for number, handler in earlier.items():
-            if handler is not signal.SIG_IGN:  # nohup's SIGHUP stays ignored
-                signal.signal(number, pass_on)
-        yield begin
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-
-
-def _end_alike(code: int) -> int:
-    """End as the command ended: with its code, or by the signal that ended it."""
-    if code >= 0:
-        return code
-    if -code in PASSED_ON and os.getpid() != 1:
-        signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
-    return 128 - code
 
 
 def _recorded_since(begun: float, data_folder: Path) -> Iterator[announce.Record]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vmpilot_cov import serving
 from tests.conftest import Project, lines_in, numbered, wait_for
 from tests.e2e.conftest import RAN, STAY, STAYED, is_alive, pid_in, said, stay, vmpilot
 
@@ -22,6 +21,16 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
 """Run a command with its standard input as the terminal that controls it."""
+ORPHANS = """
+    import os, pathlib, subprocess, sys, time  # ran
+
+    subprocess.run(["sh", "-c", "sleep 0.1 &"], check=True)  # ran
+    names = lambda: {path.read_text().strip() for path in pathlib.Path("/proc").glob("[0-9]*/comm")}  # ran
+    while names() & {"sleep", "sh"}: time.sleep(0.01)  # ran
+    print("no zombie", flush=True)  # ran
+    os.kill(1, 15); time.sleep(60)  # ran
+"""
+"""Leave an orphan behind, wait until it is neither there nor a zombie, then have process 1 pass SIGTERM on."""
 
 
 @pytest.mark.parametrize("code", [0, 3])
@@ -40,17 +49,21 @@ def test_signal_is_passed_on_and_ends_both_alike(app: Project, number: signal.Si
     assert lines_in(app.path / PIPELINE, "pipeline") == STAYED
 
 
-def test_signal_that_comes_while_the_command_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signal_that_comes_while_the_command_is_started(app: Project) -> None:
     """A signal that comes just before the command is known is passed on to it, not swallowed."""
-    start = subprocess.Popen
+    app.write(
+        "early.py",
+        """
+        import os
+        from pytest_vmpilot_cov import passing
 
-    def start_and_signal(words: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
-        process = start(words, env=env)
-        os.kill(os.getpid(), signal.SIGTERM)
-        return process
-
-    monkeypatch.setattr(subprocess, "Popen", start_and_signal)
-    assert serving.run_command(["sleep", "2"], os.environ) == -signal.SIGTERM
+        with passing.holding_signals() as mask:
+            os.kill(os.getpid(), 15)
+            print(passing.run_command(["sleep", "60"], os.environ, mask))
+        """,
+    )
+    done = app.run("python", "early.py")
+    assert (done.stdout, done.stderr) == (f"{-signal.SIGTERM}\n", "")
 
 
 def test_command_may_end_on_a_signal_as_it_likes(app: Project) -> None:
@@ -84,6 +97,33 @@ def test_ctrl_c_at_a_terminal_comes_once(app: Project) -> None:
         code = process.wait(60)
     os.close(terminal)
     assert (code, (app.path / "caught").read_text()) == (4, "SIGINT SIGTERM")
+
+
+def test_ctrl_c_at_a_terminal_elsewhere_comes_once(app: Project) -> None:
+    """Ctrl-C comes once also where the terminal is not the standard input; one that was sent is passed on."""
+    terminal, other_end = pty.openpty()
+    command = [*SERVE, sys.executable, "-m", "app.stay", "SIGINT", "SIGTERM"]
+    words = [sys.executable, "-c", TAKE_TERMINAL, "sh", "-c", 'exec "$@" </dev/null', "sh", *command]
+    with subprocess.Popen(words, cwd=app.path, stdin=other_end, start_new_session=True) as process:
+        os.close(other_end)
+        wait_for((app.path / "pid").exists)
+        os.write(terminal, b"\x03")
+        wait_for((app.path / "caught").exists)
+        process.terminate()
+        code = process.wait(60)
+    os.close(terminal)
+    assert (code, (app.path / "caught").read_text()) == (4, "SIGINT SIGTERM")
+
+
+def test_process_1_of_a_container(app: Project) -> None:
+    """As process 1, ``serve`` reaps what others leave behind, passes SIGTERM on, and exits as shells do."""
+    app.write("app/orphans.py", ORPHANS)
+    inside = ("unshare", "-pf", "--kill-child", "--mount-proc")
+    if app.run(*inside, "true").returncode:
+        pytest.skip("this user may not make a pid namespace")
+    done = app.run(*inside, *SERVE, sys.executable, "-m", "app.orphans")
+    assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "no zombie\n"), done.stderr
+    assert lines_in(app.path / PIPELINE, "pipeline")["orphans.py"] == numbered(ORPHANS, "ran")
 
 
 def test_recorded_process_ends_without_delay(app: Project) -> None:
