@@ -7,14 +7,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server_hook import announce
+from server_hook import announce, clock
 from server_hook.announce import Record
 
 HERE = announce.describe_process("1-ab", "pipeline", "", {"interval_s": 1.0})
@@ -165,7 +164,7 @@ def test_the_heartbeat_is_the_age_of_the_record(tmp_path: Path, monkeypatch: pyt
     """The last sign of life is when the record was touched; never in the future; without a record there is none."""
     announce.write_record(str(tmp_path), HERE)
     os.utime(tmp_path / "record.json", (1000.0, 1000.0))
-    monkeypatch.setattr(announce, "time", SimpleNamespace(time=lambda: 1012.5))
+    monkeypatch.setattr(clock, "now", lambda: 1012.5)
     expected = (12.5, float("inf"))
     assert expected == (announce.heartbeat_age_s(tmp_path), announce.heartbeat_age_s(tmp_path / "gone"))
     os.utime(tmp_path / "record.json", (2000.0, 2000.0))

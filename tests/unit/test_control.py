@@ -161,7 +161,7 @@ def test_who_says_nothing_is_dropped_in_time(
 ) -> None:
     """A connection that has not brought a whole request within its time is ended; others are not."""
     now = 100.0
-    monkeypatch.setattr(control, "_clock", lambda: now)
+    monkeypatch.setattr(control, "steady", lambda: now)
     silent = connect(b"{")
     step(channel)
     now += control.REQUEST_TIME_S - 0.1
