@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     dump.add_argument("--reset", action="store_true", help="what was reached so far counts no more, start-up excepted")
     status = _verb(verbs, "status", _status, "show which processes are recording", "vmpilot-cov status")
     erase = _verb(verbs, "erase", _erase, "delete our data files and segments, nothing else", "vmpilot-cov erase")
+    status.add_argument("--paths", dest="as_section", action="store_true", help="print [paths] for coverage.py instead")
     for verb in (dump, status, erase):
         verb.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data folders, instead of the usual ones")
     demo = _verb(verbs, "demo", _demo, "measure the example that comes with the package", "vmpilot-cov demo")
@@ -189,9 +190,10 @@ def _dump(parsed: argparse.Namespace) -> int:
 
 
 def _status(parsed: argparse.Namespace) -> int:
-    from pytest_vmpilot_cov.status import status_lines
+    from pytest_vmpilot_cov.status import paths_lines, status_lines
 
-    for line in status_lines(_options(parsed), parsed.paths):
+    say_of = paths_lines if parsed.as_section else status_lines
+    for line in say_of(_options(parsed), parsed.paths):
         print(line)
     return 0
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 
-from pytest_vmpilot_cov.model import Combined, LeftOut
+from pytest_vmpilot_cov.mapping import PathMap
+from pytest_vmpilot_cov.model import Combined, LeftOut, Mapped
 from server_hook import segment
 from server_hook.fingerprint import fingerprint
 from server_hook.publish import ByContext, contexts_of
@@ -19,7 +21,7 @@ def combine(
     project_files: Iterable[str],
     is_project_file: Callable[[str], bool],
 ) -> Combined:
-    """Unite parts, leave out stale files, and set aside files that are none of the project's.
+    """Unite parts, leave out stale files, and set aside what is none of the project's.
 
     Args:
         parts: what was collected, in any order; the result does not depend on it.
@@ -37,13 +39,10 @@ def combine(
         for source, measured in part.files.items():
             if not ours(source.path):
                 foreign.add(source.path)
-            elif not os.path.isfile(source.path) or (source.fingerprint and source.fingerprint != now(source.path)):
-                key = (source.path, origin)
-                stale[key] = stale.get(key, 0) | segment.to_lines(measured)
+            elif not os.path.isfile(source.path) or source.fingerprint not in ("", now(source.path)):
+                stale[source.path, origin] = stale.get((source.path, origin), 0) | segment.to_lines(measured)
             else:
-                for context in contexts_of(part.label):
-                    files = counted.setdefault(context, {})
-                    files[source] = segment.join(files.get(source), measured)
+                _count(counted, part.label, source, measured)
                 oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
     reached = {source.path for files in counted.values() for source in files}
     return Combined(
@@ -53,6 +52,44 @@ def combine(
         foreign=tuple(sorted(foreign)),
         oldest=oldest,
     )
+
+
+def _count(counted: ByContext, label: Label, source: Source, measured: segment.Measured) -> None:
+    for context in contexts_of(label):
+        files = counted.setdefault(context, {})
+        files[source] = segment.join(files.get(source), measured)
+
+
+def relocate(
+    parts: Iterable[Part], path_map: PathMap, ours: Callable[[str], bool], folder: str
+) -> tuple[list[Part], tuple[Mapped, ...]]:
+    """Give each file that was measured in another place the path that it has here, where that can be known.
+
+    Args:
+        parts: what was collected.
+        path_map: finds the project's file.
+        ours: whether the configuration asks for the file at a path.
+        folder: the project's folder; a file below it is itself, whatever it looks like.
+    """
+    parts = list(parts)
+    sources = {source for part in parts for source in part.files}
+    away = [source for source in sources if not _is_inside(source.path, folder)]
+    here = {source.path for source in away if os.path.isfile(source.path)}
+    strangers = [source for source in away if not (source.path in here and ours(source.path))]
+    found = {each: mapped for each in strangers if (mapped := path_map.find(each, is_here=each.path in here))}
+    moved = [_move(part, found) if found.keys() & part.files.keys() else part for part in parts]
+    return moved, tuple(sorted(set(found.values()), key=lambda each: (each.measured, each.path)))
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _move(part: Part, found: Mapping[Source, Mapped]) -> Part:
+    moved = Part(part.label, part.begun, part.ended, epoch=part.epoch)
+    for source, measured in part.files.items():
+        moved.add(replace(source, path=found[source].path) if source in found else source, measured)
+    return moved
 
 
 def share_startup(parts: list[Part]) -> list[Part]:

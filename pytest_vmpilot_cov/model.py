@@ -116,6 +116,16 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Mapped:
+    """A file that was measured in another place, and the file of this project that it is."""
+
+    measured: str
+    path: str
+    how: str
+    """content, path, or [paths]: what says so."""
+
+
+@dataclass(frozen=True)
 class Combined:
     """The union of all parts, cut down to the project's files as they are now."""
 
@@ -125,6 +135,7 @@ class Combined:
     stale: tuple[LeftOut, ...] = ()
     foreign: tuple[str, ...] = ()
     """Measured files that are none of the project's: listed, not counted."""
+    mapped: tuple[Mapped, ...] = ()
     oldest: Mapping[str, float] = field(default_factory=dict)
     """When the oldest counted part of each origin begun, in seconds since the epoch."""
     problems: tuple[str, ...] = ()

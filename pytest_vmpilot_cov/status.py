@@ -7,9 +7,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_vmpilot_cov.collect import Scope, ask_all, collect
+from pytest_vmpilot_cov.mapping import paths_section
 from pytest_vmpilot_cov.model import Delivery, Options
 from pytest_vmpilot_cov.report.words import age_of, command_of
+from pytest_vmpilot_cov.verdict import combine_collected
 from server_hook import segment
+
+
+def paths_lines(options: Options, paths: Sequence[Path]) -> list[str]:
+    """Return the section ``[paths]`` that maps what lies in the given places as ``combine`` does."""
+    combined = combine_collected(options, collect(options, Scope(ask=False, only=tuple(paths))))
+    return paths_section(combined.mapped) if combined.mapped else []
 
 
 def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:

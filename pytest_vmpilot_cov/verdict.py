@@ -8,15 +8,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pytest_vmpilot_cov.collect import Scope, collect
-from pytest_vmpilot_cov.combine import combine
+from pytest_vmpilot_cov.combine import combine, relocate
 from pytest_vmpilot_cov.figures import count, reporting
 from pytest_vmpilot_cov.judge import judge
+from pytest_vmpilot_cov.mapping import PathMap
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Collected, Combined, Figures, Options, Verdict
 from pytest_vmpilot_cov.options import OptionError
 from pytest_vmpilot_cov.report import make_reports
 from server_hook import coverage_private, publish
 from server_hook.coverage_private import REFUSALS
+from server_hook.fingerprint import fingerprint
 from server_hook.publish import ByContext
 from server_hook.settings import apply_settings, open_coverage
 
@@ -48,7 +50,7 @@ def reach_verdict(options: Options, scope: Scope, *, keep: bool = True) -> Outco
     """
     begun = time.monotonic()
     collected = collect(options, scope)
-    combined = _combine(options, collected)
+    combined = combine_collected(options, collected)
     problems: list[str] = [*collected.problems, *combined.problems]
     with reporting(options, combined) as cov:
         figures = count(cov)
@@ -61,15 +63,20 @@ def reach_verdict(options: Options, scope: Scope, *, keep: bool = True) -> Outco
     return replace(outcome, text=tuple(text), problems=tuple(problems), took_s=time.monotonic() - begun)
 
 
-def _combine(options: Options, collected: Collected) -> Combined:
+def combine_collected(options: Options, collected: Collected) -> Combined:
+    """Combine what was collected, by the rules of the configuration.
+
+    Raises:
+        OptionError: when the configuration cannot be used.
+    """
     cov = open_coverage(options.settings.config_file)
     try:
         apply_settings(cov, options.settings)
-        return combine(
-            collected.parts,
-            project_files=coverage_private.project_files(cov),
-            is_project_file=coverage_private.is_project_file(cov),
-        )
+        folder = options.settings.folder
+        files, ours = coverage_private.project_files(cov), coverage_private.is_project_file(cov)
+        path_map = PathMap(files, fingerprint, coverage_private.path_setting(cov, folder))
+        parts, mapped = relocate(collected.parts, path_map, ours, folder)
+        return replace(combine(parts, project_files=files, is_project_file=ours), mapped=mapped)
     except REFUSALS as error:
         raise OptionError(say("cannot-count", why=" ".join(str(error).split()))) from None
 
@@ -80,7 +87,7 @@ def publish_tests(options: Options) -> None:
     Raises:
         OSError: when it cannot be written.
     """
-    combined = _combine(options, collect(options, Scope(ask=False, only=(options.data_folder,))))
+    combined = combine_collected(options, collect(options, Scope(ask=False, only=(options.data_folder,))))
     _write(options, TESTS_FILE, _only(combined.counted, {"unit", "e2e"}))
 
 

@@ -6,6 +6,7 @@ meanwhile; no public call copies what was measured and leaves the rest alone.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -152,6 +153,18 @@ def is_project_file(cov: Coverage) -> Callable[[str], bool]:
         return not omitted and any(_is_of_module(path, name) for name in rules.source_pkgs)
 
     return asks_for
+
+
+def path_setting(cov: Coverage, folder: str) -> Callable[[str], str]:
+    """Return what ``[paths]`` of the configuration makes of a path; its own folders are read against *folder*."""
+    from coverage.files import PathAliases
+
+    aliases = PathAliases(relative=False)
+    named = cov.get_option("paths")
+    for own, *elsewhere in (named or {}).values() if isinstance(named, dict) else ():
+        for pattern in elsewhere:
+            aliases.add(pattern, os.path.abspath(os.path.join(folder, own)))
+    return lambda path: aliases.map(path, exists=lambda _: True)
 
 
 def _is_of_module(path: str, name: str) -> bool:

@@ -37,6 +37,7 @@ def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
         },
         "stale": [{**asdict(left), "path": shown_path(left.path, options.root)} for left in outcome.combined.stale],
         "foreign": list(outcome.combined.foreign),
+        "mapped": [{**asdict(each), "path": shown_path(each.path, options.root)} for each in outcome.combined.mapped],
         "processes": [
             {
                 "id": each.record.id,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.figures import shown_path
+from pytest_vmpilot_cov.mapping import prefixes
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Delivery, Options
 from pytest_vmpilot_cov.report.words import age_of, count
@@ -30,6 +31,10 @@ def server_lines(outcome: Outcome, options: Options) -> Iterator[str]:
         yield _reset(outcome)
     if oldest:
         yield f"Pipeline: the oldest data that counts is {age_of(oldest)} old"
+    for (elsewhere, here), hows in sorted(prefixes(outcome.combined.mapped).items()):
+        files = count(hows.total(), "file", "files")
+        how = ", ".join(f"{number} by {how}" for how, number in sorted(hows.items()))
+        yield f"Mapped: {files} measured below {elsewhere} to {shown_path(here, options.root)} ({how})"
     foreign = [shown_path(path, options.root) for path in outcome.combined.foreign]
     if foreign:
         names = ", ".join([*foreign[:SHOWN_FILES], *(["..."] if len(foreign) > SHOWN_FILES else [])])
