@@ -54,6 +54,8 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument("--paths", dest="as_section", action="store_true", help="print [paths] for coverage.py instead")
     for verb in (dump, status, erase):
         verb.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data folders, instead of the usual ones")
+    text = "explain whether recording works here, and what would be combined"
+    _verb(verbs, "doctor", _doctor, text, "vmpilot-cov doctor -- python -m uvicorn main:app")
     demo = _verb(verbs, "demo", _demo, "measure the example that comes with the package", "vmpilot-cov demo")
     demo.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", default=75.0, help="threshold")
     return parser
@@ -204,6 +206,16 @@ def _erase(parsed: argparse.Namespace) -> int:
     for line in erase(_options(parsed), parsed.paths):
         print(line)
     return 0
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.doctor import examine
+
+    wrong = 0
+    for finding in examine(_options(parsed), parsed.command):
+        print(f"{'ok   ' if finding.good else 'WRONG'} {finding.text}", flush=True)
+        wrong += not finding.good
+    return FAILED if wrong else 0
 
 
 def _demo(parsed: argparse.Namespace) -> int:

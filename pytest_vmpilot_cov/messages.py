@@ -17,6 +17,8 @@ _TEXTS: Final = {
     "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
     "counted is {counted}",
+    "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
+    "let server and tests read the same configuration, and restart the server",
     "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "
     "a server that was started since cannot have its port; its lines count; end it by its pid",
     "cannot-reset": "servers cannot be reset: {path} cannot be written ({why}); leave --vmpilot-cov-reset out, or "

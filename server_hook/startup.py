@@ -23,7 +23,7 @@ SESSION_VARIABLE = "VMPILOT_COV_SESSION"
 FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 ORIGINS = ("unit", "e2e", "pipeline")
 
-_NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
+NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
 _RUNS = re.compile(r"-[bBdEhiIOPqsSuvVx]*(?P<what>[mc])(?P<attached>.*)")
 _OPTIONS_WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
@@ -76,7 +76,7 @@ def decide(value: str, command: Sequence[str]) -> Start | None:
             f"{ORIGIN_VARIABLE}={origin} is no origin; use {', '.join(ORIGINS)} or leave it out (origin-unknown)"
         )
     session = "" if origin == "pipeline" else os.environ.get(SESSION_VARIABLE, "")
-    if origin == "pipeline" and program_of(command) in _NEVER_A_PIPELINE:
+    if origin == "pipeline" and program_of(command) in NEVER_A_PIPELINE:
         return None
     return Start(path, origin, session)
 

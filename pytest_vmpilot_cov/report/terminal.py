@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from coverage.results import display_covered
 
 from pytest_vmpilot_cov.figures import shown_path
+from pytest_vmpilot_cov.in_step import differences
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Figures, Options, Row, Verdict
 from pytest_vmpilot_cov.report.servers import server_lines
@@ -86,6 +87,7 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
                 why=each.problem or "it was not asked",
                 counted=f"what it wrote {age_of(each.newest)} ago" if each.newest else "nothing of it",
             )
+    yield from differences(outcome.collected.deliveries, options.settings)
     for left in outcome.combined.stale:
         path = shown_path(left.path, options.root)
         yield say("stale-source", lines=count(left.lines, "line", "lines"), origin=left.origin, path=path)

@@ -1,0 +1,72 @@
+"""``vmpilot-cov doctor``: what works, what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.conftest import Project
+from tests.e2e.conftest import stay, vmpilot
+
+
+def findings(app: Project, *words: str) -> tuple[int, list[str]]:
+    """Run the doctor; return its exit code and what it found wrong, or all where nothing is."""
+    done = vmpilot(app, "doctor", *words)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert all(line.startswith(("ok    ", "WRONG ")) for line in lines)
+    return done.returncode, [line for line in lines if line.startswith("WRONG")] or lines
+
+
+def test_a_healthy_project(app: Project) -> None:
+    """Where all is well it says so, proves that a process is recorded, and exits with 0."""
+    code, lines = findings(app, "--", "python", "-m", "app.work")
+    assert code == 0, lines
+    assert f"ok    configuration {app.path / '.coveragerc'}; lines, core " in "\n".join(lines)
+    assert "ok    a tiny process that was ended by SIGTERM has been recorded" in lines
+    assert any("python -m app.work would be recorded" in line for line in lines)
+    assert "ok    there is no data to combine yet" in lines
+
+
+def test_who_is_recording_and_what_would_count(app: Project) -> None:
+    """It names the processes that are recording, and what would be combined."""
+    server = stay(app)
+    _, lines = findings(app)
+    assert any(line.startswith(f"ok    pid {server.pid} (") and "is recording as pipeline" in line for line in lines)
+    assert any(line.startswith("ok    pipeline: ") for line in lines)
+
+
+def test_stale_data_is_wrong(app: Project) -> None:
+    """Data of a file that has changed since is named, with what to do."""
+    app.run("python", "-m", "app.work", "0", env={"VMPILOT_COV": "."})
+    app.write("app/work.py", "# new\n" + (app.path / "app/work.py").read_text())
+    code, lines = findings(app)
+    assert (code, len(lines)) == (1, 1)
+    assert "in app/work.py" in lines[0] or "/app/work.py do not count" in lines[0]
+    assert lines[0].endswith("run it again, or vmpilot-cov erase")
+
+
+def test_a_source_that_is_not_there_is_wrong(app: Project) -> None:
+    """A source folder that does not exist is named with the configuration."""
+    app.write(".coveragerc", "[run]\nsource = src/app\n")
+    code, lines = findings(app)
+    assert code == 1
+    assert lines == [f"WRONG source src/app is no folder here; correct [run] source in {app.path / '.coveragerc'}"]
+
+
+def test_commands_that_would_not_be_recorded(app: Project, tmp_path: Path) -> None:
+    """pytest, Python without its start-up lines, a Python without the package, and a command that is not there."""
+    bare = tmp_path / "python3"
+    bare.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -S -E -c \'import sys; sys.modules["coverage"] = None\n\'"$2" "$@"\n'
+    )
+    bare.chmod(0o755)
+    for words, expected in (
+        (("pytest",), "would not be recorded: it is no server"),
+        (("python", "-S", "x.py"), "with -S Python runs no start-up line"),
+        ((str(bare), "x.py"), "pip install pytest-vmpilot-cov there"),
+        (("no-such-server",), "(command-not-found)"),
+    ):
+        code, lines = findings(app, "--", *words)
+        assert (code, len(lines)) == (1, 1), lines
+        assert expected in lines[0]
