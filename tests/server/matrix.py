@@ -12,7 +12,7 @@ from tests.server import programs
 
 TERM, KILL_GROUP, TERM_GROUP = "SIGTERM", "SIGKILL to the group", "SIGTERM to the group"
 ENDS = (TERM, KILL_GROUP, TERM_GROUP)
-MAX_REQUESTS = 24
+MAX_REQUESTS = 120
 HOST = ("--host", "127.0.0.1", "--port", "PORT")
 
 

@@ -119,6 +119,8 @@ class Subject:
             body = asked.stdout or asked.stderr
         else:
             body = self.server.get(path)
+        if not body:
+            raise HTTPException("the process ended before it had answered")
         name, _, pid = body.partition(" ")
         assert name == (path[1:] or "other"), body
         return int(pid)
