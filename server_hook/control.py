@@ -22,6 +22,8 @@ from server_hook.clock import steady
 VERSION = 1
 MAX_REQUEST_BYTES = 4096
 MAX_ANSWER_BYTES = 1 << 20
+MAX_NESTING = 8
+"""How many brackets a request may have: JSON that is nested deeply takes more stack than a small thread has."""
 MAX_CONNECTIONS = 32
 REQUEST_TIME_S = 2.0
 MAX_PATH_BYTES = 100
@@ -40,7 +42,7 @@ def socket_folder() -> str:
         OSError: when it belongs to somebody else or others may enter it.
     """
     base = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - owner is checked
-    if not os.path.isabs(base) or len(base) > MAX_PATH_BYTES - 60 or not os.path.isdir(base):
+    if not os.path.isabs(base) or len(os.fsencode(base)) > MAX_PATH_BYTES - 60 or not os.path.isdir(base):
         base = "/tmp"  # noqa: S108
     folder = f"{base}/vmpilot-cov-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
@@ -202,6 +204,8 @@ class _Connection:
 
 def _reply(line: bytes, answer: Answerer) -> Answer:
     try:
+        if line.count(b"[") + line.count(b"{") > MAX_NESTING:
+            raise ValueError("too deep")  # noqa: TRY301 - as json does with what is no JSON
         request = json.loads(line)
         version, verb = request["vmpilot_cov"], request["do"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -243,6 +247,18 @@ def remove_dead(path: str) -> None:
                 os.unlink(path)
 
 
+def _connect(client: socket.socket, path: str, deadline: float) -> None:
+    """Connect, and wait while as many others do as may wait: a socket with a time limit is refused at once then."""
+    while True:
+        client.settimeout(max(0.001, deadline - steady()))
+        try:
+            return client.connect(path)
+        except BlockingIOError:
+            if steady() > deadline:
+                raise TimeoutError("too many others ask") from None
+            _sleep(0.01)
+
+
 def ask(path: str, do: str, deadline: float, **more: object) -> Answer:
     """Ask the process that listens at *path*; wait until *deadline* (of ``time.monotonic``).
 
@@ -250,8 +266,7 @@ def ask(path: str, do: str, deadline: float, **more: object) -> Answer:
         OSError: when it cannot be reached, does not answer in time, or answers nonsense.
     """
     with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(max(0.001, deadline - steady()))
-        client.connect(path)
+        _connect(client, path, deadline)
         client.sendall(json.dumps({"vmpilot_cov": VERSION, "do": do, **more}).encode() + b"\n")
         received = b""
         while not received.endswith(b"\n"):
