@@ -106,11 +106,13 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
     """Ask every live process at the same time; who does not answer in time is noted, not waited for."""
     deadline = time.monotonic() + WAIT_S
 
-    def ask(delivery: Delivery) -> Delivery:
-        is_other = delivery.life != "dead" and delivery.record.pid != os.getpid()
-        return _ask(replace(delivery, asked=True), do, deadline) if is_other else delivery
+    def is_asked(delivery: Delivery) -> bool:
+        return delivery.life != "dead" and delivery.record.pid != os.getpid()
 
-    with ThreadPoolExecutor(32) as pool:
+    def ask(delivery: Delivery) -> Delivery:
+        return _ask(replace(delivery, asked=True), do, deadline) if is_asked(delivery) else delivery
+
+    with ThreadPoolExecutor(1 + sum(map(is_asked, found))) as pool:  # nobody waits behind others who are silent
         return list(pool.map(ask, found))
 
 

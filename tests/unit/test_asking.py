@@ -120,3 +120,19 @@ def test_who_is_silent_is_not_waited_for(tmp_path: Path, short_folder: Path, mon
     channel.close()
     expected = (False, "no answer within 0.05 s", True)
     assert expected == (delivery.answered, delivery.problem, delivery.executed)
+
+
+def test_nobody_waits_behind_others_who_are_silent(
+    tmp_path: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process is asked at once, however many others there are that do not answer."""
+    monkeypatch.setattr(collect_, "WAIT_S", 0.5)
+    channel = Channel(str(short_folder / "silent.sock"), lambda _do, _request: {})
+    for number in range(40):
+        recorded(tmp_path, live(f"1-{number:02}", socket=channel.path))
+    path = str(short_folder / "c.sock")
+    recorded(tmp_path, live("2-b", socket=path))
+    with answering(path, {"id": "2-b"}):
+        deliveries = collect(some_options(tmp_path), Scope()).deliveries
+    channel.close()
+    assert [each.record.id for each in deliveries if each.answered] == ["2-b"]
