@@ -113,12 +113,9 @@ def _write(options: Options, name: str, united: ByContext, untouched: Iterable[s
     with publish.lock(folder):
         if name in (TESTS_FILE, publish.PIPELINE_FILE):
             publish.keep_foreign(target, folder)
-        if united or untouched:
-            base = options.settings.relative_to
-            named = [os.path.relpath(path, base) if base else path for path in untouched]
-            publish.write_data_file(target, publish.relative(united, base), named)
-        elif os.path.exists(target):
-            os.unlink(target)
+        base = options.settings.relative_to
+        named = [os.path.relpath(path, base) if base else path for path in untouched]
+        publish.write_or_remove(target, publish.relative(united, base), named)
 
 
 def _only(counted: ByContext, origins: set[str]) -> ByContext:

@@ -55,7 +55,7 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
                 break  # others end all the time; this process must end, too
             seen = found  # who could not wait for the lock meanwhile has left its last segment here
             keep_foreign(target, data_folder)
-            write_data_file(target, relative(newest(read_parts(Path(data_folder))), relative_to))
+            write_or_remove(target, relative(newest(read_parts(Path(data_folder))), relative_to))
     return target
 
 
@@ -101,6 +101,15 @@ def relative(united: ByContext, folder: str) -> ByContext:
 def contexts_of(label: Label) -> Iterable[str]:
     """Name the coverage contexts that a label's lines appear under: its origin, and its own context if it has one."""
     return dict.fromkeys((label.origin, label.context or label.origin))
+
+
+def write_or_remove(target: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+    """Write a data file as ``write_data_file`` does; where there is nothing to write, leave none."""
+    if united or untouched:
+        write_data_file(target, united, untouched)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(target)
 
 
 def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = ()) -> None:

@@ -206,6 +206,33 @@ def test_a_pipeline_is_published_as_the_union_of_its_processes(tmp_path: Path) -
     assert (str(tmp_path / ".coverage.pipeline"), expected) == (path, lines_in(Path(path)))
 
 
+def test_a_pipeline_without_lines_is_not_published(tmp_path: Path) -> None:
+    """Where nothing counts any more, as after a reset, there is no file, and none is taken for a foreign one."""
+    process_with(tmp_path, "1-a", a_part("pipeline", {APP: bitmap([1])}))
+    target = Path(publish.publish_pipeline(str(tmp_path)))
+    (tmp_path / announce.WORKING_FOLDER / "resets").write_text("1e12\n")
+    for _ in range(2):
+        publish.publish_pipeline(str(tmp_path))
+        assert not target.exists()
+    assert [place.name for place in announce.process_folders(tmp_path)] == ["1-a"]
+
+
+def test_a_foreign_file_that_is_deleted_meanwhile_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A data file that coverage.py's ``combine`` deletes while it is about to be kept is no error."""
+    target = tmp_path / publish.PIPELINE_FILE
+    target.touch()
+
+    def delete(*_: object) -> None:
+        target.unlink()
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "replace", delete)
+    publish.keep_foreign(str(target), str(tmp_path))
+    assert not list(announce.process_folders(tmp_path))
+
+
 def test_a_foreign_file_is_kept_among_the_segments(tmp_path: Path) -> None:
     """A data file that was made elsewhere is about to be replaced: it is moved, whole, and not written over."""
     target = tmp_path / ".coverage.pipeline"
