@@ -50,9 +50,10 @@ def collect(options: Options, scope: Scope) -> Collected:
     deliveries = [_read_process(delivery, parts, problems, scope.until) for delivery in found]
     whole = [folder_of(place) for place in places if place not in named]
     files = _distinct([*named, *_data_files(whole, scope)])
-    read = [_read_data_file(path, options.settings.folder, parts, problems) for path in files]
+    tried = [_read_data_file(path, options.settings.folder, parts, problems) for path in files]
+    read = tuple(each for each in tried if each is not None)
     reset_at = max([0.0, *(epochs.last_reset(str(folder), scope.until) for folder in folders)])
-    return Collected(tuple(parts), tuple(deliveries), tuple(read), tuple(problems), reset_at)
+    return Collected(tuple(parts), tuple(deliveries), read, tuple(problems), reset_at)
 
 
 def places_of(options: Options) -> tuple[Path, ...]:
@@ -176,26 +177,38 @@ def _data_files(folders: Iterable[Path], scope: Scope) -> Iterator[Path]:
 
 
 def _is_before(path: Path, folder: Path, reset_at: float) -> bool:
-    written = os.path.getmtime(path) if os.path.exists(path) else 0.0
+    written = _written(path) or 0.0
     return written < reset_at or publish.is_published_here(str(path), str(folder))
 
 
-def _read_data_file(path: Path, folder: str, parts: list[Part], problems: list[str]) -> DataFile:
-    """Read a coverage data file: ours with its fingerprints, any other one as unverified data."""
-    written = path.stat().st_mtime
+def _written(path: Path) -> float | None:
+    """Return when a file was written; None where it is gone: coverage.py deletes what it combines, at any moment."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _read_data_file(path: Path, folder: str, parts: list[Part], problems: list[str]) -> DataFile | None:
+    """Read a coverage data file: ours with its fingerprints, any other one as unverified data; None if it is gone."""
+    written = _written(path)
     marks = publish.read_fingerprints(path)
+    read: list[Part] = []
+    trouble = say("data-empty", path=path)
     try:
         read = _parts_of(path, folder, marks) if path.stat().st_size else []
     except (CoverageException, OSError) as error:
         why = " ".join(str(error).split()).removeprefix(f"Couldn't use data file '{path}': ")
-        problems.append(say("data-unreadable", path=path, why=why))
-        return DataFile(path, written)
+        trouble = say("data-unreadable", path=path, why=why)
+        marks = None
     if not any(part.files for part in read):
-        problems.append(say("data-empty", path=path))
+        if written is None or _written(path) is None:
+            return None
+        problems.append(trouble)
     for part in read:
-        part.begun = part.ended = written
+        part.begun = part.ended = written or 0.0
     parts.extend(read)
-    return DataFile(path, written, published=marks is not None)
+    return DataFile(path, written or 0.0, published=marks is not None)
 
 
 def _parts_of(path: Path, folder: str, marks: publish.Marks | None) -> list[Part]:

@@ -178,8 +178,13 @@ def keep_foreign(target: str, data_folder: str) -> None:
     """
     if not os.path.exists(target) or is_published_here(target, data_folder):
         return
-    kept = announce.make_folder(data_folder, f"kept-{int(os.stat(target).st_mtime_ns):x}")
-    os.replace(target, os.path.join(kept, os.path.basename(target)))
+    kept = ""
+    try:
+        kept = announce.make_folder(data_folder, f"kept-{int(os.stat(target).st_mtime_ns):x}")
+        os.replace(target, os.path.join(kept, os.path.basename(target)))
+    except FileNotFoundError:  # coverage.py deletes what it combines, at any moment
+        with contextlib.suppress(OSError):
+            os.rmdir(kept)
 
 
 @contextlib.contextmanager

@@ -176,6 +176,26 @@ def test_a_file_without_data_is_a_problem(tmp_path: Path, octets: bytes, expecte
     assert not any(part.files for part in found.parts)
 
 
+@pytest.mark.parametrize("moment", ["read_fingerprints", "is_published_here"])
+def test_a_file_that_is_deleted_meanwhile_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """A publication that coverage.py's ``combine`` deletes while it is about to be read is no problem."""
+    path = tmp_path / publish.PIPELINE_FILE
+    publish.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}})
+    os.utime(path, (LATER, LATER))
+    (tmp_path / ".vmpilot-cov" / "resets").write_text("200.0\n")
+    original = getattr(publish, moment)
+
+    def delete(*args: object) -> object:
+        path.unlink(missing_ok=True)
+        return original(*args)
+
+    monkeypatch.setattr(publish, moment, delete)
+    found = collect(some_options(tmp_path), Scope())
+    assert (found.data_files, found.problems) == ((), ())
+
+
 def test_a_file_that_cannot_be_read_is_closed(tmp_path: Path) -> None:
     """A data file that cannot be read is not held open: where warnings are errors that would end a session."""
     (tmp_path / ".coverage.pipeline").write_bytes(b"no database" * 99)
