@@ -75,6 +75,7 @@ class Recorder:
         self.segments = 0
         self.flushed_at = 0.0
         self.rest_s = 0.0
+        self._rested_at = 0.0
         self.pulse = Pulse(self._beat, lambda: self.channel, settings.interval_s)
         self._lock = _new_lock()
         self._root = _identity_of("/")
@@ -125,6 +126,7 @@ class Recorder:
             if parts:
                 self._write(parts)
         self.rest_s = REST_FACTOR * (clock.cpu() - begun)
+        self._rested_at = clock.steady() + self.rest_s
 
     def reset(self) -> float:
         """Begin a new epoch: what was measured so far is written, and every line is new again; return its begin."""
@@ -243,13 +245,14 @@ class Recorder:
                 self.trouble.report("foreign-collector", "another coverage.py measures this process, this one does not")
             if _identity_of("/") != self._root:
                 raise PermissionError(0, "the process has changed its root")
-            self.flush()
+            if clock.steady() >= self._rested_at:
+                self.flush()
             if self.record is None:
                 return self.settings.interval_s  # a process that runs no file of the source leaves nothing behind
             self.announce()
             with suppress(FileNotFoundError):  # taken away this moment: the next beat makes it anew
                 os.utime(f"{self.folder}/{announce.RECORD}")
-        return max(self.settings.interval_s, self.rest_s)
+        return max(self.settings.interval_s, min(self.rest_s, announce.SILENCE_S / 3))  # while it rests, it lives
 
     def _meet(self, path: str) -> None:
         """Take the fingerprint of a source file that runs for the first time; be announced from then on."""
