@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
 
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
@@ -192,7 +192,7 @@ def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
     """Hold the data folder's lock while publishing; say whether it is held. Renames are atomic even without it."""
     working = os.path.join(data_folder, announce.WORKING_FOLDER)
     os.makedirs(working, exist_ok=True)
-    with open(os.path.join(working, "lock"), "a", encoding="utf-8") as file:
+    with _open_lock(os.path.join(working, "lock")) as file:
         until, held = clock.steady() + wait_s, False
         while not held and clock.steady() < until:
             try:
@@ -203,6 +203,14 @@ def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
             except OSError:  # a file system without locks
                 held = True
         yield held
+
+
+def _open_lock(path: str) -> TextIO:
+    """Open the file of a lock, made if need be; to lock another user's, reading it is enough."""
+    try:
+        return open(path, "a", encoding="utf-8")
+    except PermissionError:
+        return open(path, encoding="utf-8")
 
 
 def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -> None:
