@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -190,25 +192,33 @@ def _written(path: Path) -> float | None:
 
 
 def _read_data_file(path: Path, folder: str, parts: list[Part], problems: list[str]) -> DataFile | None:
-    """Read a coverage data file: ours with its fingerprints, any other one as unverified data; None if it is gone."""
+    """Read a coverage data file: ours with its fingerprints, any other one as unverified data; None if it is gone.
+
+    A copy is read: the file may be replaced or deleted at any moment, and coverage.py makes one that is not there.
+    """
     written = _written(path)
-    marks = publish.read_fingerprints(path)
+    if written is None:
+        return None
+    marks: publish.Marks | None = None
     read: list[Part] = []
-    trouble = say("data-empty", path=path)
-    try:
-        read = _parts_of(path, folder, marks) if path.stat().st_size else []
-    except (CoverageException, OSError) as error:
-        why = " ".join(str(error).split()).removeprefix(f"Couldn't use data file '{path}': ")
-        trouble = say("data-unreadable", path=path, why=why)
-        marks = None
-    if not any(part.files for part in read):
-        if written is None or _written(path) is None:
+    with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as aside:
+        copy = Path(aside, path.name)
+        try:
+            shutil.copyfile(path, copy)
+            marks = publish.read_fingerprints(copy)
+            read = _parts_of(copy, folder, marks) if copy.stat().st_size else []
+        except FileNotFoundError:
             return None
-        problems.append(trouble)
+        except (CoverageException, OSError) as error:
+            why = " ".join(str(error).split()).removeprefix(f"Couldn't use data file '{copy}': ")
+            problems.append(say("data-unreadable", path=path, why=why))
+            return DataFile(path, written)
+    if not any(part.files for part in read):
+        problems.append(say("data-empty", path=path))
     for part in read:
-        part.begun = part.ended = written or 0.0
+        part.begun = part.ended = written
     parts.extend(read)
-    return DataFile(path, written or 0.0, published=marks is not None)
+    return DataFile(path, written, published=marks is not None)
 
 
 def _parts_of(path: Path, folder: str, marks: publish.Marks | None) -> list[Part]:

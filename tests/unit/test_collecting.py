@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,7 +177,7 @@ def test_a_file_without_data_is_a_problem(tmp_path: Path, octets: bytes, expecte
     assert not any(part.files for part in found.parts)
 
 
-@pytest.mark.parametrize("moment", ["read_fingerprints", "is_published_here"])
+@pytest.mark.parametrize("moment", ["collect.publish.is_published_here", "collect.shutil.copyfile"])
 def test_a_file_that_is_deleted_meanwhile_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -184,16 +185,17 @@ def test_a_file_that_is_deleted_meanwhile_is_passed_over(
     path = tmp_path / publish.PIPELINE_FILE
     publish.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}})
     os.utime(path, (LATER, LATER))
+    (tmp_path / ".vmpilot-cov" / "identity").write_text("another")
     (tmp_path / ".vmpilot-cov" / "resets").write_text("200.0\n")
-    original = getattr(publish, moment)
+    original = pkgutil.resolve_name(f"pytest_vmpilot_cov.{moment}")
 
     def delete(*args: object) -> object:
         path.unlink(missing_ok=True)
         return original(*args)
 
-    monkeypatch.setattr(publish, moment, delete)
+    monkeypatch.setattr(f"pytest_vmpilot_cov.{moment}", delete)
     found = collect(some_options(tmp_path), Scope())
-    assert (found.data_files, found.problems) == ((), ())
+    assert (found.data_files, found.problems, path.exists()) == ((), (), False)
 
 
 def test_a_file_that_cannot_be_read_is_closed(tmp_path: Path) -> None:
