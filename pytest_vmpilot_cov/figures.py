@@ -9,7 +9,7 @@ from typing import Any
 
 from coverage.exceptions import CoverageException, NoDataError
 
-from pytest_vmpilot_cov.model import ORIGINS, Combined, Figures, Options, Row
+from pytest_vmpilot_cov.model import ORIGINS, Combined, Figures, Options, Row, Tally
 from server_hook import coverage_private, publish
 from server_hook.coverage_private import ReportingCoverage
 from server_hook.settings import apply_settings
@@ -43,11 +43,13 @@ def count(cov: ReportingCoverage) -> Figures:
     present = [origin for origin in ORIGINS if origin in cov.get_data().measured_contexts()]
     numbers: dict[str, Any] = {}
     lines: dict[str, dict[str, tuple[int, ...]]] = {}
+    tallies: dict[str, dict[str, Tally]] = {}
     try:
         for path, together, alone in coverage_private.analyses(cov, present):
-            _add(numbers, "combined", together)
-            for origin, analysis in alone.items():
-                _add(numbers, origin, analysis)
+            every = {"combined": together, **alone}
+            for name, analysis in every.items():
+                _add(numbers, name, analysis)
+            tallies[path] = {name: _tally(analysis.numbers) for name, analysis in every.items()}
             reached = {origin: tuple(sorted(_reached(analysis))) for origin, analysis in alone.items()}
             lines[path] = {origin: numbers for origin, numbers in reached.items() if numbers}
     except NoDataError:
@@ -55,11 +57,16 @@ def count(cov: ReportingCoverage) -> Figures:
     except (CoverageException, KeyError) as error:  # KeyError: a coverage plugin that is not loaded here
         return Figures((), NOTHING, {}, problem=" ".join(str(error).split()))
     rows = tuple(_row(origin, numbers[origin], lines) for origin in present if origin in numbers)
-    return Figures(rows, _row("combined", numbers["combined"], lines) if numbers else NOTHING, lines)
+    total = _row("combined", numbers["combined"], lines) if numbers else NOTHING
+    return Figures(rows, total, lines, tallies=tallies)
 
 
 def _add(numbers: dict[str, Any], name: str, analysis: Any) -> None:  # noqa: ANN401 - coverage's Analysis
     numbers[name] = numbers[name] + analysis.numbers if name in numbers else analysis.numbers
+
+
+def _tally(numbers: Any) -> Tally:  # noqa: ANN401 - coverage's Numbers
+    return Tally(numbers.n_statements, numbers.n_missing, numbers.n_branches, numbers.n_missing_branches)
 
 
 def _reached(analysis: Any) -> set[int]:  # noqa: ANN401 - coverage's Analysis

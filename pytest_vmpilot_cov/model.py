@@ -155,6 +155,36 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """What there is to reach in a file, or in some, and how much of it was not reached; both may be added."""
+
+    statements: int = 0
+    missing: int = 0
+    branches: int = 0
+    missing_branches: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        """Take two together."""
+        return Tally(
+            self.statements + other.statements,
+            self.missing + other.missing,
+            self.branches + other.branches,
+            self.missing_branches + other.missing_branches,
+        )
+
+    @property
+    def to_gain(self) -> int:
+        """How many statements and branches are missing."""
+        return self.missing + self.missing_branches
+
+    @property
+    def percent(self) -> float:
+        """The percentage, as coverage.py's ``Numbers.pc_covered`` has it, where there is anything to reach."""
+        there = self.statements + self.branches
+        return 100.0 * (there - self.to_gain) / there
+
+
+@dataclass(frozen=True)
 class Figures:
     """The rows, and for each file the lines that each origin reached."""
 
@@ -164,6 +194,8 @@ class Figures:
     """Path -> origin -> reached statements, ascending."""
     problem: str = ""
     """Why coverage.py could not count, if it could not."""
+    tallies: Mapping[str, Mapping[str, Tally]] = field(default_factory=dict)
+    """Path -> origin, or ``combined`` -> what there is and what is missing."""
 
 
 @dataclass(frozen=True)

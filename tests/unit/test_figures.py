@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_vmpilot_cov.figures import count, reporting, shown_path
-from pytest_vmpilot_cov.model import Combined, Figures, Row
+from pytest_vmpilot_cov.model import Combined, Figures, Row, Tally
 from server_hook.publish import ByContext
 from server_hook.segment import Measured, Source, bitmap
 from tests.unit.conftest import some_options
@@ -42,6 +43,11 @@ def counted(app: Path, reached: Mapping[str, Mapping[str, Measured]], untouched:
 
 
 def figures_of(app: Path, combined: Combined, *, branch: bool = False) -> Figures:
+    """Count with lines or with branches, the tallies of each file left aside."""
+    return replace(counted_figures(app, combined, branch=branch), tallies={})
+
+
+def counted_figures(app: Path, combined: Combined, *, branch: bool = False) -> Figures:
     """Count with lines or with branches."""
     with reporting(some_options(app, branch=branch), combined) as cov:
         return count(cov)
@@ -65,6 +71,27 @@ def test_every_origin_is_counted_over_the_same_statements(app: Path) -> None:
         str(app / "lib.py"): {"unit": (1, 7)},
     }
     assert Figures(rows, Row("combined", 2, 10, 6, 60.0, 0), lines) == figures
+
+
+def test_each_file_says_what_is_missing_for_whom(app: Path) -> None:
+    """Each file knows its statements and those that each origin, and all together, did not reach."""
+    reached = {"unit": {"app.py": bitmap([1, 2, 7])}, "pipeline": {"app.py": bitmap([3])}}
+    figures = counted_figures(app, counted(app, reached, untouched=("lib.py",)))
+    expected = {
+        str(app / "app.py"): {"combined": Tally(5, 1), "unit": Tally(5, 2), "pipeline": Tally(5, 4)},
+        str(app / "lib.py"): {"combined": Tally(5, 5), "unit": Tally(5, 5), "pipeline": Tally(5, 5)},
+    }
+    assert expected == figures.tallies
+
+
+def test_branches_of_each_file_are_told_apart(app: Path) -> None:
+    """Where branches are measured a file knows those that are missing, too, and all files give the total's figure."""
+    arcs = {(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3), (3, -1)}
+    figures = counted_figures(app, counted(app, {"unit": {"app.py": arcs, "lib.py": {(-1, 1)}}}), branch=True)
+    expected = {str(app / "app.py"): Tally(5, 1, 2, 1), str(app / "lib.py"): Tally(5, 4, 2, 2)}
+    assert expected == {path: by["combined"] for path, by in figures.tallies.items()}
+    assert figures.total.percent == sum(expected.values(), Tally()).percent
+    assert figures.rows[0].percent == sum((by["unit"] for by in figures.tallies.values()), Tally()).percent
 
 
 def test_files_that_nobody_imported_count(app: Path) -> None:
