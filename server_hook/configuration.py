@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import re
+from typing import Any
 
 from server_hook.problems import HookError
 
@@ -14,7 +15,9 @@ CANDIDATES = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproj
 OWN_SETTINGS = frozenset(
     ["e2e", "e2e_scripts", "script_timeout_s", "pipeline_data", "server_command", "interval_s", "signals"]
 )
-_SECTION = re.compile(r"^\[(coverage:\w+|vmpilot_cov)\]", re.MULTILINE)
+FAIL_UNDER = "vmpilot_cov:fail_under"
+"""The section with thresholds of ours, which only who judges reads."""
+_SECTION = re.compile(r"^\[(coverage:\w+|vmpilot_cov(:fail_under)?)\]", re.MULTILINE)
 
 
 def find_config(folder: str) -> str:
@@ -78,17 +81,54 @@ def read_own_section(config_file: str) -> dict[str, str]:
         return {}
     try:
         if config_file.endswith(".toml"):
-            import tomllib
-
-            table = tomllib.loads(_text_of(config_file))
-            section = table.get("tool", {}).get("vmpilot_cov", table.get("vmpilot_cov", {}))
-            return {str(key): _plain(value) for key, value in section.items()}
+            own = _own_table(config_file)
+            if isinstance(own.get("fail_under"), dict):  # else somebody took it for a setting
+                del own["fail_under"]
+            return {str(key): _plain(value) for key, value in own.items()}
         parser = configparser.RawConfigParser(interpolation=None)
         parser.read_string(_text_of(config_file), source=config_file)
         return dict(parser.items("vmpilot_cov")) if parser.has_section("vmpilot_cov") else {}
     except (configparser.Error, ValueError, AttributeError) as error:
         text = " ".join(str(error).split())
         raise HookError(f"the configuration {config_file} cannot be read: {text} (config-broken)") from error
+
+
+def read_fail_under(config_file: str) -> dict[str, str]:
+    """Read ``[vmpilot_cov:fail_under]`` of a configuration that ``read_own_section`` accepts, as plain text values.
+
+    Names keep their case. In an ini file a line is parted at its last ``=`` or ``:``, because a name may be a path
+    pattern that has either; configparser would take the first one.
+
+    Raises:
+        HookError: when the file has a section ``[vmpilot_cov:...]`` of another name.
+    """
+    if not config_file:
+        return {}
+    if config_file.endswith(".toml"):
+        table = _own_table(config_file).get("fail_under", {})
+        return {str(name): _plain(value) for name, value in table.items()}
+    found: dict[str, str] = {}
+    section = ""
+    for line in map(str.strip, _text_of(config_file).splitlines()):
+        if head := re.fullmatch(r"\[(.+?)\]\s*([#;].*)?", line):
+            section = head[1]
+            if section.startswith("vmpilot_cov:") and section != FAIL_UNDER:
+                raise HookError(
+                    f"[{section}] in {config_file} is no section; known is [{FAIL_UNDER}] (setting-unknown)"
+                )
+        elif section == FAIL_UNDER and line and line[0] not in "#;":
+            parted = re.fullmatch(r"(.*)[=:]([^=:]*)", line)
+            name, value = parted.groups() if parted else (line, "")
+            found[name.strip()] = value.strip()
+    return found
+
+
+def _own_table(config_file: str) -> dict[str, Any]:
+    import tomllib
+
+    table = tomllib.loads(_text_of(config_file))
+    own: dict[str, Any] = table.get("tool", {}).get("vmpilot_cov", table.get("vmpilot_cov", {}))
+    return own
 
 
 def _plain(value: object) -> str:

@@ -191,6 +191,26 @@ def _in_or_out(cov: Coverage) -> Any:  # noqa: ANN401 - coverage.inorout.InOrOut
     return rules
 
 
+def absolute_pattern(pattern: str, folder: str) -> str:
+    """Make a path pattern absolute as coverage.py does with those of ``omit``, but below *folder*.
+
+    Raises:
+        REFUSALS: when coverage.py does not accept it.
+    """
+    from coverage.files import prep_patterns
+
+    prepared = prep_patterns([pattern if pattern.startswith(("*", "?")) else os.path.join(folder, pattern)])[-1]
+    file_matcher(prepared)
+    return prepared
+
+
+def file_matcher(pattern: str) -> Callable[[str], bool]:
+    """Return a judge that says whether a path matches a pattern of ``absolute_pattern``, by coverage.py's rules."""
+    from coverage.files import GlobMatcher
+
+    return GlobMatcher([pattern]).match
+
+
 class ReportingCoverage(WatchedCoverage):
     """A Coverage that parses each source file once, however many reports are made of it."""
 

@@ -6,7 +6,7 @@ import pytest
 from coverage import Coverage, version_info
 
 from pytest_vmpilot_cov.options import OptionError, config_of_session
-from server_hook.configuration import find_config, find_config_above, locate, read_own_section
+from server_hook.configuration import find_config, find_config_above, locate, read_fail_under, read_own_section
 from server_hook.problems import HookError
 
 INI = "[coverage:run]\nbranch = true\n"
@@ -72,7 +72,13 @@ def test_every_form_of_toml_table_is_found(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("setup.cfg", "[vmpilot_cov]\n"), ("pyproject.toml", "[tool.vmpilot_cov]\nsignals = true\n")]
+    ("name", "text"),
+    [
+        ("setup.cfg", "[vmpilot_cov]\n"),
+        ("tox.ini", "[vmpilot_cov:fail_under]\n"),
+        ("pyproject.toml", "[tool.vmpilot_cov]\nsignals = true\n"),
+        ("pyproject.toml", "[tool.vmpilot_cov.fail_under]\nunit = 60\n"),
+    ],
 )
 def test_our_own_section_makes_a_configuration(tmp_path: Path, name: str, text: str) -> None:
     """A file that has nothing but our own section is the configuration."""
@@ -188,8 +194,84 @@ def test_our_own_section_is_read_as_text(tmp_path: Path, name: str, text: str, e
 
 
 def test_no_configuration_has_no_section() -> None:
-    """Without a configuration there are no settings of our own."""
+    """Without a configuration there are no settings and no thresholds of our own."""
     assert not read_own_section("")
+    assert not read_fail_under("")
+
+
+PATTERNS = """\
+[run]
+branch = true
+[vmpilot_cov:fail_under]  # what must be reached
+total = 75
+  unit: 60.5
+# pipeline = 40
+; e2e = 50
+
+src/App/* = 80
+src/a=b/* = 70
+src/c:d/*.py: 60
+[ab]*/x.py = 50
+[report]
+fail_under = 90
+"""
+READ = {
+    "total": "75",
+    "unit": "60.5",
+    "src/App/*": "80",
+    "src/a=b/*": "70",
+    "src/c:d/*.py": "60",
+    "[ab]*/x.py": "50",
+}
+TABLE = """\
+[tool.vmpilot_cov.fail_under]
+total = 75
+unit = 60.5
+"src/App/*" = 80
+"src/a=b/*" = "70"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        (".coveragerc", PATTERNS, READ),
+        ("tox.ini", PATTERNS, READ),
+        ("pyproject.toml", TABLE, {"total": "75", "unit": "60.5", "src/App/*": "80", "src/a=b/*": "70"}),
+        (".coveragerc.toml", TABLE, {"total": "75", "unit": "60.5", "src/App/*": "80", "src/a=b/*": "70"}),
+        ("my.toml", "[vmpilot_cov.fail_under]\neach = 50\n", {"each": "50"}),
+        (".coveragerc", "[vmpilot_cov:fail_under]\nunit =\n    60\n", {"unit": "", "60": ""}),  # refused later
+        (".coveragerc", "[vmpilot_cov]\nsignals = on\n", {}),
+        ("pyproject.toml", "[tool.vmpilot_cov]\nsignals = true\n", {}),
+    ],
+)
+def test_thresholds_are_read_as_they_are_written(
+    tmp_path: Path, name: str, text: str, expected: dict[str, str]
+) -> None:
+    """Names keep their case and their signs; only the last = or : of a line parts a name from its value."""
+    write(tmp_path, {name: text})
+    assert expected == read_fail_under(str(tmp_path / name))
+
+
+def test_thresholds_are_no_settings(tmp_path: Path) -> None:
+    """The table of thresholds is none of the settings; a setting of its name is one, which nobody knows."""
+    write(
+        tmp_path, {"a.toml": TABLE + "[tool.vmpilot_cov]\ninterval_s = 1\n", "b.toml": "vmpilot_cov.fail_under = 7\n"}
+    )
+    assert [*read_own_section(str(tmp_path / "a.toml"))] == ["interval_s"]
+    assert [*read_own_section(str(tmp_path / "b.toml"))] == ["fail_under"]
+
+
+def test_a_section_of_another_name_is_refused(tmp_path: Path) -> None:
+    """A misspelt section would be silently without effect."""
+    write(tmp_path, {".coveragerc": "[vmpilot_cov:failunder]\ntotal = 75\n"})
+    expected = (
+        f"[vmpilot_cov:failunder] in {tmp_path}/.coveragerc is no section; known is [vmpilot_cov:fail_under] "
+        "(setting-unknown)"
+    )
+    with pytest.raises(HookError) as caught:
+        read_fail_under(str(tmp_path / ".coveragerc"))
+    assert expected == str(caught.value)
 
 
 @pytest.mark.parametrize(
