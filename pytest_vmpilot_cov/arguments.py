@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model import TYPED
 from pytest_vmpilot_cov.options import OptionError, percentage
 
 if TYPE_CHECKING:
@@ -123,6 +124,6 @@ def parse_fail_under(text: str) -> float:
         argparse.ArgumentTypeError: when it is no number from 0 to 100.
     """
     try:
-        return percentage(text, "the command line")
+        return percentage(text, TYPED)
     except OptionError as error:
         raise argparse.ArgumentTypeError(str(error)) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_vmpilot_cov.arguments import FILE_KINDS, TERMINAL_KINDS, parse_fail_under, parse_report
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import Options, ReportRequest, Setting
+from pytest_vmpilot_cov.model import TYPED, Options, ReportRequest, Setting
 from pytest_vmpilot_cov.options import OptionError, make_options, parse_require, report_request
 from server_hook.problems import HookError
 
@@ -235,7 +235,7 @@ def _options(parsed: argparse.Namespace) -> Options:
     return make_options(
         Path(locate(config)[1]),
         config,
-        fail_under=None if fail_under is None else Setting(fail_under, "the command line"),
+        fail_under=None if fail_under is None else Setting(fail_under, TYPED),
         reports=tuple(asked) or (ReportRequest("term"),),
         require=parse_require(getattr(parsed, "require", ()), "--require"),
     )

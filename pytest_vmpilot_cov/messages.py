@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 _TEXTS: Final = {
-    "fail-under-range": "fail_under={value} (from {where}) is not a percentage; use 0 to 100",
+    "fail-under-range": "{name}={value} (from {where}) is not a percentage; use 0 to 100",
+    "fail-under-unknown": "{name}={value} (from {where}) is no threshold; use total, each, unit, e2e, pipeline, or a "
+    "path pattern such as src/app/*",
+    "fail-under-pattern": "{name}={value} (from {where}) has a pattern that coverage.py refuses: {why}",
     "precision-range": "precision={value} is no number of digits; use 0 or more",
     "origin-unknown": "{value!r} (from {where}) is no origin; use unit, e2e or pipeline, several with commas",
     "report-unknown": "--cov-report={value} is not a report; use {known}, file kinds with :DEST",
@@ -27,6 +30,9 @@ _TEXTS: Final = {
     "nobody-records": "no process is recording in {places}; start one with VMPILOT_COV={config}",
     "pipeline-none": "Pipeline: no data; a server records itself when it is started with VMPILOT_COV={config}",
     "origin-required": "no executed line came from {origin}, which --vmpilot-cov-require asks for",
+    "origin-without-data": "Required coverage of {required} by {origin} not reached: {origin} has no data",
+    "pattern-without-files": "Required coverage of {required} of {pattern} not reached: no file of the project that "
+    "has statements matches",
     "nothing-measured": "nothing was measured: no statement of {source} was executed",
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",

@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 ORIGINS = ("unit", "e2e", "pipeline")
 TESTS_FILE = ".coverage.tests"
+TYPED = "the command line"
+"""The place of a setting that was typed for this run."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,19 @@ class ReportRequest:
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """A threshold beside the total's: of an origin, of the files that match a pattern, or of each file."""
+
+    name: str
+    """``unit``, ``e2e``, ``pipeline``, ``each``, or the pattern."""
+    required: float
+    where: str
+    """Where it was set."""
+    pattern: str = ""
+    """What paths are matched against, absolute; empty where the name is no pattern."""
+
+
+@dataclass(frozen=True)
 class Options:
     """Everything that a session or a command was told, resolved once."""
 
@@ -44,6 +59,8 @@ class Options:
     settings: Settings
     fail_under: Setting[float | None]
     precision: int
+    thresholds: tuple[Threshold, ...] = ()
+    """Those beside the total's, in the order of the configuration."""
     reports: tuple[ReportRequest, ...] = ()
     places: tuple[Setting[Path], ...] = ()
     """Where data of pipeline servers may lie: data files or folders."""
@@ -205,6 +222,12 @@ class Check:
     name: str
     passed: bool
     text: str
+    required: float | None = None
+    """The percentage that was asked for; None where none was."""
+    actual: float | None = None
+    """The percentage that was reached; None where there is none."""
+    file: str = ""
+    """The file with most to gain for the figure; empty where nothing is missing."""
 
 
 @dataclass(frozen=True)

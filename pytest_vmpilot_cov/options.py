@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import ORIGINS, Options, ReportRequest, Setting
-from server_hook.configuration import OWN_SETTINGS, find_config_above, locate, read_own_section
+from pytest_vmpilot_cov.model import ORIGINS, TYPED, Options, ReportRequest, Setting, Threshold
+from server_hook.configuration import (
+    FAIL_UNDER,
+    OWN_SETTINGS,
+    find_config_above,
+    locate,
+    read_fail_under,
+    read_own_section,
+)
 from server_hook.problems import HookError
 
 if TYPE_CHECKING:
@@ -24,7 +31,7 @@ class OptionError(Exception):
     """A setting that cannot be used; its text says where it stands and what is allowed."""
 
 
-def percentage(value: object, where: str) -> float:
+def percentage(value: object, where: str, name: str = "fail_under") -> float:
     """Turn a threshold into a percentage.
 
     Raises:
@@ -35,7 +42,7 @@ def percentage(value: object, where: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number <= 100:  # noqa: PLR2004 - percentages
-        raise OptionError(say("fail-under-range", value=value, where=where))
+        raise OptionError(say("fail-under-range", name=name, value=value, where=where))
     return number
 
 
@@ -68,7 +75,7 @@ def resolve(config: pytest.Config, known: argparse.Namespace) -> Options:
         overrides["run:source"] = sources
     fail_under = None
     if known.cov_fail_under is not None:
-        where = "the command line" if _is_typed("--cov-fail-under", typed) else "addopts"
+        where = TYPED if _is_typed("--cov-fail-under", typed) else "addopts"
         fail_under = Setting(percentage(known.cov_fail_under, where), where)
     return make_options(
         config.rootpath,
@@ -102,26 +109,34 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     Raises:
         OptionError: when something cannot be used.
     """
-    from server_hook.settings import open_coverage, read_settings
-
-    try:
-        settings = read_settings(config_path, overrides)
-        own = read_own_section(settings.config_file)
-        cov = open_coverage(settings.config_file)
-    except HookError as error:
-        raise OptionError(str(error)) from None
-    check_own_section(own, settings.config_file)
+    settings, own, cov = _read(config_path, overrides)
+    configured = read_thresholds(settings)
     return Options(
         root=root,
         settings=settings,
-        fail_under=_threshold(cov, fail_under, settings.config_file),
+        fail_under=_total(cov, fail_under, configured, settings.config_file),
         precision=_digits(cov.get_option("report:precision") if precision is None else precision),
         reports=reports,
         places=tuple(_places(places, own, settings, root)),
         require=require,
         append=append,
         reset=reset,
+        thresholds=tuple(each for each in configured if each.name != "total" and each.required),
     )
+
+
+def _read(path: str, overrides: Mapping[str, object] | None) -> tuple[Settings, dict[str, str], Coverage]:
+    """Read a configuration: its settings, our section of it, and coverage.py's view of it."""
+    from server_hook.settings import open_coverage, read_settings
+
+    try:
+        settings = read_settings(path, overrides)
+        own = read_own_section(settings.config_file)
+        cov = open_coverage(settings.config_file)
+    except HookError as error:
+        raise OptionError(str(error)) from None
+    check_own_section(own, settings.config_file)
+    return settings, own, cov
 
 
 def _digits(value: object) -> int:
@@ -132,12 +147,47 @@ def _digits(value: object) -> int:
     return int(text)
 
 
-def _threshold(cov: Coverage, typed: Setting[float] | None, config_file: str) -> Setting[float | None]:
-    """Choose the threshold: what was typed, else what the configuration says; 0 is none."""
-    configured = cov.get_option("report:fail_under")
-    if typed is None and configured:
-        typed = Setting(percentage(configured, config_file), os.path.basename(config_file))
-    return Setting(typed.value or None, typed.where) if typed else Setting(None)
+def _total(
+    cov: Coverage, typed: Setting[float] | None, configured: Iterable[Threshold], config_file: str
+) -> Setting[float | None]:
+    """Choose the total's threshold: what was typed, else our section's, else coverage.py's own; 0 is none."""
+    chosen = typed or next((Setting(each.required, each.where) for each in configured if each.name == "total"), None)
+    coverages = cov.get_option("report:fail_under")
+    if chosen is None and coverages:
+        chosen = Setting(percentage(coverages, config_file), os.path.basename(config_file))
+    return Setting(chosen.value or None, chosen.where) if chosen else Setting(None)
+
+
+def read_thresholds(settings: Settings) -> tuple[Threshold, ...]:
+    """Read and check the thresholds of ``[vmpilot_cov:fail_under]``, the total's and those of 0 included.
+
+    Raises:
+        OptionError: when a name or a value means nothing; it says which, and where it stands.
+    """
+    path = settings.config_file
+    section = "[tool.vmpilot_cov.fail_under]" if path.endswith(".toml") else f"[{FAIL_UNDER}]"
+    try:
+        named = read_fail_under(path)
+    except HookError as error:
+        raise OptionError(str(error)) from None
+    return tuple(_thresholds(named, section, settings))
+
+
+def _thresholds(named: Mapping[str, str], section: str, settings: Settings) -> Iterator[Threshold]:
+    from server_hook.coverage_private import REFUSALS, absolute_pattern
+
+    exact = f"{section} in {settings.config_file}"
+    for name, value in named.items():
+        pattern = ""
+        if name not in ("total", "each", *ORIGINS):
+            if not set(name) & set("/*?[."):
+                raise OptionError(say("fail-under-unknown", name=name, value=value, where=exact))
+            try:
+                pattern = absolute_pattern(name, settings.folder)
+            except REFUSALS as error:
+                raise OptionError(say("fail-under-pattern", name=name, value=value, where=exact, why=error)) from None
+        where = f"{section} in {os.path.basename(settings.config_file)}"
+        yield Threshold(name, percentage(value, exact, name), where, pattern)
 
 
 def config_of_session(root: Path, named: str) -> str:

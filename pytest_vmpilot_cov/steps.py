@@ -12,6 +12,7 @@ import pytest
 
 from pytest_vmpilot_cov.options import OptionError, listed, resolve
 from pytest_vmpilot_cov.origins import OriginRules
+from pytest_vmpilot_cov.partial import asked
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session import Session
 from pytest_vmpilot_cov.workers import WorkerSession, is_worker
@@ -53,12 +54,11 @@ def header(session: Session) -> list[str]:
     options = session.options
     if session.problem:
         return [f"vmpilot-cov: {session.problem}"]
-    threshold = options.fail_under
     config = options.settings.config_file
-    asked = "no threshold" if threshold.value is None else f"fail_under {threshold.value:g} from {threshold.where}"
+    shown = os.path.relpath(config, options.root) if config else "none"
     return [
         f"vmpilot-cov: {version('pytest-vmpilot-cov')}, coverage {coverage.__version__}, core {session.core}",
-        f"vmpilot-cov: configuration {os.path.relpath(config, options.root) if config else 'none'}, {asked}",
+        f"vmpilot-cov: configuration {shown}, {asked(options) or 'no threshold'}",
     ]
 
 
@@ -69,7 +69,7 @@ def finish_session(ours: Session, session: pytest.Session) -> None:
         failed = outcome is not None and not outcome.verdict.passed
     except Exception as error:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
         ours.problem = f"no verdict: {type(error).__name__}: {' '.join(str(error).split())} (no-verdict)"
-        failed = ours.options.fail_under.value is not None or bool(ours.options.require)
+        failed = bool(asked(ours.options) or ours.options.require)
     if failed:
         session.testsfailed += 1
 

@@ -16,7 +16,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from pytest_vmpilot_cov.model import ORIGINS, Options, Setting
+from pytest_vmpilot_cov.model import ORIGINS, Options, Setting, Threshold
 from server_hook import announce, segment
 from server_hook.announce import Record
 from server_hook.segment import Label, Measured, Part, Source, bitmap
@@ -82,15 +82,22 @@ def some_options(
     fail_under: float | None = None,
     precision: int = 0,
     require: Iterable[str] = (),
+    thresholds: Mapping[str, float] | None = None,
     **settings: Any,
 ) -> Options:
-    """Make options of a project in *folder*, with a threshold from the command line if there is one."""
+    """Make options of a project in *folder*, with a threshold from the command line and configured ones, if any."""
+    section = "[vmpilot_cov:fail_under] in .coveragerc"
+    named = ("each", *ORIGINS)
     return Options(
         root=folder,
         settings=some_settings(folder, **settings),
         fail_under=Setting(None) if fail_under is None else Setting(fail_under, "the command line"),
         precision=precision,
         require=frozenset(require),
+        thresholds=tuple(
+            Threshold(name, required, section, "" if name in named else f"{folder}/{name}")
+            for name, required in (thresholds or {}).items()
+        ),
     )
 
 

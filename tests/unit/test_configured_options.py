@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vmpilot_cov.model import ReportRequest, Setting
+from pytest_vmpilot_cov.model import ReportRequest, Setting, Threshold
 from pytest_vmpilot_cov.options import OptionError, make_options
 
 OWN = "e2e, e2e_scripts, interval_s, pipeline_data, script_timeout_s, server_command, signals"
@@ -35,6 +35,89 @@ def test_the_threshold_knows_where_it_comes_from(
     """What was typed goes before the configuration; 0 is no threshold; each knows its place."""
     options = make_options(tmp_path, configure(tmp_path, text), fail_under=typed)
     assert expected == options.fail_under
+
+
+SECTION = "[vmpilot_cov:fail_under]"
+
+
+@pytest.mark.parametrize(
+    ("own", "typed", "expected"),
+    [
+        ("total = 80", None, Setting(80.0, f"{SECTION} in .coveragerc")),
+        ("total = 80", Setting(75.0, "addopts"), Setting(75.0, "addopts")),
+        ("total = 80", Setting(0.0, "the command line"), Setting(None, "the command line")),
+        ("total = 0", None, Setting(None, f"{SECTION} in .coveragerc")),
+        ("unit = 80", None, Setting(70.0, ".coveragerc")),
+    ],
+)
+def test_our_total_goes_before_coverages(
+    tmp_path: Path, own: str, typed: Setting[float] | None, expected: Setting[float | None]
+) -> None:
+    """The total of our section goes behind what was typed and before ``[report] fail_under``; 0 is no threshold."""
+    config = configure(tmp_path, f"[report]\nfail_under = 70\n{SECTION}\n{own}\n")
+    assert expected == make_options(tmp_path, config, fail_under=typed).fail_under
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "quote"),
+    [(".coveragerc", SECTION, ""), ("pyproject.toml", "[tool.vmpilot_cov.fail_under]", '"')],
+)
+def test_thresholds_stand_in_the_order_of_the_configuration(
+    tmp_path: Path, name: str, section: str, quote: str
+) -> None:
+    """Thresholds of origins, patterns and each file keep their order; patterns are read against the configuration."""
+    named = {"total": 1, "each": 50, f"{quote}src/App/*{quote}": 80, "unit": 60.5, "e2e": 0, f"{quote}*/x.py{quote}": 5}
+    text = "\n".join([section, *(f"{key} = {value}" for key, value in named.items())])
+    options = make_options(tmp_path, configure(tmp_path / "conf", text, name))
+    where = f"{section} in {name}"
+    expected = (
+        Threshold("each", 50.0, where),
+        Threshold("src/App/*", 80.0, where, f"{tmp_path}/conf/src/App/*"),
+        Threshold("unit", 60.5, where),
+        Threshold("*/x.py", 5.0, where, "*/x.py"),
+    )
+    assert expected == options.thresholds
+
+
+def test_a_pattern_is_read_as_its_files_are_known(tmp_path: Path) -> None:
+    """A pattern below a symbolic link is that of the folder it leads to: coverage.py knows files by that name."""
+    (tmp_path / "real" / "src").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    config = configure(tmp_path / "link", f"{SECTION}\nsrc/* = 80\n")
+    (threshold,) = make_options(tmp_path, config).thresholds
+    assert f"{tmp_path}/real/src/*" == threshold.pattern
+
+
+NO_PERCENTAGE = "is not a percentage; use 0 to 100 (fail-under-range)"
+NO_NAME = (
+    "is no threshold; use total, each, unit, e2e, pipeline, or a path pattern such as src/app/* (fail-under-unknown)"
+)
+NO_PATTERN = "has a pattern that coverage.py refuses: File pattern can't include 'x**' (fail-under-pattern)"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown", "why"),
+    [
+        ("unit = 175", "unit=175", NO_PERCENTAGE),
+        ("each = many", "each=many", NO_PERCENTAGE),
+        ("total =", "total=", NO_PERCENTAGE),
+        ("src/a=b/* = -1", "src/a=b/*=-1", NO_PERCENTAGE),
+        ("Unit = 60", "Unit=60", NO_NAME),
+        ("src/x** = 5", "src/x**=5", NO_PATTERN),
+    ],
+)
+def test_a_threshold_that_means_nothing_is_refused(tmp_path: Path, line: str, shown: str, why: str) -> None:
+    """A value that is no percentage, an unknown name and a wrong pattern are refused with the value and the place."""
+    config = configure(tmp_path, f"{SECTION}\n{line}\n")
+    with pytest.raises(OptionError) as caught:
+        make_options(tmp_path, config, fail_under=Setting(75.0, "the command line"))
+    assert f"{shown} (from {SECTION} in {config}) {why}" == str(caught.value)
+
+
+def test_a_misspelt_section_of_thresholds_is_refused(tmp_path: Path) -> None:
+    """A section of a name that is not known is an option error, too."""
+    with pytest.raises(OptionError, match=r"\[vmpilot_cov:failunder\] in .* \(setting-unknown\)$"):
+        make_options(tmp_path, configure(tmp_path, "[vmpilot_cov:failunder]\nunit = 60\n"))
 
 
 def test_a_threshold_from_a_project_file_names_that_file(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_the_verdict_is_said_as_it_was_decided(
 ) -> None:
     """The words that scripts look for say the threshold, the total, and what was decided."""
     verdict = judge(figures_of(percent), some_options(ROOT, fail_under=threshold))
-    assert Verdict((Check("total", passed, expected),), (), percent) == verdict
+    assert Verdict((Check("total", passed, expected, threshold, percent),), (), percent) == verdict
 
 
 @pytest.mark.parametrize(("percent", "threshold", "precision"), [(99.999, 100.0, 0), (74.9996, 75.0, 4)])
@@ -81,7 +81,7 @@ def test_nothing_measured_fails_a_threshold() -> None:
     """With a threshold in force, nothing measured is a failure that names the source, never 100 percent."""
     options = some_options(ROOT, fail_under=1.0, source=("/project/src/app", "package"))
     text = "FAIL nothing was measured: no statement of src/app, package was executed (nothing-measured)"
-    assert Verdict((Check("total", passed=False, text=text),), (), 100.0) == judge(
+    assert Verdict((Check("total", passed=False, text=text, required=1.0),), (), 100.0) == judge(
         figures_of(100.0, reached=0, origins=()), options
     )
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_counted_fails_a_threshold() -> None:
     """Where coverage.py could not count, a threshold is not reached, and the reason is said."""
     text = "FAIL coverage.py could not count: no plugin (cannot-count)"
     verdict = judge(figures_of(100.0, problem="no plugin"), some_options(ROOT, fail_under=50))
-    assert Verdict((Check("total", passed=False, text=text),), (), 100.0) == verdict
+    assert Verdict((Check("total", passed=False, text=text, required=50.0),), (), 100.0) == verdict
 
 
 def test_what_cannot_be_counted_is_a_warning_without_a_threshold() -> None:
@@ -113,7 +113,7 @@ def test_required_origins_are_checked_each() -> None:
     total = "Required test coverage of 75% reached. Total coverage: 90.00%"
     checks = (
         Check("require unit", passed=True, text=""),
-        Check("total", passed=True, text=total),
+        Check("total", passed=True, text=total, required=75.0, actual=90.0),
         Check("require pipeline", passed=False, text=text),
     )
     verdict = judge(figures_of(90.0), options)

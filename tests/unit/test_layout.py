@@ -113,6 +113,12 @@ def test_values_and_messages_import_nothing_of_the_way(name: str) -> None:
     assert not used
 
 
+def test_what_is_partial_is_decided_by_values_alone() -> None:
+    """The rule on partial runs knows the frozen values, and neither pytest nor coverage.py."""
+    used = {name for name in imports(PLUGIN / "partial.py") if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert {".".join(name.split(".")[:2]) for name in used} == {"pytest_vmpilot_cov.model"}
+
+
 def test_the_package_itself_imports_nothing() -> None:
     """Importing the package, as the start of every pytest does, costs nothing."""
     assert not set(imports(PLUGIN / "__init__.py")) - {"__future__", "__future__.annotations"}

@@ -56,11 +56,20 @@ def delivery(number: int, origin: str = "pipeline", **changes: Any) -> Delivery:
 
 def check(passed: str = "", failed: str = "") -> Check:
     """Make a check of the total."""
-    return Check("total", not failed, passed or failed)
+    return Check("total", not failed, passed or failed, 75.0, 62.5 if failed else 90.0, "app/chat.py" if failed else "")
 
 
 TABLE = "Name     Stmts   Miss  Cover\n----------------------------\napp.py     120     30    75%\n"
 PASSED = "Required test coverage of 75% reached. Total coverage: 90.00%"
+UNIT = Check(
+    "unit",
+    passed=False,
+    text="FAIL Required coverage of 60% by unit not reached: 50.00%; "
+    "most to gain in app/chat.py (8 of 10 statements missing)",
+    required=60.0,
+    actual=50.0,
+    file="app/chat.py",
+)
 FAILED = "FAIL Required test coverage of 75% not reached. Total coverage: 62.50%"
 OPTIONS: Options = replace(
     some_options(ROOT, fail_under=75.0, precision=1, config_file="/project/.coveragerc"),
@@ -102,7 +111,9 @@ FULL = Outcome(
         total=Row("combined", 14, 1200, 750, 62.5, 0),
         lines={"/project/app/chat.py": {"unit": (1, 2), "pipeline": (2, 3)}, "/other/x.py": {}},
     ),
-    Verdict((Check("require unit", passed=True, text=""), check(failed=FAILED)), ("a warning of the verdict",), 62.5),
+    Verdict(
+        (Check("require unit", passed=True, text=""), UNIT, check(failed=FAILED)), ("a warning of the verdict",), 62.5
+    ),
     text=(TABLE, "Coverage HTML written to dir htmlcov"),
     problems=("/project/x.seg of process 9 does not count: it is torn (segment-torn)",),
 )
