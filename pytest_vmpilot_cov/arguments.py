@@ -39,6 +39,12 @@ def add_own_options(parser: pytest.Parser) -> None:
         help="Begin anew in every live pipeline server, so that its row says what this session drove.",
     )
     group.addoption(
+        "--vmpilot-cov-strict",
+        action="store_true",
+        default=False,
+        help="Enforce the thresholds of the configuration although only a part of the tests is run.",
+    )
+    group.addoption(
         "--vmpilot-cov-require",
         action="append",
         default=[],

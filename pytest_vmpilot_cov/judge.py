@@ -30,7 +30,7 @@ def judge(figures: Figures, options: Options) -> Verdict:
         if threshold is not None:
             checks.append(_total(figures, threshold, options))
     checks.sort(key=lambda check: not check.passed)  # what failed is said last
-    return Verdict(tuple(checks), tuple(warnings), figures.total.percent)
+    return Verdict(tuple(checks), tuple(warnings), figures.total.percent, options.not_enforced)
 
 
 def _required(origin: str, figures: Figures) -> Check:

@@ -61,6 +61,10 @@ class Options:
     precision: int
     thresholds: tuple[Threshold, ...] = ()
     """Those beside the total's, in the order of the configuration."""
+    strict: bool = False
+    """Whether thresholds of the configuration are enforced in a partial run, too."""
+    not_enforced: str = ""
+    """Which thresholds were left out, and why; empty for none."""
     reports: tuple[ReportRequest, ...] = ()
     places: tuple[Setting[Path], ...] = ()
     """Where data of pipeline servers may lie: data files or folders."""
@@ -237,6 +241,8 @@ class Verdict:
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
     percent: float
+    not_enforced: str = ""
+    """Which thresholds were left out, and why; empty for none."""
 
     @property
     def passed(self) -> bool:

@@ -88,6 +88,7 @@ def resolve(config: pytest.Config, known: argparse.Namespace) -> Options:
         require=parse_require(known.vmpilot_cov_require, "--vmpilot-cov-require"),
         append=bool(known.cov_append),
         reset=bool(known.vmpilot_cov_reset),
+        strict=bool(known.vmpilot_cov_strict),
     )
 
 
@@ -103,6 +104,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     require: frozenset[str] = frozenset(),
     append: bool = False,
     reset: bool = False,
+    strict: bool = False,
 ) -> Options:
     """Resolve what was typed and what the configuration says into Options.
 
@@ -122,6 +124,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         append=append,
         reset=reset,
         thresholds=tuple(each for each in configured if each.name != "total" and each.required),
+        strict=strict,
     )
 
 

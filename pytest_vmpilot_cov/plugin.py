@@ -37,7 +37,7 @@ def pytest_load_initial_conftests(
     if known.vmpilot_cov:
         from pytest_vmpilot_cov.steps import start_session
 
-        session = start_session(early_config, known)
+        session = start_session(early_config, known, parser)
         if session is not None:
             early_config.stash[SESSION] = session
             early_config.add_cleanup(session.close)
@@ -98,14 +98,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
     """Give the verdict as soon as the last test is done, also when the loop is left by an exception."""
+    error: BaseException | None = None
     try:
         return (yield)
+    except BaseException as left:
+        error = left
+        raise
     finally:
         ours = session.config.stash.get(SESSION, None)
         if ours is not None:
             from pytest_vmpilot_cov.steps import finish_session
 
-            finish_session(ours, session)
+            finish_session(ours, session, error)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from pytest_vmpilot_cov.options import OptionError, listed, resolve
 from pytest_vmpilot_cov.origins import OriginRules
-from pytest_vmpilot_cov.partial import asked
+from pytest_vmpilot_cov.partial import asked, early_end, enforced, ide_of, selection
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session import Session
 from pytest_vmpilot_cov.workers import WorkerSession, is_worker
@@ -21,6 +22,7 @@ from server_hook.configuration import read_own_section
 from server_hook.coverage_private import REFUSALS
 from server_hook.problems import HookError
 
+PROGRESS = "vmpilot_cov_progress"
 _NO_TESTS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 _MARKUP: dict[str, dict[str, bool]] = {
     "good": {"green": True},
@@ -30,7 +32,33 @@ _MARKUP: dict[str, dict[str, bool]] = {
 }
 
 
-def start_session(config: pytest.Config, known: argparse.Namespace) -> Session | None:
+class Progress:
+    """How far a session has come; a plugin of its own, because pytest's hook does not say whose test has ended."""
+
+    def __init__(self, parser: pytest.Parser) -> None:
+        """Begin to count.
+
+        Args:
+            parser: pytest's own, which knows the options of every plugin when it is asked.
+        """
+        self.parser = parser
+        self.finished: set[str] = set()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Note a test that was run to its end, here or by a worker."""
+        self.finished.add(nodeid)
+
+    def part(self, session: pytest.Session, error: BaseException | None) -> str:
+        """Say which part of the tests was run; empty for all of them."""
+        typed = session.config.invocation_params
+        known, unknown = self.parser.parse_known_and_unknown_args(list(typed.args), argparse.Namespace())
+        # before Python 3.12.8 argparse does not take paths that stand behind an option for paths
+        paths = [*known.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
+        selected = selection(known, paths, lambda path: (typed.dir / path).is_file())
+        return ", ".join(filter(None, (selected, early_end(error, len(self.finished), session.testscollected))))
+
+
+def start_session(config: pytest.Config, known: argparse.Namespace, parser: pytest.Parser) -> Session | None:
     """Start to measure this session; None when pytest will run no test.
 
     Raises:
@@ -46,6 +74,7 @@ def start_session(config: pytest.Config, known: argparse.Namespace) -> Session |
         session.start()
     except (OptionError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None
+    config.pluginmanager.register(Progress(parser), PROGRESS)
     return session
 
 
@@ -62,13 +91,22 @@ def header(session: Session) -> list[str]:
     ]
 
 
-def finish_session(ours: Session, session: pytest.Session) -> None:
-    """Reach the verdict; a failed one makes pytest exit with 1 although every test may have passed."""
+def finish_session(ours: Session, session: pytest.Session, error: BaseException | None) -> None:
+    """Reach the verdict; a failed one makes pytest exit with 1 although every test may have passed.
+
+    Args:
+        ours: what has measured this session.
+        session: pytest's own.
+        error: what left the loop over the tests, if anything did.
+    """
     try:
+        progress = session.config.pluginmanager.get_plugin(PROGRESS)
+        if isinstance(progress, Progress) and not is_worker():
+            ours.options = enforced(ours.options, progress.part(session, error), ide_of(sys.modules, sys.argv[0]))
         outcome = ours.finish()
         failed = outcome is not None and not outcome.verdict.passed
-    except Exception as error:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
-        ours.problem = f"no verdict: {type(error).__name__}: {' '.join(str(error).split())} (no-verdict)"
+    except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
+        ours.problem = f"no verdict: {type(why).__name__}: {' '.join(str(why).split())} (no-verdict)"
         failed = bool(asked(ours.options) or ours.options.require)
     if failed:
         session.testsfailed += 1

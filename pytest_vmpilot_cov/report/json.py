@@ -59,6 +59,7 @@ def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
             "fail_under": options.fail_under.value,
             "fail_under_from": options.fail_under.where,
             "checks": [asdict(check) for check in verdict.checks],
+            "not_enforced": verdict.not_enforced,
             "warnings": list(verdict.warnings),
         },
     }

@@ -42,13 +42,16 @@ def section(outcome: Outcome, options: Options) -> Iterator[Line]:
     yield from (Line(text) for text in server_lines(outcome, options))
     warnings = [*warnings_of(outcome, options), *outcome.verdict.warnings]
     yield from (Line(f"WARNING: {text}", "warn") for text in warnings)
+    if outcome.verdict.not_enforced:
+        yield Line(outcome.verdict.not_enforced, "warn")
     for check in outcome.verdict.checks:
         yield Line(check.text, "good" if check.passed else "bad") if check.text else Line(f"{check.name}: yes", "good")
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
-    """Return the verdict as plain lines: the checks, or what there is to say without any."""
-    return [check.text or f"{check.name}: yes" for check in verdict.checks] + list(verdict.warnings)
+    """Return the verdict as plain lines: the checks, and what there is to say without any."""
+    checks = [check.text or f"{check.name}: yes" for check in verdict.checks]
+    return [*filter(None, [verdict.not_enforced]), *checks, *verdict.warnings]
 
 
 def origin_cells(figures: Figures, precision: int) -> list[tuple[str, ...]]:

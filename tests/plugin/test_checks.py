@@ -1,8 +1,9 @@
-"""Thresholds of the section ``[vmpilot_cov:fail_under]``."""
+"""Thresholds of the section ``[vmpilot_cov:fail_under]``, and which of them a partial run has to reach."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from typing import Any
 
@@ -150,3 +151,129 @@ def test_the_command_checks_the_same(two: Project, verb: str) -> None:
     )
     configure(two, "unit = 60")
     assert verdict_of(two.run("vmpilot-cov", verb)) == (0, ["Required coverage of 60% by unit reached: 62.50%"])
+
+
+def left_out(part: str, what: str = "fail_under 90 from .coveragerc", pronoun: str = "it") -> str:
+    """Return the line on thresholds that are not enforced."""
+    return f"Not enforced: {what}, because only a part was run ({part}); --vmpilot-cov-strict enforces {pronoun}"
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["-k", "one"], "-k one"),
+        (["-xk", "one or two"], "-k one or two"),
+        (["-m", "not slow"], "-m not slow"),
+        (["tests/test_a.py"], "tests/test_a.py"),
+        (["-q", "tests/test_b.py::test_two", "-v"], "tests/test_b.py::test_two"),
+        (["-v", "tests", "-q", "tests/test_a.py"], "tests/test_a.py"),
+        (["--deselect=tests/test_b.py"], "--deselect tests/test_b.py"),
+        (["--ignore", "tests/test_b.py"], "--ignore tests/test_b.py"),
+    ],
+)
+def test_a_typed_selection_is_partial(two: Project, options: list[str], part: str) -> None:
+    """A selection that was typed leaves the configuration's threshold out, and one line says so."""
+    configure(two, report="fail_under = 90")
+    assert run(two, *options) == (0, [left_out(part)])
+
+
+@pytest.mark.parametrize("options", [[], ["tests"], ["-q", "--tb=short", "."], ["-m", ""], ["--ff"], ["-x"]])
+def test_a_folder_is_the_whole(two: Project, options: list[str]) -> None:
+    """A folder, options that select nothing, and -x that stopped nothing leave the threshold in force."""
+    two.write("pytest.ini", "[pytest]\npythonpath = .\nmarkers = slow\ntestpaths = tests\naddopts = -m 'not slow'\n")
+    configure(two, report="fail_under = 90")
+    done = two.run("python", "-m", "pytest", "--vmpilot-cov", *options)
+    failed = "FAIL Required test coverage of 90% not reached. Total coverage: 62.50%"
+    assert verdict_of(done) == (1, [failed])
+
+
+def test_the_last_failed_are_partial(two: Project) -> None:
+    """``--lf`` runs a part."""
+    configure(two, report="fail_under = 90")
+    assert verdict_of(two.run("python", "-m", "pytest", "--vmpilot-cov", "--lf")) == (0, [left_out("--lf")])
+
+
+def test_a_selection_in_addopts_is_the_whole(two: Project) -> None:
+    """A selection of the configuration or of PYTEST_ADDOPTS defines the whole."""
+    configure(two, report="fail_under = 90")
+    failed = "FAIL Required test coverage of 90% not reached. Total coverage: 62.50%"
+    assert run(two, env={"PYTEST_ADDOPTS": "tests/test_b.py -k two"}) == (1, [failed])
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)])
+def test_a_typed_threshold_is_enforced_in_a_partial_run(two: Project, workers: tuple[str, ...]) -> None:
+    """A threshold that was typed beside the selection counts, those of the section do not; with workers the same."""
+    if workers:
+        pytest.importorskip("xdist")
+    configure(two, "unit = 99", "each = 50")
+    expected = [
+        left_out("tests/test_a.py", f"unit 99, each 50 from {WHERE}", "them"),
+        "FAIL Required test coverage of 80% not reached. Total coverage: 37.50%",
+    ]
+    assert run(two, "tests/test_a.py", "--cov-fail-under=80", *workers) == (1, expected)
+
+
+def test_strict_enforces_always(two: Project) -> None:
+    """With ``--vmpilot-cov-strict`` a partial run has to reach what the whole does."""
+    configure(two, "total = 90", "app/tools/* = 80")
+    code, shown = run(two, "-k", "two", "--vmpilot-cov-strict")
+    assert (code, len(shown)) == (1, 2)
+
+
+def test_a_partial_run_without_a_line_is_only_a_warning(two: Project) -> None:
+    """A part that reaches nothing is warned of; a threshold that is not enforced does not fail it."""
+    two.write("tests/test_c.py", "def test_c():\n    pass\n")
+    configure(two, report="fail_under = 90")
+    done = two.pytest("--vmpilot-cov", "tests/test_c.py")
+    assert verdict_of(done) == (0, [left_out("tests/test_c.py")])
+    assert "WARNING: nothing was measured" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "why"),
+    [
+        ("assert False", ("-x",), "stopped early: stopping after 1 failures"),
+        ("assert False", ("-x", "-n1"), "stopped early: stopping after 1 failures"),
+        ("import pytest; pytest.exit('enough', returncode=0)", (), "stopped early: enough"),
+        ("raise KeyboardInterrupt", (), "stopped by Ctrl-C"),
+    ],
+)
+def test_a_run_that_was_stopped_is_partial(two: Project, body: str, options: tuple[str, ...], why: str) -> None:
+    """After a stop at the first failure, ``pytest.exit`` and Ctrl-C the figures are those of a part."""
+    if "-n1" in options:
+        pytest.importorskip("xdist")
+    two.write("tests/test_a.py", f"import app\n\ndef test_one():\n    app.f(True)\n    {body}\n")
+    configure(two, report="fail_under = 90")
+    assert run(two, *options)[1] == [left_out(why)]
+
+
+def test_a_failure_of_the_last_test_is_no_early_stop(two: Project) -> None:
+    """With ``-x`` and a failure of the last test everything was run, and the threshold counts."""
+    two.write("tests/test_z.py", "def test_last():\n    assert False\n")
+    configure(two, report="fail_under = 90")
+    assert run(two, "-x") == (1, ["FAIL Required test coverage of 90% not reached. Total coverage: 62.50%"])
+
+
+@pytest.mark.parametrize(("runner", "ide"), [("vscode_pytest", "VS Code"), ("_jb_pytest_runner", "PyCharm")])
+def test_in_an_ide_its_arguments_are_configuration(two: Project, runner: str, ide: str) -> None:
+    """What an IDE's runner passes beside the selection is not enforced on a part, and is on the whole."""
+    plugin = ["-p", runner] if ide == "VS Code" else []
+    start = (
+        f"import sys\nimport pytest\nif __name__ == '__main__':\n    sys.exit(pytest.main({plugin} + sys.argv[1:]))\n"
+    )
+    two.write(f"{runner}.py", start)
+    words = ("python", f"{runner}.py", "--vmpilot-cov", "--cov-fail-under=90", "-p", "no:cacheprovider")
+    what = f"fail_under 90 from the command line of {ide}"
+    node = "tests/test_a.py::test_one"
+    assert verdict_of(two.run(*words, node)) == (0, [left_out(node, what)])
+    assert two.run(*words, "tests").returncode == 1
+    assert two.run(*words, node, "--vmpilot-cov-strict").returncode == 1
+
+
+def test_options_of_a_conftest_are_understood(two: Project) -> None:
+    """The value of an option that a conftest has added is not taken for a path."""
+    two.write("conftest.py", "def pytest_addoption(parser):\n    parser.addoption('--stage')\n")
+    shutil.copy(two.path / "tests" / "test_a.py", two.path / "prod.py")
+    configure(two, report="fail_under = 90")
+    assert run(two, "--stage", "prod.py")[0] == 1
+    assert run(two, "--stage", "test", "prod.py") == (0, [left_out("prod.py")])
