@@ -18,11 +18,14 @@ from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE, Collected, DataFile, Delivery, Options
 from pytest_vmpilot_cov.ports import listening_at
 from server_hook import announce, control, epochs, publish, segment
+from server_hook.announce import Record
 from server_hook.coverage_private import close_data
 from server_hook.segment import Label, Part, Source
 
 WAIT_S = 5.0
 """How long live processes may take, all together, to deliver."""
+ENDING_S = 1.0
+"""How long a process may take to end when its control channel is closed already."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,9 @@ def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
     except TimeoutError:
         return replace(delivery, problem=f"no answer within {WAIT_S:g} s")
     except OSError as error:
-        record = announce.read_record(delivery.folder)
-        if record is None or announce.life_of(record, 0.0) == "dead":  # it has ended meanwhile, as workers do
-            return replace(delivery, record=record or delivery.record, life="dead", asked=False)
+        record = _last_record(delivery, min(deadline, time.monotonic() + ENDING_S))
+        if record is not None:  # it ends, as workers do
+            return replace(delivery, record=record, life="dead", asked=False)
         return replace(delivery, problem=f"its control channel failed ({error.strerror or error})")
     if answer.get("ok") and answer.get("id") != delivery.record.id:
         return replace(delivery, problem=f"process {answer.get('pid')} answered in its place")
@@ -138,6 +141,19 @@ def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
     is_shown = do == "status" or answer.get("orphan")  # on a busy machine the kernel's table of sockets is long
     ports = tuple(listening_at(delivery.record.pid)) if is_shown else ()
     return replace(delivery, answered=bool(answer.get("ok")), problem=problem, answer=answer, ports=ports)
+
+
+def _last_record(delivery: Delivery, until: float) -> Record | None:
+    """Return the record of a process that has ended; its channel is gone a moment earlier than it is."""
+    while True:
+        record = announce.read_record(delivery.folder)
+        if record is None:
+            return delivery.record
+        if announce.life_of(record, 0.0) == "dead":
+            return record
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.01)
 
 
 def _why_unreachable(delivery: Delivery) -> str:
