@@ -33,6 +33,18 @@ def add_own_options(parser: pytest.Parser) -> None:
         help="Where a pipeline server keeps its data: a data file or its folder (multi-allowed).",
     )
     group.addoption(
+        "--vmpilot-cov-stale",
+        default="",
+        metavar="WAY",
+        help="What becomes of data whose source has changed since: drop, fail or keep.",
+    )
+    group.addoption(
+        "--vmpilot-cov-sets",
+        action="store_true",
+        default=False,
+        help="Show for each file how much of it one origin alone reached, several did, and nobody did.",
+    )
+    group.addoption(
         "--vmpilot-cov-reset",
         action="store_true",
         default=False,

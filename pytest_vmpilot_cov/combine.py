@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -20,6 +20,7 @@ def combine(
     *,
     project_files: Iterable[str],
     is_project_file: Callable[[str], bool],
+    keep_stale: bool = False,
 ) -> Combined:
     """Unite parts, leave out stale files, and set aside what is none of the project's.
 
@@ -27,6 +28,7 @@ def combine(
         parts: what was collected, in any order; the result does not depend on it.
         project_files: the project's source files, never-imported ones included.
         is_project_file: whether the configuration asks for the file at a path.
+        keep_stale: whether files that have changed since count all the same.
     """
     now = cache(fingerprint)
     ours = cache(is_project_file)
@@ -34,30 +36,50 @@ def combine(
     stale: dict[tuple[str, str], segment.Lines] = {}
     foreign: set[str] = set()
     oldest: dict[str, float] = {}
-    for part in share_startup(list(parts)):
+    for part, source, measured in _each(share_startup(list(parts))):
         origin = part.label.origin
-        for source, measured in part.files.items():
-            if not ours(source.path):
-                foreign.add(source.path)
-            elif not os.path.isfile(source.path) or source.fingerprint not in ("", now(source.path)):
-                stale[source.path, origin] = stale.get((source.path, origin), 0) | segment.to_lines(measured)
-            else:
-                _count(counted, part.label, source, measured)
-                oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
+        if not ours(source.path):
+            foreign.add(source.path)
+            continue
+        if not os.path.isfile(source.path) or source.fingerprint not in ("", now(source.path)):
+            stale[source.path, origin] = stale.get((source.path, origin), 0) | segment.to_lines(measured)
+            if not (keep_stale and os.path.isfile(source.path)):
+                continue
+        _count(counted, part.label, source, measured)
+        oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
     reached = {source.path for files in counted.values() for source in files}
     return Combined(
         counted=counted,
         untouched=frozenset(project_files) - reached,
-        stale=tuple(LeftOut(path, origin, lines.bit_count()) for (path, origin), lines in sorted(stale.items())),
+        stale=tuple(
+            LeftOut(path, origin, lines.bit_count(), keep_stale and os.path.isfile(path))
+            for (path, origin), lines in sorted(stale.items())
+        ),
         foreign=tuple(sorted(foreign)),
         oldest=oldest,
     )
+
+
+def _each(parts: Iterable[Part]) -> Iterator[tuple[Part, Source, segment.Measured]]:
+    yield from ((part, source, measured) for part in parts for source, measured in part.files.items())
 
 
 def _count(counted: ByContext, label: Label, source: Source, measured: segment.Measured) -> None:
     for context in contexts_of(label):
         files = counted.setdefault(context, {})
         files[source] = segment.join(files.get(source), measured)
+
+
+def without_branches(parts: Iterable[Part], counted: ByContext) -> tuple[str, ...]:
+    """Name the origins of which some data that counts has lines only, where other data has branches."""
+    sources = {source for files in counted.values() for source in files}
+    kinds = {
+        (part.label.origin, isinstance(measured, set))
+        for part, source, measured in _each(parts)
+        if measured and source in sources
+    }
+    has_branches = any(are_arcs for _, are_arcs in kinds)
+    return tuple(sorted(origin for origin, are_arcs in kinds if has_branches and not are_arcs))
 
 
 def relocate(

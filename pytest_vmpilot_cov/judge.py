@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from coverage.results import should_fail_under
 
 from pytest_vmpilot_cov.figures import shown_path
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import Check, Figures, Options, Tally, Threshold, Verdict
+from pytest_vmpilot_cov.model import Check, Figures, LeftOut, Options, Tally, Threshold, Verdict
 from server_hook.coverage_private import file_matcher
 
 NAMED_FILES = 3
 """How many files below a threshold are named; the others are counted."""
 
 
-def judge(figures: Figures, options: Options) -> Verdict:
+def judge(figures: Figures, options: Options, stale: Sequence[LeftOut] = ()) -> Verdict:
     """Judge the figures by the thresholds and the required origins; coverage.py's own rule decides each threshold."""
     checks = [_required(origin, figures) for origin in sorted(options.require)]
+    if options.stale == "fail" and stale:
+        files = sorted({_named(left.path, options) for left in stale})
+        checks.append(Check("stale", passed=False, text=f"FAIL {say('stale-data', files=_first_of(files))}"))
     warnings: list[str] = []
     threshold = options.fail_under.value
     if figures.problem:
@@ -31,6 +34,10 @@ def judge(figures: Figures, options: Options) -> Verdict:
             checks.append(_total(figures, threshold, options))
     checks.sort(key=lambda check: not check.passed)  # what failed is said last
     return Verdict(tuple(checks), tuple(warnings), figures.total.percent, options.not_enforced)
+
+
+def _first_of(names: Sequence[str]) -> str:
+    return ", ".join([*names[:NAMED_FILES], *(["..."] if len(names) > NAMED_FILES else [])])
 
 
 def _required(origin: str, figures: Figures) -> Check:
@@ -88,10 +95,10 @@ def _each(threshold: Threshold, tallies: Mapping[str, Tally], options: Options) 
     file = _most_to_gain(below or tallies)
     if below:
         worst = sorted(below, key=lambda path: (below[path].percent, path))
-        shown = [f"{_shown(below[path].percent, required)} in {_named(path, options)}" for path in worst[:NAMED_FILES]]
+        shown = [f"{_shown(below[path].percent, required)} in {_named(path, options)}" for path in worst]
         text = (
             f"FAIL Required coverage of {required:g}% of each file not reached by {len(below)} of {len(tallies)}: "
-            f"{', '.join([*shown, *(['...'] if len(worst) > NAMED_FILES else [])])}{_gain(file, below, options)}"
+            f"{_first_of(shown)}{_gain(file, below, options)}"
         )
     else:
         text = f"Required coverage of {required:g}% of each file reached: the lowest has {_shown(lowest, required)}"

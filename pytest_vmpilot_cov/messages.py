@@ -20,6 +20,12 @@ _TEXTS: Final = {
     "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
     "counted is {counted}",
+    "stale-unknown": "stale={value} (from {where}) is no way to treat stale data; use drop, fail or keep",
+    "stale-kept": "{lines} that {origin} reached in {path} count although the file has changed since, "
+    "as stale = keep asks",
+    "stale-data": "data of {files} is older than its source; run again what made it, or vmpilot-cov erase",
+    "branches-unknown": "some data of {origin} has lines only: which branches it took is unknown, "
+    "and they count as missing",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
     "let server and tests read the same configuration, and restart the server",
     "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,10 @@ class Options:
     append: bool = False
     reset: bool = False
     """Whether the servers begin a new epoch when the session does."""
+    stale: str = "drop"
+    """What becomes of data whose source has changed since: drop it, fail because of it, or keep it."""
+    show_sets: bool = False
+    """Whether the section says for each file who alone reached how much of it."""
 
     @property
     def data_folder(self) -> Path:
@@ -129,11 +134,13 @@ class Collected:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Lines that do not count because their file has changed since they were measured."""
+    """Lines whose file has changed since they were measured."""
 
     path: str
     origin: str
     lines: int
+    kept: bool = False
+    """Whether they count all the same, because ``stale = keep`` asks for it."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +164,8 @@ class Combined:
     foreign: tuple[str, ...] = ()
     """Measured files that are none of the project's: listed, not counted."""
     mapped: tuple[Mapped, ...] = ()
+    lines_only: tuple[str, ...] = ()
+    """Origins of which some data has no branches, where other data has."""
     oldest: Mapping[str, float] = field(default_factory=dict)
     """When the oldest counted part of each origin begun, in seconds since the epoch."""
     problems: tuple[str, ...] = ()
@@ -217,6 +226,23 @@ class Figures:
     """Why coverage.py could not count, if it could not."""
     tallies: Mapping[str, Mapping[str, Tally]] = field(default_factory=dict)
     """Path -> origin, or ``combined`` -> what there is and what is missing."""
+
+    def sets_of(self, path: str) -> dict[str, int]:
+        """Count the statements of a file by who reached them: one origin alone, several of them, nobody."""
+        reaching = Counter(line for lines in self.lines[path].values() for line in lines)
+        alone = {
+            row.origin: sum(reaching[line] == 1 for line in self.lines[path].get(row.origin, ())) for row in self.rows
+        }
+        nobody = self.tallies[path]["combined"].missing if path in self.tallies else 0
+        return {**alone, "several": sum(number > 1 for number in reaching.values()), "nobody": nobody}
+
+    @property
+    def sets(self) -> dict[str, int]:
+        """The same for all files together."""
+        total = Counter({row.origin: 0 for row in self.rows} | {"several": 0, "nobody": 0})
+        for path in self.lines:
+            total.update(self.sets_of(path))
+        return dict(total)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,10 @@ def percentage(value: object, where: str, name: str = "fail_under") -> float:
     return number
 
 
+STALE = ("drop", "fail", "keep")
+"""What can become of data whose source has changed since; the first is the default."""
+
+
 def parse_require(values: Iterable[str], where: str) -> frozenset[str]:
     """Parse origins, several with commas.
 
@@ -89,6 +93,8 @@ def resolve(config: pytest.Config, known: argparse.Namespace) -> Options:
         append=bool(known.cov_append),
         reset=bool(known.vmpilot_cov_reset),
         strict=bool(known.vmpilot_cov_strict),
+        stale=Setting(known.vmpilot_cov_stale, "--vmpilot-cov-stale") if known.vmpilot_cov_stale else None,
+        show_sets=bool(known.vmpilot_cov_sets),
     )
 
 
@@ -105,6 +111,8 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     append: bool = False,
     reset: bool = False,
     strict: bool = False,
+    stale: Setting[str] | None = None,
+    show_sets: bool = False,
 ) -> Options:
     """Resolve what was typed and what the configuration says into Options.
 
@@ -125,7 +133,15 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         reset=reset,
         thresholds=tuple(each for each in configured if each.name != "total" and each.required),
         strict=strict,
+        stale=_stale(stale or Setting(own.get("stale", STALE[0]).strip(), settings.config_file)),
+        show_sets=show_sets,
     )
+
+
+def _stale(asked: Setting[str]) -> str:
+    if asked.value not in STALE:
+        raise OptionError(say("stale-unknown", value=asked.value, where=asked.where))
+    return asked.value
 
 
 def _read(path: str, overrides: Mapping[str, object] | None) -> tuple[Settings, dict[str, str], Coverage]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pytest_vmpilot_cov.collect import Scope, collect
-from pytest_vmpilot_cov.combine import combine, relocate
+from pytest_vmpilot_cov.combine import combine, relocate, without_branches
 from pytest_vmpilot_cov.figures import count, reporting
 from pytest_vmpilot_cov.judge import judge
 from pytest_vmpilot_cov.mapping import PathMap
@@ -54,7 +54,7 @@ def reach_verdict(options: Options, scope: Scope, *, keep: bool = True) -> Outco
     problems: list[str] = [*collected.problems, *combined.problems]
     with reporting(options, combined) as cov:
         figures = count(cov)
-        verdict = judge(figures, options)
+        verdict = judge(figures, options, combined.stale)
         outcome = Outcome(collected, combined, figures, verdict)
         text, failed = make_reports(cov, options, outcome)
         problems += [*failed, *(warning for warning in cov.warnings() if "parse" in warning)]
@@ -76,7 +76,9 @@ def combine_collected(options: Options, collected: Collected) -> Combined:
         files, ours = coverage_private.project_files(cov), coverage_private.is_project_file(cov)
         path_map = PathMap(files, fingerprint, coverage_private.path_setting(cov, folder))
         parts, mapped = relocate(collected.parts, path_map, ours, folder)
-        return replace(combine(parts, project_files=files, is_project_file=ours), mapped=mapped)
+        keep_stale = options.stale == "keep"
+        combined = combine(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
+        return replace(combined, mapped=mapped, lines_only=without_branches(parts, combined.counted))
     except REFUSALS as error:
         raise OptionError(say("cannot-count", why=" ".join(str(error).split()))) from None
 

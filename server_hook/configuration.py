@@ -13,7 +13,7 @@ CANDIDATES = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproj
 """Where coverage.py looks for its configuration, in its order."""
 
 OWN_SETTINGS = frozenset(
-    ["e2e", "e2e_scripts", "script_timeout_s", "pipeline_data", "server_command", "interval_s", "signals"]
+    ["e2e", "e2e_scripts", "script_timeout_s", "pipeline_data", "server_command", "interval_s", "signals", "stale"]
 )
 FAIL_UNDER = "vmpilot_cov:fail_under"
 """The section with thresholds of ours, which only who judges reads."""

@@ -31,6 +31,11 @@ def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
         "format": FORMAT,
         "origins": {row.origin: _without(asdict(row), "origin") for row in figures.rows},
         "combined": _without(asdict(figures.total), "origin", "only_here"),
+        "sets": {
+            "all": figures.sets,
+            "files": {shown_path(p, options.root): figures.sets_of(p) for p in figures.lines},
+        },
+        "lines_only": list(outcome.combined.lines_only),
         "files": {
             shown_path(path, options.root): {origin: list(numbers) for origin, numbers in by.items()}
             for path, by in figures.lines.items()

@@ -12,7 +12,7 @@ from coverage.results import display_covered
 from pytest_vmpilot_cov.figures import shown_path
 from pytest_vmpilot_cov.in_step import differences
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import Figures, Options, Row, Verdict
+from pytest_vmpilot_cov.model import ORIGINS, Figures, Options, Row, Verdict
 from pytest_vmpilot_cov.report.servers import server_lines
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
 
@@ -34,6 +34,12 @@ class Line:
 def section(outcome: Outcome, options: Options) -> Iterator[Line]:
     """Yield the lines of the section, the verdict last."""
     yield from _table(origin_cells(outcome.figures, options.precision))
+    yield Line(
+        f"Reached by several origins: {outcome.figures.sets['several']}; by nobody: {outcome.figures.sets['nobody']}"
+    )
+    if options.show_sets:
+        yield Line("")
+        yield from _table(set_cells(outcome.figures, options))
     for block in outcome.text:
         if "\n" in block:
             yield Line("")
@@ -65,8 +71,19 @@ def origin_cells(figures: Figures, precision: int) -> list[tuple[str, ...]]:
     return [COLUMNS, *(cells(row) for row in (*figures.rows, figures.total))]
 
 
+def set_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:
+    """Return, for each file, how many statements one origin alone reached, several did, and nobody did."""
+    names = list(figures.sets)
+    head = ("Name", *(f"{name} only" if name in ORIGINS else name for name in names))
+    rows = [
+        (shown_path(path, options.root), *(str(figures.sets_of(path)[name]) for name in names))
+        for path in figures.lines
+    ]
+    return [head, *rows, ("all", *(str(number) for number in figures.sets.values()))]
+
+
 def _table(rows: list[tuple[str, ...]]) -> Iterator[Line]:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     for number, row in enumerate(rows):
         first, *others = row
         cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
@@ -90,10 +107,13 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
                 why=each.problem or "it was not asked",
                 counted=f"what it wrote {age_of(each.newest)} ago" if each.newest else "nothing of it",
             )
+    for origin in outcome.combined.lines_only:
+        yield say("branches-unknown", origin=origin)
     yield from differences(outcome.collected.deliveries, options.settings)
     for left in outcome.combined.stale:
         path = shown_path(left.path, options.root)
-        yield say("stale-source", lines=count(left.lines, "line", "lines"), origin=left.origin, path=path)
+        slug = "stale-kept" if left.kept else "stale-source"
+        yield say(slug, lines=count(left.lines, "line", "lines"), origin=left.origin, path=path)
     if "pipeline" not in outcome.combined.oldest:
         config = options.settings.config_file or options.settings.folder
         named = [place for place in options.places if place.where != "default" and not os.path.exists(place.value)]
