@@ -119,7 +119,7 @@ def test_origins_as_sets(app: Project) -> None:
     done = app.pytest("--vmpilot-cov", "--vmpilot-cov-sets", "--cov-report=json")
     key = json.loads((app.path / "coverage.json").read_text())["vmpilot_cov"]
     assert key["sets"]["files"]["app/work.py"] == {"unit": 1, "pipeline": 0, "several": 4, "nobody": 0}
-    assert "Reached by several origins: 4; by nobody: 0" in done.stdout
+    assert "Reached by several origins: 5; by nobody: 0" in done.stdout
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["app/work.py", "1", "0", "4", "0"] in rows
 
