@@ -32,6 +32,10 @@ def add_own_options(parser: pytest.Parser) -> None:
         metavar="PATH",
         help="Where a pipeline server keeps its data: a data file or its folder (multi-allowed).",
     )
+    _add_judging_options(group)
+
+
+def _add_judging_options(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--vmpilot-cov-stale",
         default="",

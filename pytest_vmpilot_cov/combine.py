@@ -51,12 +51,16 @@ def combine(
     return Combined(
         counted=counted,
         untouched=frozenset(project_files) - reached,
-        stale=tuple(
-            LeftOut(path, origin, lines.bit_count(), keep_stale and os.path.isfile(path))
-            for (path, origin), lines in sorted(stale.items())
-        ),
+        stale=_left_out(stale, keep=keep_stale),
         foreign=tuple(sorted(foreign)),
         oldest=oldest,
+    )
+
+
+def _left_out(stale: Mapping[tuple[str, str], segment.Lines], *, keep: bool) -> tuple[LeftOut, ...]:
+    return tuple(
+        LeftOut(path, origin, lines.bit_count(), kept=keep and os.path.isfile(path))
+        for (path, origin), lines in sorted(stale.items())
     )
 
 

@@ -25,6 +25,14 @@ PATIENCE_S = float(os.environ.get("TEST_PATIENCE_S", "60"))
 """How long a test waits for an event before it gives up: generous, because no test may depend on speed."""
 
 
+@pytest.fixture(autouse=True, scope="session")
+def default_signals() -> None:
+    """Let the tests' programs meet signals as at a terminal, also where the tests run in the background or by nohup."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the settings, the home and the sessions of whoever runs the tests out of them."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmpilot_cov.figures import shown_path
-from pytest_vmpilot_cov.model import Options
+from pytest_vmpilot_cov.model import Delivery, Options
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.verdict import Outcome
@@ -43,21 +43,7 @@ def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
         "stale": [{**asdict(left), "path": shown_path(left.path, options.root)} for left in outcome.combined.stale],
         "foreign": list(outcome.combined.foreign),
         "mapped": [{**asdict(each), "path": shown_path(each.path, options.root)} for each in outcome.combined.mapped],
-        "processes": [
-            {
-                "id": each.record.id,
-                "pid": each.record.pid,
-                "origin": each.record.origin,
-                "command": list(each.record.command),
-                "life": each.life,
-                "answered": each.answered,
-                "problem": each.problem,
-                "newest": each.newest,
-                "orphan": bool(each.answer.get("orphan")),
-                "ports": list(each.ports),
-            }
-            for each in outcome.collected.deliveries
-        ],
+        "processes": [_process(each) for each in outcome.collected.deliveries],
         "reset_at": outcome.collected.reset_at,
         "verdict": {
             "passed": verdict.passed,
@@ -67,6 +53,21 @@ def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
             "not_enforced": verdict.not_enforced,
             "warnings": list(verdict.warnings),
         },
+    }
+
+
+def _process(each: Delivery) -> dict[str, Any]:
+    return {
+        "id": each.record.id,
+        "pid": each.record.pid,
+        "origin": each.record.origin,
+        "command": list(each.record.command),
+        "life": each.life,
+        "answered": each.answered,
+        "problem": each.problem,
+        "newest": each.newest,
+        "orphan": bool(each.answer.get("orphan")),
+        "ports": list(each.ports),
     }
 
 

@@ -112,8 +112,11 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
     yield from differences(outcome.collected.deliveries, options.settings)
     for left in outcome.combined.stale:
         path = shown_path(left.path, options.root)
-        slug = "stale-kept" if left.kept else "stale-source"
-        yield say(slug, lines=count(left.lines, "line", "lines"), origin=left.origin, path=path)
+        lines = count(left.lines, "line", "lines")
+        if left.kept:
+            yield say("stale-kept", lines=lines, origin=left.origin, path=path)
+        else:
+            yield say("stale-source", lines=lines, origin=left.origin, path=path)
     if "pipeline" not in outcome.combined.oldest:
         config = options.settings.config_file or options.settings.folder
         named = [place for place in options.places if place.where != "default" and not os.path.exists(place.value)]

@@ -181,7 +181,7 @@ def test_nothing_listens_on_a_network(app: Project) -> None:
     """A recorded process has no internet socket but its own."""
     server = serve(app)
     assert record_in(only_folder(app.path)).socket
-    assert [each.partition(" ")[0] for each in internet_sockets(server.pid)] == ["tcp"]
+    wait_for(lambda: [each.partition(" ")[0] for each in internet_sockets(server.pid)] == ["tcp"], server.log.read_text)
 
 
 def channel_refused(app: Project, base: Path) -> str:
