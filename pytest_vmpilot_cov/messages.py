@@ -26,6 +26,9 @@ _TEXTS: Final = {
     "stale-data": "data of {files} is older than its source; run again what made it, or vmpilot-cov erase",
     "branches-unknown": "some data of {origin} has lines only: which branches it took is unknown, "
     "and they count as missing",
+    "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; correct the path",
+    "pipeline-hidden": "all {files} that pipeline measured are left out: they are omitted, or lie outside the source "
+    "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
     "let server and tests read the same configuration, and restart the server",
     "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "

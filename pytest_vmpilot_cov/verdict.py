@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pytest_vmpilot_cov.collect import Scope, collect
 from pytest_vmpilot_cov.combine import combine, relocate, without_branches
-from pytest_vmpilot_cov.figures import count, reporting
+from pytest_vmpilot_cov.figures import count, reporting, shown_path
 from pytest_vmpilot_cov.judge import judge
 from pytest_vmpilot_cov.mapping import PathMap
 from pytest_vmpilot_cov.messages import say
@@ -78,9 +78,18 @@ def combine_collected(options: Options, collected: Collected) -> Combined:
         parts, mapped = relocate(collected.parts, path_map, ours, folder)
         keep_stale = options.stale == "keep"
         combined = combine(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
-        return replace(combined, mapped=mapped, lines_only=without_branches(parts, combined.counted))
+        lines_only = without_branches(parts, combined.counted)
+        return replace(combined, mapped=mapped, lines_only=lines_only, problems=tuple(_missing_sources(options)))
     except REFUSALS as error:
         raise OptionError(say("cannot-count", why=" ".join(str(error).split()))) from None
+
+
+def _missing_sources(options: Options) -> Iterator[str]:
+    """Name each folder of the source that is not there."""
+    where = options.settings.config_file or "the command line"
+    for source in options.settings.source:
+        if os.sep in source and not os.path.isdir(source):
+            yield say("source-missing", path=shown_path(source, options.root), where=where)
 
 
 def publish_tests(options: Options) -> None:

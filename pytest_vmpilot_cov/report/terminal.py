@@ -13,7 +13,7 @@ from pytest_vmpilot_cov.figures import shown_path
 from pytest_vmpilot_cov.in_step import differences
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import ORIGINS, Figures, Options, Row, Verdict
-from pytest_vmpilot_cov.report.servers import server_lines
+from pytest_vmpilot_cov.report.servers import SHOWN_FILES, server_lines
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
             )
     for origin in outcome.combined.lines_only:
         yield say("branches-unknown", origin=origin)
+    yield from _hidden(outcome, options)
     yield from differences(outcome.collected.deliveries, options.settings)
     for left in outcome.combined.stale:
         path = shown_path(left.path, options.root)
@@ -122,3 +123,14 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
         named = [place for place in options.places if place.where != "default" and not os.path.exists(place.value)]
         for place in named:
             yield say("pipeline-not-found", path=place.value, where=place.where, config=config)
+
+
+def _hidden(outcome: Outcome, options: Options) -> Iterator[str]:
+    """Name a configuration that hides all that the servers measured."""
+    config = options.settings.config_file or "the command line"
+    pipeline = [part for part in outcome.collected.parts if part.label.origin == "pipeline"]
+    paths = sorted({source.path for part in pipeline for source in part.files})
+    counts = "pipeline" in outcome.combined.oldest or any(left.origin == "pipeline" for left in outcome.combined.stale)
+    if paths and not counts:
+        names = ", ".join([*paths[:SHOWN_FILES], *(["..."] if len(paths) > SHOWN_FILES else [])])
+        yield say("pipeline-hidden", files=count(len(paths), "file", "files"), names=names, config=config)

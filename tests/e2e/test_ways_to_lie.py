@@ -133,3 +133,60 @@ def test_plain_data_is_called_unverified(app: Project, tmp_path: Path) -> None:
     done = vmpilot(app, "combine", str(tmp_path / ".coverage.pipeline"))
     assert "unverified: it does not say which source it measured" in done.stdout
     assert lines_in(app.path / ".coverage") == {"work.py": [1, 5, 6]}
+
+
+def test_an_omit_that_hides_the_whole_server(app: Project) -> None:
+    """coverage.py reports a total without the server as if it had not run; here it is said that all is left out."""
+    app.write("tests/test_one.py", "def test_one():\n    pass\n")
+    app.write(".coveragerc", "[run]\nsource = .\nomit = app/*\n")
+    done = app.pytest("--vmpilot-cov")
+    assert "all 2 files that pipeline measured are left out: they are omitted, or lie outside the source" in done.stdout
+    assert "measured with omit = none, here it is app/*" in done.stdout
+
+
+def test_a_source_that_is_not_there(app: Project) -> None:
+    """A source folder that does not exist is named, with the configuration that asks for it."""
+    app.write("tests/test_one.py", "def test_one():\n    pass\n")
+    app.write(".coveragerc", "[run]\nsource =\n    app\n    src/none\n")
+    assert "source src/none (from " in app.pytest("--vmpilot-cov").stdout
+
+
+BRANCHES = """
+    import sys
+
+
+    def choose(number):
+        if number > 1:
+            print("many")
+        for _ in range(number):
+            if number == 2:
+                break
+        else:
+            print("else")
+
+
+    choose(int(sys.argv[1]))
+"""
+
+
+def test_branches_are_those_of_coverage_itself(app: Project) -> None:
+    """On the same honest runs our arcs are, file by file, those of ``coverage run`` and ``coverage combine``."""
+    app.write(".coveragerc", "[run]\nsource = app\nbranch = on\n")
+    app.write("app/branches.py", BRANCHES)
+    (app.path / ".coverage.pipeline").unlink()
+    for number in ("0", "1", "2"):
+        app.run("python", "-m", "coverage", "run", "-p", "--data-file=theirs", "-m", "app.branches", number)
+        app.run("python", "-m", "app.branches", number, env={"VMPILOT_COV": ".", "COVERAGE_CORE": "ctrace"})
+    app.run("python", "-m", "coverage", "combine", "--data-file=theirs")
+    vmpilot(app, "combine")
+    assert arcs_in(app.path / ".coverage") == arcs_in(app.path / "theirs")
+
+
+def arcs_in(path: Path) -> list[tuple[int, int]]:
+    """Read the arcs of ``branches.py`` in a data file."""
+    data = CoverageData(basename=str(path))
+    data.read()
+    [file] = [name for name in data.measured_files() if name.endswith("branches.py")]
+    found = sorted(data.arcs(file) or ())
+    close_data(data)
+    return found

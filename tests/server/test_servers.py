@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import Project, lines_in, numbered, wait_for
-from tests.server.matrix import ENDS, KILL_GROUP, MAX_REQUESTS, ROWS, TERM, Row
+from tests.server.matrix import KILL_GROUP, MAX_REQUESTS, ROWS, TERM, Row
 from tests.server.subject import Subject, delivered, end_all, start
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def cells() -> Iterator[ParameterSet]:
     """Walk the matrix: each row with one end, in turn, or with each."""
     whole = os.environ.get("TEST_SERVERS") == "all"
     for number, row in enumerate(row for row in ROWS if whole or row.usual):
-        for end in ENDS if whole else [ENDS[number % len(ENDS)]]:
+        for end in row.ends if whole else [row.ends[number % len(row.ends)]]:
             missing = pytest.mark.skipif(bool(row.missing()), reason=row.missing())
             yield pytest.param(row, end, marks=missing, id=f"{row.name}, {end} ({row.versions()})")
 
