@@ -7,7 +7,7 @@ import pytest
 from pytest_vmpilot_cov.model import ReportRequest, Setting, Threshold
 from pytest_vmpilot_cov.options import OptionError, make_options
 
-OWN = "e2e, e2e_scripts, interval_s, pipeline_data, script_timeout_s, server_command, signals"
+OWN = "e2e, e2e_scripts, interval_s, pipeline_data, script_timeout_s, server_command, signals, stale"
 
 
 def configure(folder: Path, text: str, name: str = ".coveragerc") -> str:
