@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,13 +52,15 @@ def collect(options: Options, scope: Scope) -> Collected:
         found = ask_all(found, "dump")
     parts: list[Part] = []
     problems: list[str] = []
-    deliveries = [_read_process(delivery, parts, problems, scope.until) for delivery in found]
-    whole = [folder_of(place) for place in places if place not in named]
-    files = _distinct([*named, *_data_files(whole, scope)])
+    resets = {folder: epochs.last_reset(str(folder), scope.until) for folder in folders}
+    deliveries = [
+        _read_process(each, parts, problems, resets[each.folder.parent.parent], scope.until) for each in found
+    ]
+    whole = _distinct(folder_of(place) for place in places if place not in named)
+    files = _distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
     tried = [_read_data_file(path, options.settings.folder, parts, problems) for path in files]
     read = tuple(each for each in tried if each is not None)
-    reset_at = max([0.0, *(epochs.last_reset(str(folder), scope.until) for folder in folders)])
-    return Collected(tuple(parts), tuple(deliveries), read, tuple(problems), reset_at)
+    return Collected(tuple(parts), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
 
 
 def places_of(options: Options) -> tuple[Path, ...]:
@@ -162,7 +164,9 @@ def _why_unreachable(delivery: Delivery) -> str:
     return "" if delivery.record.socket else delivery.record.problem or "it has no control channel"
 
 
-def _read_process(delivery: Delivery, parts: list[Part], problems: list[str], until: float) -> Delivery:
+def _read_process(
+    delivery: Delivery, parts: list[Part], problems: list[str], reset_at: float, until: float
+) -> Delivery:
     """Read one process's segments; return its delivery with what was found."""
     whole: list[Part] = []
     for path, read in segment.read_folder(delivery.folder):
@@ -172,22 +176,20 @@ def _read_process(delivery: Delivery, parts: list[Part], problems: list[str], un
         whole.extend(read)
     kept = whole
     if delivery.record.origin == "pipeline":
-        data_folder = str(delivery.folder.parent.parent)
-        kept = list(epochs.counted(whole, delivery.alive_at, epochs.last_reset(data_folder, until), until))
+        kept = list(epochs.counted(whole, delivery.alive_at, reset_at, until))
     parts.extend(kept)
     newest = max([0.0, *(part.ended for part in kept)])
     return replace(delivery, newest=newest, executed=any(part.files for part in kept))
 
 
-def _data_files(folders: Iterable[Path], scope: Scope) -> Iterator[Path]:
+def _data_files(resets: Mapping[Path, float], scope: Scope) -> Iterator[Path]:
     """List the data files of whole folders: publications, and the foreign ones that were kept aside.
 
     After a reset the segments alone tell what came before it: a publication may hold both.
     """
     names = [publish.PIPELINE_FILE] if scope.session else [publish.PIPELINE_FILE, TESTS_FILE]
-    for folder in _distinct(folders):
+    for folder, reset_at in resets.items():
         kept = [path for place in announce.process_folders(folder) for path in sorted(place.glob(".coverage.*"))]
-        reset_at = epochs.last_reset(str(folder), scope.until)
         for path in [*(folder / name for name in names), *(path for path in kept if path.name in names)]:
             is_before = path.name == publish.PIPELINE_FILE and reset_at and _is_before(path, folder, reset_at)
             if os.path.isfile(path) and not is_before:

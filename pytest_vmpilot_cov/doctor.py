@@ -22,21 +22,18 @@ from server_hook import startup
 from server_hook.startup import FOREIGN_VARIABLES, VARIABLE
 
 _PROBE = """
-import json, sys
+import json, os, sys
 try:
     import coverage, server_hook
     from coverage import tracer
-    found = {"coverage": coverage.__version__, "tracer": True}
+    found = {"coverage": coverage.__version__}
 except ImportError as error:
     found = {"missing": str(error)}
 found["python"] = ".".join(map(str, sys.version_info[:3]))
-found["line"] = any(path.endswith("site-packages") or path.endswith("dist-packages") for path in sys.path) and any(
-    __import__("os").path.exists(f"{path}/a0_vmpilot_cov.pth") for path in sys.path
-)
+found["line"] = any(os.path.exists(f"{path}/a0_vmpilot_cov.pth") for path in sys.path)
 print(json.dumps(found))
 """
 _TRIAL_S = 60.0
-_UNKNOWN_COMMAND = 127
 
 
 @dataclass(frozen=True)
@@ -117,10 +114,7 @@ def _configuration(options: Options) -> Iterator[Finding]:
     asked = "no threshold" if threshold.value is None else f"fail_under {threshold.value:g} from {threshold.where}"
     branch = "branches" if settings.branch else "lines"
     yield Finding(good=True, text=f"configuration {found}; {branch}, core {settings.core}, {asked}")
-    for source in settings.source:
-        there = os.path.isdir(source)
-        text = f"source {source}" if there else f"source {source} is no folder here; correct [run] source in {found}"
-        yield Finding(good=there, text=text)
+    yield Finding(good=True, text=f"source {', '.join(settings.source)}")
 
 
 def _environment() -> Iterator[Finding]:
@@ -204,5 +198,5 @@ def _state(options: Options, collected: Collected) -> Iterator[Finding]:
     for left in combined.stale:
         text = say("stale-source", lines=count(left.lines, "line", "lines"), origin=left.origin, path=left.path)
         yield Finding(good=False, text=f"{text}; run it again, or vmpilot-cov erase")
-    yield from (Finding(good=False, text=text) for text in collected.problems)
+    yield from (Finding(good=False, text=text) for text in (*combined.problems, *collected.problems))
     yield from (Finding(good=False, text=text) for text in differences(collected.deliveries, options.settings))

@@ -239,10 +239,9 @@ class Figures:
     @property
     def sets(self) -> dict[str, int]:
         """The same for all files together."""
-        total = Counter({row.origin: 0 for row in self.rows} | {"several": 0, "nobody": 0})
-        for path in self.lines:
-            total.update(self.sets_of(path))
-        return dict(total)
+        alone = {row.origin: row.only_here for row in self.rows}
+        several = self.total.reached - sum(alone.values())
+        return {**alone, "several": several, "nobody": self.total.statements - self.total.reached}
 
 
 @dataclass(frozen=True)

@@ -128,14 +128,13 @@ class Recorder:
         self.rest_s = REST_FACTOR * (clock.cpu() - begun)
         self._rested_at = clock.steady() + self.rest_s
 
-    def reset(self) -> float:
-        """Begin a new epoch: what was measured so far is written, and every line is new again; return its begin."""
+    def reset(self) -> None:
+        """Begin a new epoch: what was measured so far is written, and every line is new again."""
         with self._locked():
             self.flush()
-            self.cutter.begin_epoch(moment := clock.now())
+            self.cutter.begin_epoch(clock.now())
         self._see_all_again()
         self.flush()
-        return moment
 
     def _see_all_again(self) -> None:
         if self.core == "sysmon":

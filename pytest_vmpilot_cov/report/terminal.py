@@ -75,10 +75,7 @@ def set_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:
     """Return, for each file, how many statements one origin alone reached, several did, and nobody did."""
     names = list(figures.sets)
     head = ("Name", *(f"{name} only" if name in ORIGINS else name for name in names))
-    rows = [
-        (shown_path(path, options.root), *(str(figures.sets_of(path)[name]) for name in names))
-        for path in figures.lines
-    ]
+    rows = [(shown_path(path, options.root), *map(str, figures.sets_of(path).values())) for path in figures.lines]
     return [head, *rows, ("all", *(str(number) for number in figures.sets.values()))]
 
 
@@ -128,9 +125,10 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
 def _hidden(outcome: Outcome, options: Options) -> Iterator[str]:
     """Name a configuration that hides all that the servers measured."""
     config = options.settings.config_file or "the command line"
-    pipeline = [part for part in outcome.collected.parts if part.label.origin == "pipeline"]
+    if "pipeline" in outcome.combined.oldest or any(left.origin == "pipeline" for left in outcome.combined.stale):
+        return
+    pipeline = (part for part in outcome.collected.parts if part.label.origin == "pipeline")
     paths = sorted({source.path for part in pipeline for source in part.files})
-    counts = "pipeline" in outcome.combined.oldest or any(left.origin == "pipeline" for left in outcome.combined.stale)
-    if paths and not counts:
+    if paths:
         names = ", ".join([*paths[:SHOWN_FILES], *(["..."] if len(paths) > SHOWN_FILES else [])])
         yield say("pipeline-hidden", files=count(len(paths), "file", "files"), names=names, config=config)
