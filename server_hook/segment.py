@@ -12,8 +12,9 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 FORMAT = 1
 SUFFIX = ".seg"
@@ -29,9 +30,8 @@ class TornError(Exception):
     """A segment that is not what was written: cut short, damaged, or of another format."""
 
 
-@dataclass(frozen=True, order=True)
-class Source:
-    """One source file as it was when it was measured."""
+class Source(NamedTuple):
+    """One source file as it was when it was measured; a tuple, because combining looks up millions of them."""
 
     path: str
     fingerprint: str = ""
@@ -187,8 +187,14 @@ def _decode_part(raw: dict[str, object]) -> Part:
     begun, ended, epoch = (float(str(raw[name])) for name in ("begun", "ended", "epoch"))
     part = Part(label, begun, ended, epoch=epoch)
     for path, fingerprint, tracer, measured in files:
-        part.add(Source(path, fingerprint, tracer), _decode_measured(measured))
+        part.add(intern_source(path, fingerprint, tracer), _decode_measured(measured))
     return part
+
+
+@lru_cache(8192)
+def intern_source(path: str, fingerprint: str, tracer: str) -> Source:
+    """Return one and the same value for a source, whichever process measured it."""
+    return Source(path, fingerprint, tracer)
 
 
 def _decode_measured(raw: str | list[int]) -> Measured:
