@@ -46,6 +46,7 @@ _TEXTS: Final = {
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
     "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
+    "hook-failed": "{hook} of the plugin {plugin} failed: {why}, at {where}",
     "collector-running": "coverage.py measures this process already ({who}); "
     "the session does not measure and does not judge; leave one of the two out",
     "stale-source": "{lines} that {origin} reached in {path} do not count: the file has changed since",

@@ -25,6 +25,7 @@ from server_hook.startup import FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARI
 
 if TYPE_CHECKING:
     import pytest
+    from pluggy import PluginManager
 
 OUTSIDE = "unit"
 """The origin of what this process runs outside any test file."""
@@ -33,9 +34,10 @@ OUTSIDE = "unit"
 class Session:
     """Measure one pytest session, and judge it together with the pipeline servers."""
 
-    def __init__(self, options: Options, rules: OriginRules) -> None:
+    def __init__(self, options: Options, rules: OriginRules, plugins: PluginManager) -> None:
         """Prepare; nothing is measured yet."""
         self.options = options
+        self._plugins = plugins
         self.outcome: Outcome | None = None
         self.problem = ""
         self._rules = rules
@@ -116,7 +118,7 @@ class Session:
 
     def _judge(self) -> Outcome | None:
         scope = Scope("" if self.options.append else self._recorder.id, until=self._until)
-        outcome = reach_verdict(self.options, scope)
+        outcome = reach_verdict(self.options, scope, self._plugins)
         return replace(outcome, problems=(*self._troubles, *outcome.problems))
 
     def close(self) -> None:
