@@ -12,6 +12,7 @@ import coverage
 import pytest
 
 from pytest_vmpilot_cov import builtin
+from pytest_vmpilot_cov.guest import GuestSession, is_guest
 from pytest_vmpilot_cov.options import OptionError, listed, resolve
 from pytest_vmpilot_cov.origins import OriginRules
 from pytest_vmpilot_cov.partial import asked, early_end, enforced, ide_of, selection
@@ -72,7 +73,8 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
         options = resolve(config, known)
         own = read_own_section(options.settings.config_file)
         rules = OriginRules(Path(options.settings.folder), tuple(listed(own.get("e2e", ""))))
-        session = (WorkerSession if is_worker() else Session)(options, rules, config.pluginmanager)
+        kind = WorkerSession if is_worker() else GuestSession if is_guest() else Session
+        session = kind(options, rules, config.pluginmanager)
         session.start()
     except (OptionError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None

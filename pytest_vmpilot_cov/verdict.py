@@ -44,7 +44,9 @@ class Outcome:
     took_s: float = 0.0
 
 
-def reach_verdict(options: Options, scope: Scope, plugins: PluginManager, *, keep: bool = True) -> Outcome:
+def reach_verdict(
+    options: Options, scope: Scope, plugins: PluginManager, *, keep: bool = True, leave: str = ""
+) -> Outcome:
     """Walk from the data to the verdict.
 
     Args:
@@ -52,6 +54,7 @@ def reach_verdict(options: Options, scope: Scope, plugins: PluginManager, *, kee
         scope: what counts, and where to look for it.
         plugins: whose hooks are called on the way.
         keep: whether ``.coverage`` and the other data files are published.
+        leave: a data file that is not: somebody else will write it.
 
     Raises:
         OptionError: when the configuration cannot be used.
@@ -72,7 +75,7 @@ def reach_verdict(options: Options, scope: Scope, plugins: PluginManager, *, kee
         problems += [*failed, *added.failures, *(warning for warning in cov.warnings() if "parse" in warning)]
     problems = [*more.failures, *collected.problems, *combined.problems, *problems]
     if keep:
-        problems += _publish(options, combined)
+        problems += _publish(options, combined, leave)
     text += added.given
     return replace(outcome, text=tuple(text), problems=tuple(problems), took_s=time.monotonic() - begun)
 
@@ -121,7 +124,7 @@ def publish_tests(options: Options) -> None:
     _write(options, TESTS_FILE, _only(combined.counted, {"unit", "e2e"}))
 
 
-def _publish(options: Options, combined: Combined) -> Iterator[str]:
+def _publish(options: Options, combined: Combined, leave: str) -> Iterator[str]:
     """Write ``.coverage.tests``, ``.coverage.pipeline`` and ``.coverage`` with exactly what was counted."""
     own = os.path.basename(options.settings.data_file)
     targets: list[tuple[str, ByContext, Iterable[str]]] = [
@@ -130,6 +133,8 @@ def _publish(options: Options, combined: Combined) -> Iterator[str]:
         (own, combined.counted, combined.untouched),
     ]
     for name, united, untouched in targets:
+        if str(options.data_folder / name) == leave:
+            continue
         try:
             if united or name == own or (options.data_folder / name).exists():
                 _write(options, name, united, untouched)
