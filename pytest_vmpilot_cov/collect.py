@@ -6,9 +6,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -43,6 +43,8 @@ class Scope:
     """Count what was measured since the last reset before this moment; a reset that came later takes nothing away."""
     told: tuple[Place, ...] = ()
     """What is known of some data files and folders beyond their paths."""
+    tick: Callable[[str], object] = field(default=str, compare=False)
+    """Is told what is read next."""
 
     def place_of(self, path: Path) -> Place:
         """Return what is known of a path, or of the folder that it lies in; the rest of the path is kept."""
@@ -71,7 +73,7 @@ def collect(options: Options, scope: Scope) -> Collected:
     deliveries = [_read_process(each, fold, problems, resets[each.folder.parent.parent], scope) for each in found]
     whole = _distinct(folder_of(place) for place in places if place not in named)
     files = _distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
-    tried = [_read_file(scope.place_of(path), options.settings.folder, fold, problems) for path in files]
+    tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
     read = tuple(each for each in tried if each is not None)
     return Collected(tuple(fold.parts()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
 
@@ -182,6 +184,7 @@ def _why_unreachable(delivery: Delivery) -> str:
 def _read_process(delivery: Delivery, fold: Fold, problems: list[str], reset_at: float, scope: Scope) -> Delivery:
     """Read one process's segments; return its delivery with what was found."""
     whole: list[Part] = []
+    scope.tick(str(delivery.folder))
     for path, read in segment.read_folder(delivery.folder):
         if isinstance(read, segment.TornError):
             named = scope.place_of(path).named
@@ -224,12 +227,14 @@ def _written(path: Path) -> float | None:
         return None
 
 
-def _read_file(place: Place, folder: str, fold: Fold, problems: list[str]) -> DataFile | None:
+def _read_file(scope: Scope, path: Path, folder: str, fold: Fold, problems: list[str]) -> DataFile | None:
     """Read a coverage data file: ours with its fingerprints, any other one as unverified data; None if it is gone.
 
     A copy is read: the file may be replaced or deleted at any moment, and coverage.py makes one that is not there.
     """
-    written, named = _written(place.path), place.named if place.is_copy else ""
+    place = scope.place_of(path)
+    scope.tick(place.named)
+    written, named = _written(path), place.named if place.is_copy else ""
     if written is None:
         return None
     with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as aside:
@@ -249,4 +254,5 @@ def _read_file(place: Place, folder: str, fold: Fold, problems: list[str]) -> Da
     for part in read:
         part.begun = part.ended = written
         fold.add(part)
-    return DataFile(place.path, written, published, named)
+    origins = frozenset(part.label.origin for part in read if part.files)
+    return DataFile(place.path, written, published, named, origins)

@@ -133,6 +133,8 @@ class DataFile:
     """Whether it is a publication of ours, which knows its fingerprints."""
     named: str = ""
     """What to call it, where it is a copy of something else; empty for its path."""
+    origins: frozenset[str] = frozenset()
+    """Whose data it holds; empty where it holds none."""
 
 
 @dataclass(frozen=True)
