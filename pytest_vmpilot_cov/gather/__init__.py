@@ -98,8 +98,8 @@ class _Gathering:
         if os.path.isdir(place.path):
             is_data_folder = any((place.path / name).exists() for name in OWN)
             (self._add if is_data_folder else self._search)(place)
-        elif is_typed and os.path.isfile(place.path) and not _is_packed(place.path):
-            self._add(place)
+        elif is_typed and os.path.isfile(place.path):
+            (self._open if _is_packed(place.path) else self._add)(place)
         else:
             self._find(place, may_be=True)
 
@@ -108,14 +108,14 @@ class _Gathering:
         processes: dict[Path, list[Path]] = {}
         for here, folders, files in os.walk(top.path, onerror=lambda error: self._refuse(top, error)):
             folder = Path(here)
-            has_segments = announce.WORKING_FOLDER in folders
-            folders[:] = sorted(set(folders) - {announce.WORKING_FOLDER})
-            if has_segments:
+            own = {*OWN} & {*folders, *files}
+            folders[:] = sorted(set(folders) - own)
+            if own:
                 self._add(_below(top, folder))
             elif announce.RECORD in files and any(name.endswith(segment.SUFFIX) for name in files):
                 processes.setdefault(folder.parent, []).append(folder)
-            for name in sorted(files):
-                if not (has_segments and (name in OWN or publish.is_published_here(f"{here}/{name}", here))):
+            for name in sorted(set(files) - own):
+                if not publish.is_published_here(f"{here}/{name}", here):  # the segments beside it are read
                     self._find(_below(top, folder / name), may_be=may_be_data(name))
         for working, found in processes.items():
             self._add(Place(self._gather_processes(working, found), top.named, top.origin, is_copy=True))

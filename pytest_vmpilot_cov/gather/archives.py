@@ -18,7 +18,7 @@ from pytest_vmpilot_cov.gather.intake import Intake, Member, is_archive_name, is
 
 DEEPEST = 5
 """How many archives may lie in each other."""
-_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZSTD, _HAS_ZSTD = b"\x28\xb5\x2f\xfd", "zst" in tarfile.TarFile.OPEN_METH
 _DAMAGED = (
     OSError,
     EOFError,
@@ -55,11 +55,15 @@ def unpack(path: Path, named: str, folder: Path, intake: Intake, depth: int = 1)
             if is_wanted(member.name):
                 _take(member, f"{named}/{member.name}", folder, intake, depth)
     except _DAMAGED as error:
-        intake.refuse(named, _why(path, error))
+        intake.refuse(named, _zstd(path) or _why(error))
 
 
 def _take(member: Member, named: str, folder: Path, intake: Intake, depth: int) -> None:
-    copy = intake.copy(member, folder, named)
+    try:
+        copy = intake.copy(member, folder, named)
+    except _DAMAGED as error:
+        intake.refuse(named, _why(error))
+        return
     if copy is not None and is_archive_name(copy.name):
         aside = copy.with_name(f".{copy.name}.packed")
         os.replace(copy, aside)
@@ -101,12 +105,13 @@ def _extracted(tar: tarfile.TarFile, each: tarfile.TarInfo) -> IO[bytes]:
     return file
 
 
-def _why(path: Path, error: Exception) -> object:
-    """Say why an archive cannot be read, in words where the exception has none."""
+def _zstd(path: Path) -> str:
+    """Say what is missing where an archive is packed by zstd; from Python 3.14 on tarfile knows it."""
     with path.open("rb") as file:
         is_zstd = file.read(len(_ZSTD)) == _ZSTD
-    if is_zstd and isinstance(error, tarfile.ReadError):
-        return "this Python reads no zstd (from 3.14 on it does); pack it with gzip"
-    if isinstance(error, tarfile.ReadError) and "could not be opened" in str(error):
-        return "it is no archive that Python can read"
-    return error.strerror if isinstance(error, OSError) and error.strerror else error or type(error).__name__
+    return "this Python reads no zstd (from 3.14 on it does); pack it with gzip" if is_zstd and not _HAS_ZSTD else ""
+
+
+def _why(error: Exception) -> object:
+    """Say why something cannot be read, in words where the exception has none."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

@@ -82,7 +82,7 @@ class Intake:
 
     progress: Progress
     problems: list[str] = field(default_factory=list)
-    room_bytes: int = MOST_BYTES
+    room_bytes: int = field(default_factory=lambda: MOST_BYTES)
 
     def refuse(self, named: str, why: object) -> None:
         """Note what does not count, and why."""
@@ -100,10 +100,18 @@ class Intake:
             return None
         self.progress.tick(named)
         target = folder / member.name
+        try:
+            return target if self._copy(member, target) else None
+        except BaseException:
+            target.unlink(missing_ok=True)  # half a file must not count
+            raise
+
+    def _copy(self, member: Member, target: Path) -> bool:
+        """Copy a member; say whether it is worth it."""
         with member.open() as source:
             first = source.read(CHUNK_BYTES)
             if not (is_data_name(member.name) or is_kept_whole(member.name) or first.startswith(MAGIC)):
-                return None
+                return False
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as copy:
                 while first and self.room_bytes > 0:
@@ -111,10 +119,10 @@ class Intake:
                     self.room_bytes -= len(first)
                     first = source.read(CHUNK_BYTES)
         if first:
-            raise OSError(f"more than {MOST_BYTES >> 30} GiB would have to be copied")
+            raise OSError(f"more than {MOST_BYTES / (1 << 30):g} GiB would have to be copied")
         with contextlib.suppress(OSError, OverflowError):
             os.utime(target, (member.written, member.written))
-        return target
+        return True
 
 
 def is_wanted(name: str) -> bool:
