@@ -218,7 +218,8 @@ def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -
     for context, files in united.items():
         by_path: dict[str, segment.Measured] = {}
         for source, measured in files.items():
-            by_path[source.path] = segment.join(by_path.get(source.path), measured)
+            known = by_path.get(source.path)
+            by_path[source.path] = measured if known is None else segment.join(known, measured)
         data.set_context(context)
         if branch:
             data.add_arcs({path: segment.to_arcs(each) for path, each in by_path.items()})
