@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +63,9 @@ def read_data_file(path: Path, folder: str, origin: str = "") -> tuple[list[Part
         if part is not None and measured:
             name = file if file.startswith("/") else os.path.join(folder, file)
             mark = marks.get((context, file), "") if marks else ""
-            part.add(segment.intern_source(name, mark, tracer), measured)
+            source = segment.intern_source(name, mark, tracer)
+            known = part.files.get(source)
+            part.files[source] = measured if known is None else segment.join(known, measured)  # no copy is needed
     return list(parts.values()), marks is not None
 
 
@@ -90,10 +91,9 @@ def _by_schema(path: Path) -> Iterator[tuple[str, str, str, Measured]]:
         files = {number: (name, tracers.get(number, "")) for number, name in base.execute("SELECT id, path FROM file")}
         for file, context, numbits in base.execute("SELECT file_id, context_id, numbits FROM line_bits"):
             yield contexts[context], *files[file], int.from_bytes(numbits, "little")
-        arcs: dict[tuple[int, int], segment.Arcs] = defaultdict(set)
-        for file, context, begin, end in base.execute("SELECT file_id, context_id, fromno, tono FROM arc"):
-            arcs[file, context].add((begin, end))
-    yield from ((contexts[context], *files[file], measured) for (file, context), measured in arcs.items())
+        for file, context in base.execute("SELECT DISTINCT file_id, context_id FROM arc").fetchall():
+            arcs = base.execute("SELECT fromno, tono FROM arc WHERE file_id = ? AND context_id = ?", (file, context))
+            yield contexts[context], *files[file], set(arcs)
 
 
 def _by_coverage(path: Path) -> Iterator[tuple[str, str, str, Measured]]:

@@ -20,6 +20,8 @@ FORMAT = 1
 SUFFIX = ".seg"
 _FILES = (open, os.replace)  # not by name: tests replace them with mocks
 _MAGIC = "vmpilot-cov segment"
+_BITS = [tuple(bit for bit in range(8) if octet >> bit & 1) for octet in range(256)]
+"""The places of the bits of each octet."""
 
 Lines: TypeAlias = int
 Arcs: TypeAlias = set[tuple[int, int]]
@@ -102,7 +104,7 @@ def bitmap(lines: Iterable[int]) -> Lines:
 def line_numbers(lines: Lines) -> list[int]:
     """List the line numbers of a bitmap, ascending."""
     octets = lines.to_bytes((lines.bit_length() + 7) // 8, "little")
-    return [8 * place + bit for place, octet in enumerate(octets) if octet for bit in range(8) if octet >> bit & 1]
+    return [8 * place + bit for place, octet in enumerate(octets) for bit in _BITS[octet]]
 
 
 def encode(parts: Iterable[Part]) -> bytes:
