@@ -149,28 +149,36 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _combine(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.collect import Scope
-    from pytest_vmpilot_cov.gather import Progress, gathered
     from pytest_vmpilot_cov.hooks import hooks_of_command
+    from pytest_vmpilot_cov.progress import Progress
     from pytest_vmpilot_cov.verdict import reach_verdict
 
     options, progress = _options(parsed), Progress()
     if not parsed.paths:
-        return _show(options, reach_verdict(options, Scope(tick=progress.tick), hooks_of_command()))
+        with contextlib.closing(progress):
+            outcome = reach_verdict(options, Scope(tick=progress.tick), hooks_of_command())
+        return _show(options, outcome)
+    from pytest_vmpilot_cov.gather import gathered
+
     with contextlib.closing(progress), gathered(parsed.paths, progress) as found:
         if not found.places:
             return _say_nothing(options, found.problems, parsed.paths)
         scope = Scope(only=tuple(place.path for place in found.places), told=found.places, tick=progress.tick)
         outcome = reach_verdict(options, scope, hooks_of_command())
+        progress.close()
         return _show(options, replace(outcome, problems=(*found.problems, *outcome.problems)), parsed.paths)
 
 
 def _report(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.collect import Scope
     from pytest_vmpilot_cov.hooks import hooks_of_command
+    from pytest_vmpilot_cov.progress import Progress
     from pytest_vmpilot_cov.verdict import reach_verdict
 
-    options = _options(parsed)
-    return _show(options, reach_verdict(options, Scope(ask=False), hooks_of_command(), keep=False))
+    options, progress = _options(parsed), Progress()
+    with contextlib.closing(progress):
+        outcome = reach_verdict(options, Scope(ask=False, tick=progress.tick), hooks_of_command(), keep=False)
+    return _show(options, outcome)
 
 
 def _show(options: Options, outcome: object, named: Sequence[str] = ()) -> int:

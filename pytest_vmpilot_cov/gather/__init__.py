@@ -17,14 +17,13 @@ from pathlib import Path
 
 from pytest_vmpilot_cov.data_file import is_data_file
 from pytest_vmpilot_cov.gather.archives import is_archive, unpack
-from pytest_vmpilot_cov.gather.intake import Intake, Progress, is_archive_name, is_data_name, may_be_data
+from pytest_vmpilot_cov.gather.intake import Intake, is_archive_name, is_data_name, may_be_data
 from pytest_vmpilot_cov.gather.stores import fetch, is_url
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE, Place
 from pytest_vmpilot_cov.options import OptionError
+from pytest_vmpilot_cov.progress import Progress
 from server_hook import announce, epochs, publish, segment
-
-__all__ = ["Gathered", "Progress", "gathered"]
 
 OWN = (announce.WORKING_FOLDER, publish.PIPELINE_FILE, TESTS_FILE)
 """What makes a folder a data folder."""

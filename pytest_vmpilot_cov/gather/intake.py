@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,6 +11,7 @@ from typing import IO
 
 from pytest_vmpilot_cov.data_file import MAGIC
 from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.progress import Progress
 from server_hook import announce, epochs, segment
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
@@ -37,7 +36,6 @@ REPORTS = (
 MOST_BYTES = 16 << 30
 """How much one command copies at most; an archive that unpacks to more is a mistake, or an attack."""
 CHUNK_BYTES = 1 << 20
-QUIET_S, BETWEEN_S = 2.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -51,29 +49,6 @@ class Member:
     open: Callable[[], IO[bytes]]
     refused: str = ""
     """Why it cannot be read; empty where it can."""
-
-
-class Progress:
-    """Say on a terminal what is being read, once that takes long; anywhere else nothing."""
-
-    def __init__(self) -> None:
-        """Begin to wait."""
-        self._begun, self._said, self._count = time.monotonic(), 0.0, 0
-
-    def tick(self, what: str) -> None:
-        """Say what comes next, if it is time for that."""
-        self._count += 1
-        now = time.monotonic()
-        if now - self._begun > QUIET_S and now - self._said > BETWEEN_S and sys.stderr.isatty():
-            self._said = now
-            sys.stderr.write(f"\r\x1b[K{f'vmpilot-cov: reading, {self._count} files so far: {what}'[:100]}")
-            sys.stderr.flush()
-
-    def close(self) -> None:
-        """Take away what was said."""
-        if self._said:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
 
 
 @dataclass

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from coverage import CoverageData
 
+from pytest_vmpilot_cov import progress as progress_
 from pytest_vmpilot_cov.collect import Scope, collect
-from pytest_vmpilot_cov.gather import Progress, archives, gathered
+from pytest_vmpilot_cov.gather import archives, gathered
 from pytest_vmpilot_cov.gather import intake as intake_
 from pytest_vmpilot_cov.gather.intake import is_wanted, why_outside
 from pytest_vmpilot_cov.options import OptionError
+from pytest_vmpilot_cov.progress import Progress
 from server_hook.announce import Record
 from server_hook.coverage_private import close_data
 from server_hook.segment import Source, bitmap, line_numbers, to_lines
@@ -355,7 +357,7 @@ class Terminal(io.StringIO):
 def test_progress_is_shown_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes long says what it reads, takes it away at the end, and says nothing where nobody looks."""
     for stream, quiet_s in ((Terminal(), 0.0), (Terminal(), 99.0), (io.StringIO(), 0.0)):
-        monkeypatch.setattr(intake_, "QUIET_S", quiet_s)
+        monkeypatch.setattr(progress_, "QUIET_S", quiet_s)
         monkeypatch.setattr(sys, "stderr", stream)
         progress = Progress()
         progress.tick("a.zip/.coverage.tests")
