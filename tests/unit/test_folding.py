@@ -65,6 +65,12 @@ def test_a_fold_keeps_ages_apart() -> None:
     assert combine(folded(parts)).oldest == {"unit": 20.0}
 
 
+def test_a_fold_keeps_lines_and_arcs_apart() -> None:
+    """Data without branches is still known as such beside data of the same origin that has them."""
+    parts = [a_part("unit", {APP: bitmap([1])}), a_part("unit", {APP: {(1, 2)}})]
+    assert [part.files[APP] for part in Fold(parts).parts()] == [bitmap([1]), {(1, 2)}]
+
+
 def test_a_fold_grows_with_the_sources_alone() -> None:
     """A thousand processes that measured one file leave one part, and none of theirs is changed."""
     parts = [a_part("unit", {APP: {(n, n + 1)}}, begun=float(n), ended=float(n)) for n in range(1, 1001)]

@@ -277,8 +277,9 @@ def test_what_is_damaged_is_named_and_the_rest_counts(here: Path) -> None:
     assert problems[:-1] == [refused(name, why) for name, why in wrong]
 
 
-def test_a_damaged_member_is_named(here: Path) -> None:
+def test_a_damaged_member_is_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A zip whose member does not match its checksum is named, and no half of a file counts."""
+    monkeypatch.setattr(intake_, "CHUNK_BYTES", 1000)  # the damage is found after a part was copied
     whole = data_file(here / "x", 1).read_bytes()
     path = here / "a.zip"
     with zipfile.ZipFile(path, "w") as packed:
