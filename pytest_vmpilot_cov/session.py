@@ -104,7 +104,13 @@ class Session:
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
         origin = self._rules.of_item(item)
-        self._count_for(Label(origin), children=origin)
+        if not self.options.context:
+            self._count_for(Label(origin), children=origin)
+
+    def enter_phase(self, item: pytest.Item, phase: str) -> None:
+        """Count what a phase of a test runs for the test and phase, too, by the name that pytest-cov gives it."""
+        origin = self._rules.of_item(item)
+        self._count_for(Label(origin, f"{item.nodeid}|{phase}"), children=origin)
 
     def enter_path(self, path: Path) -> None:
         """Count what the import of a test file runs for the origin of the file's tests."""

@@ -12,6 +12,7 @@ import coverage
 import pytest
 
 from pytest_vmpilot_cov import builtin
+from pytest_vmpilot_cov.contexts import TestContexts
 from pytest_vmpilot_cov.guest import GuestSession, is_guest
 from pytest_vmpilot_cov.options import OptionError, listed, resolve
 from pytest_vmpilot_cov.origins import OriginRules
@@ -25,7 +26,7 @@ from server_hook.configuration import read_own_section
 from server_hook.coverage_private import REFUSALS
 from server_hook.problems import HookError
 
-PROGRESS, JUNIT = "vmpilot_cov_progress", "vmpilot_cov_junit"
+PROGRESS, JUNIT, CONTEXTS = "vmpilot_cov_progress", "vmpilot_cov_junit", "vmpilot_cov_contexts"
 _NO_TESTS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 _MARKUP: dict[str, dict[str, bool]] = {
     "good": {"green": True},
@@ -84,6 +85,8 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
         (JUnitProperties(config.pluginmanager), JUNIT),
     ):
         config.pluginmanager.register(plugin, name)
+    if options.context:
+        config.pluginmanager.register(TestContexts(session), CONTEXTS)
     return session
 
 
