@@ -46,6 +46,8 @@ _TEXTS: Final = {
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
     "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
+    "imported-early": "{files} {were} imported before measurement began, by {who}: what ran at the import counts as "
+    "missing; import it later, or start with: coverage run -m pytest",
     "hook-failed": "{hook} of the plugin {plugin} failed: {why}, at {where}",
     "collector-running": "coverage.py measures this process already, and writes {file}; what it measures counts for "
     "{origin}, because it does not tell tests apart{children}",

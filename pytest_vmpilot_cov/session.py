@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from coverage import Coverage
 
 from pytest_vmpilot_cov.collect import Scope, ask_servers
+from pytest_vmpilot_cov.early import early_imports
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Options
 from pytest_vmpilot_cov.options import OptionError
@@ -19,6 +21,7 @@ from pytest_vmpilot_cov.origins import OriginRules
 from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.verdict import Outcome, reach_verdict
 from server_hook import announce, lifecycle, publish, recorder
+from server_hook.coverage_private import is_project_file
 from server_hook.recorder import Recorder
 from server_hook.segment import Label
 from server_hook.startup import FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARIABLE, VARIABLE
@@ -75,9 +78,12 @@ class Session:
         return say("already-collected", who=type(running).__module__.partition(".")[0]) if running else ""
 
     def _measure(self) -> None:
+        loaded = dict(sys.modules)
         self._recorder.cutter.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
         self._recorder.announce()  # children read from its record how to measure
+        plugins, is_source = self._plugins.get_plugins(), is_project_file(self._recorder.cov)
+        self._troubles += early_imports(loaded, plugins, is_source, str(self.options.root))
 
     def _lead(self) -> None:
         """Make room for this session's data, and tell its children what they belong to."""

@@ -100,3 +100,16 @@ def test_a_plain_run_from_the_tests_folder(app: Project) -> None:
     assert [
         path for path in Path(app.path / "tests").iterdir() if path.name.startswith((".coverage", ".vmpilot"))
     ] == []
+
+
+def test_what_was_imported_early_is_named(app: Project) -> None:
+    """A source module that a plugin has imported is named with it; under ``coverage run`` it is measured."""
+    app.write("theirs.py", "from app.shared import for_unit\n")
+    done = app.pytest("-p", "theirs", "--vmpilot-cov", "-k", "1_unit")
+    named = f"app/__init__.py, app/shared.py were imported before measurement began, by theirs ({app.path}/theirs.py)"
+    assert named in done.stdout, done.stdout + done.stderr
+    assert "(imported-early)" not in app.pytest("--vmpilot-cov", "-k", "1_unit").stdout
+    words = ["python", "-m", "coverage", "run", "-m", "pytest", "-p", "theirs", "--vmpilot-cov", "-k", "1_unit"]
+    done = app.run(*words)
+    assert "(imported-early)" not in done.stdout
+    assert lines_in(app.path / ".coverage.tests")["shared.py"] == expected("unit")["shared.py"]
