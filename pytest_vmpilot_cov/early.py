@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from types import FunctionType, ModuleType
 
 from pytest_vmpilot_cov.messages import say
@@ -34,7 +35,7 @@ def early_imports(
             who = f"{outside} ({_file_of(loaded[outside]) or 'built in'})"
         else:
             who = A_PLUGIN if id(loaded[name]) in named else NOBODY_KNOWN
-        by_importer.setdefault(who, []).append(os.path.relpath(file, root))
+        by_importer.setdefault(who, []).append(os.path.relpath(os.path.realpath(file), root))
     for who, files in by_importer.items():
         were = "was" if len(files) == 1 else "were"
         yield say("imported-early", files=", ".join(files), were=were, who=who)
@@ -73,4 +74,20 @@ def _has(module: ModuleType, name: str, wanted: ModuleType) -> bool:
 
 def _file_of(module: ModuleType) -> str:
     file = vars(module).get("__file__")
-    return os.path.realpath(file) if isinstance(file, str) else ""
+    return file if isinstance(file, str) else ""
+
+
+def below(folders: Iterable[str], asks_for: Callable[[], Callable[[str], bool]]) -> Callable[[str], bool]:
+    """Return a judge of paths that asks the rules of the configuration only about what lies in a source folder.
+
+    Hundreds of modules are loaded when a session starts, and none of them is of the source, as a rule.
+
+    Args:
+        folders: the source; a name that is no folder leaves the rules to judge everything.
+        asks_for: gives the rules, which cost something to make.
+    """
+    rules = cache(asks_for)
+    absolute = [folder for folder in folders if os.path.isabs(folder)]
+    named = absolute != list(folders)
+    starts = tuple({f"{path}{os.sep}" for folder in absolute for path in (folder, os.path.realpath(folder))})
+    return lambda file: (named or file.startswith(starts)) and rules()(os.path.realpath(file))

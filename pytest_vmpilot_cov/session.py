@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from coverage import Coverage
 
 from pytest_vmpilot_cov.collect import Scope, ask_servers
-from pytest_vmpilot_cov.early import early_imports
+from pytest_vmpilot_cov.early import below, early_imports
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Options
 from pytest_vmpilot_cov.options import OptionError
@@ -49,6 +49,8 @@ class Session:
         self._recorder = self._make_recorder()
         self._environment: dict[str, str | None] = {}
         self._until = 0.0
+        self._origin = OUTSIDE
+        """That of the test that runs."""
         self._troubles: list[str] = []
 
     def _make_recorder(self) -> Recorder:
@@ -82,8 +84,8 @@ class Session:
         self._recorder.cutter.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
         self._recorder.announce()  # children read from its record how to measure
-        plugins, is_source = self._plugins.get_plugins(), is_project_file(self._recorder.cov)
-        self._troubles += early_imports(loaded, plugins, is_source, str(self.options.root))
+        is_source = below(self.options.settings.source, lambda: is_project_file(self._recorder.cov))
+        self._troubles += early_imports(loaded, self._plugins.get_plugins(), is_source, str(self.options.root))
 
     def _lead(self) -> None:
         """Make room for this session's data, and tell its children what they belong to."""
@@ -109,14 +111,13 @@ class Session:
 
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
-        origin = self._rules.of_item(item)
+        self._origin = self._rules.of_item(item)
         if not self.options.context:
-            self._count_for(Label(origin), children=origin)
+            self._count_for(Label(self._origin), children=self._origin)
 
     def enter_phase(self, item: pytest.Item, phase: str) -> None:
         """Count what a phase of a test runs for the test and phase, too, by the name that pytest-cov gives it."""
-        origin = self._rules.of_item(item)
-        self._count_for(Label(origin, f"{item.nodeid}|{phase}"), children=origin)
+        self._count_for(Label(self._origin, f"{item.nodeid}|{phase}"), children=self._origin)
 
     def enter_path(self, path: Path) -> None:
         """Count what the import of a test file runs for the origin of the file's tests."""
@@ -153,7 +154,8 @@ class Session:
     def _count_for(self, label: Label, children: str) -> None:
         if not self.problem:
             self._switch(label)
-            os.environ[ORIGIN_VARIABLE] = children
+            if os.environ.get(ORIGIN_VARIABLE) != children:
+                os.environ[ORIGIN_VARIABLE] = children
 
     def _switch(self, label: Label) -> None:
         self._recorder.switch(label)
