@@ -91,6 +91,10 @@ class Cutter:
                 self._parts.append(part)
 
     def _add(self, filled: list[tuple[str, set[Any]]]) -> None:
+        if self.label.dropped:
+            for _, recorded in filled:
+                recorded.clear()
+            return
         part = self._open_part()
         seen = self._seen.setdefault(self.label, {})
         for path, recorded in filled:

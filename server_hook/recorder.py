@@ -240,7 +240,7 @@ class Recorder:
     def _beat(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
         with self._reporting(self.folder):
-            if Coverage.current() is not self.cov:
+            if Coverage.current() not in (self.cov, None):  # None: a test has stopped ours, by its fixture cov
                 self.trouble.report("foreign-collector", "another coverage.py measures this process, this one does not")
             if _identity_of("/") != self._root:
                 raise PermissionError(0, "the process has changed its root")
