@@ -53,8 +53,10 @@ _TEXTS: Final = {
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
     "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
-    "collector-running": "coverage.py measures this process already ({who}); "
-    "the session does not measure and does not judge; leave one of the two out",
+    "hook-failed": "{hook} of the plugin {plugin} failed: {why}, at {where}",
+    "collector-running": "coverage.py measures this process already, and writes {file}; what it measures counts for "
+    "{origin}, because it does not tell tests apart{children}",
+    "already-collected": "coverage.py measures this process already ({who}); the session does not measure",
     "stale-source": "{lines} that {origin} reached in {path} do not count: the file has changed since",
     "command-missing": "{verb} needs a command after --, as in: vmpilot-cov {verb} -- {example}",
     "command-not-found": "{command} cannot be started: {why}",

@@ -27,6 +27,7 @@ from server_hook.startup import FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARI
 
 if TYPE_CHECKING:
     import pytest
+    from pluggy import PluginManager
 
 OUTSIDE = "unit"
 """The origin of what this process runs outside any test file."""
@@ -35,13 +36,16 @@ OUTSIDE = "unit"
 class Session:
     """Measure one pytest session, and judge it together with the pipeline servers."""
 
-    def __init__(self, options: Options, rules: OriginRules) -> None:
+    def __init__(self, options: Options, rules: OriginRules, plugins: PluginManager) -> None:
         """Prepare; nothing is measured yet."""
         self.options = options
+        self._plugins = plugins
         self.outcome: Outcome | None = None
         self.problem = ""
         self.silence = ""
         """Why nothing is reported, if that was asked for."""
+        self.left_alone = ""
+        """A data file that somebody else writes at the end of this process; empty for none."""
         self._rules = rules
         self._recorder = self._make_recorder()
         self._environment: dict[str, str | None] = {}
@@ -65,19 +69,24 @@ class Session:
 
     def start(self) -> None:
         """Start to measure this process, and tell its children what they belong to."""
-        if recorder.current() is not None:
-            take_over()
-        running = Coverage.current()
-        if running is not None:
-            self.problem = say("collector-running", who=type(running).__module__.partition(".")[0])
+        self.problem = self._reason_to_stand_back()
+        if self.problem:
             return
         self._lead()
-        self._recorder.cutter.label = Label(OUTSIDE, startup=True)
-        lifecycle.begin(self._recorder)
-        self._recorder.announce()  # children read from its record how to measure
+        self._measure()
         self._set_environment(ORIGIN_VARIABLE, "e2e")
         for name in FOREIGN_VARIABLES:
             self._set_environment(name, None)
+
+    def _reason_to_stand_back(self) -> str:
+        take_over()
+        running = Coverage.current()
+        return say("already-collected", who=type(running).__module__.partition(".")[0]) if running else ""
+
+    def _measure(self) -> None:
+        self._recorder.cutter.label = Label(OUTSIDE, startup=True)
+        lifecycle.begin(self._recorder)
+        self._recorder.announce()  # children read from its record how to measure
 
     def _lead(self) -> None:
         """Make room for this session's data, and tell its children what they belong to."""
@@ -116,13 +125,14 @@ class Session:
         if self.problem:
             yield
             return
-        label, variable = self._recorder.cutter.label, os.environ.pop(VARIABLE, "")
-        self._recorder.switch(replace(label, dropped=True))
+        label, variable = self._recorder.cutter.label, os.environ.pop(VARIABLE, None)
+        self._switch(replace(label, dropped=True))
         try:
             yield
         finally:
-            self._recorder.switch(label)
-            os.environ[VARIABLE] = variable
+            self._switch(label)
+            if variable is not None:
+                os.environ[VARIABLE] = variable
 
     def leave(self) -> None:
         """Count what children run from now on for no test: such are started by E2E set-ups."""
@@ -132,31 +142,33 @@ class Session:
     def finish(self) -> Outcome | None:
         """Write the last segment; where this process gives the verdict, collect, combine and judge."""
         if not self.problem:
-            self._recorder.flush()
-            self._recorder.stop()  # the verdict is not measured
+            self._deliver()
             self.outcome = self._judge()
         return self.outcome
 
+    def _deliver(self) -> None:
+        self._recorder.flush()
+        self._recorder.stop()  # the verdict is not measured
+
     def _judge(self) -> Outcome | None:
         scope = Scope("" if self.options.append else self._recorder.id, until=self._until)
-        outcome = reach_verdict(self.options, scope)
+        outcome = reach_verdict(self.options, scope, self._plugins, leave=self.left_alone)
         return replace(outcome, problems=(*self._troubles, *outcome.problems))
 
     def close(self) -> None:
         """Say that this process is done with, and give the environment back."""
-        for name, value in self._environment.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        self._give_back_environment()
         if self._recorder.record is not None:  # else it never began, or a session inside this one has taken over
             self._recorder.finish()
             self._recorder.stop()
 
     def _count_for(self, label: Label, children: str) -> None:
         if not self.problem:
-            self._recorder.switch(label)
+            self._switch(label)
             os.environ[ORIGIN_VARIABLE] = children
+
+    def _switch(self, label: Label) -> None:
+        self._recorder.switch(label)
 
     def _set_environment(self, name: str, value: str | None) -> None:
         self._environment.setdefault(name, os.environ.get(name))
@@ -164,6 +176,13 @@ class Session:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+    def _give_back_environment(self) -> None:
+        for name, value in self._environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def take_over() -> None:

@@ -107,6 +107,29 @@ def test_the_fixture_cov_is_what_measures(app: Project, plugins: tuple[str, ...]
     assert numbered(CODE, "import", "test") == lines_in(app.path / ".coverage")["code.py"]
 
 
+def test_a_running_coverage_goes_on(app: Project) -> None:
+    """Under ``coverage run`` the fixture gives the one that runs, which measures a no_cover test as well."""
+    app.write(
+        "tests/test_code.py",
+        """
+        import subprocess, sys
+        import pytest
+        from app import code
+
+        @pytest.mark.no_cover
+        def test_x(cov):
+            code.in_test(True)
+            subprocess.run([sys.executable, "-m", "app.code"], check=True)
+            print("MODULE", type(cov).__module__)
+        """,
+    )
+    done = app.run("python", "-m", "coverage", "run", "-m", "pytest", "-s", "--vmpilot-cov", "--cov=app")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "MODULE coverage.control" in done.stdout
+    assert "unit           1" in done.stdout
+    assert len([each for each in (app.path / ".vmpilot-cov").iterdir() if each.is_dir()]) == 1
+
+
 @pytest.mark.parametrize("plugins", [(*OURS, *THEIRS), (*THEIRS, *OURS)], ids=["first", "last"])
 def test_without_our_flag_the_fixtures_are_pytest_covs(app: Project, plugins: tuple[str, ...]) -> None:
     """Without our flag, what pytest-cov has stays as it is."""
