@@ -99,6 +99,7 @@ class Recorder:
                 "the pure-Python tracer breaks requests and is not used in a server; install coverage with its "
                 "C extension, or take COVERAGE_CORE, [run] core and timid away (pytrace-refused)"
             )
+        coverage_private.before_each_flush(self.cov, self.flush)
         _current = self
         self.pulse.start()
 

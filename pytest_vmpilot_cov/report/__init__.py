@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from coverage.exceptions import CoverageException
 
@@ -55,9 +56,12 @@ def _annotate(cov: ReportingCoverage, request: ReportRequest, _options: Options,
     return f"Coverage annotated source written {f'to dir {request.dest}' if request.dest else 'next to source'}"
 
 
-def _xml(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
+def _xml(cov: ReportingCoverage, request: ReportRequest, options: Options, _outcome: Outcome) -> str:
     path = _destination(cov, request)
     cov.xml_report(outfile=path)
+    if options.settings.relative_files:  # coverage.py would name the sources so, if it had measured here alone
+        text = Path(path).read_text("utf-8")
+        Path(path).write_text(text.replace(f"<source>{escape(str(options.root))}/", "<source>"), encoding="utf-8")
     return f"Coverage XML written to file {path}"
 
 

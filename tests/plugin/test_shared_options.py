@@ -107,6 +107,25 @@ def test_the_fixture_cov_is_what_measures(app: Project, plugins: tuple[str, ...]
     assert numbered(CODE, "import", "test") == lines_in(app.path / ".coverage")["code.py"]
 
 
+def test_asking_it_for_data_loses_nothing(app: Project) -> None:
+    """A test may ask the fixture for its data, or switch its context: what was measured counts all the same."""
+    app.write(
+        "tests/test_code.py",
+        """
+        from app import code
+
+        def test_x(cov):
+            code.in_test(True)
+            cov.switch_context("somebody")
+            code.in_test(False)
+            cov.get_data()
+        """,
+    )
+    done = app.pytest("--vmpilot-cov", "--cov=app", "--cov-branch")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines_in(app.path / ".coverage")["code.py"] == numbered(CODE, "import", "test", "hidden")
+
+
 def test_a_running_coverage_goes_on(app: Project) -> None:
     """Under ``coverage run`` the fixture gives the one that runs, which measures a no_cover test as well."""
     app.write(
