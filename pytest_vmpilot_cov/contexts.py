@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,10 +25,11 @@ class TestContexts:
         """Begin with a test's set-up."""
         self._session.enter_phase(item, "setup")
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # before what leaves out the tests that ask for it
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Go on with the test itself."""
         self._session.enter_phase(item, "run")
+        return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:

@@ -58,6 +58,11 @@ class GuestSession(Session):
         """Say who measures."""
         return "of the coverage.py that runs already"
 
+    @property
+    def cov(self) -> Coverage:
+        """The coverage.py that measures this process: the host."""
+        return self._host
+
     def _reason_to_stand_back(self) -> str:
         return ""
 
@@ -70,7 +75,8 @@ class GuestSession(Session):
             super()._set_environment(name, value)
 
     def _switch(self, label: Label) -> None:
-        if not label.startup:
+        self._recorder.cutter.label = label
+        if not label.startup and not label.dropped:  # what is to be dropped here is the host's, too
             self._origins.add(label.origin)
 
     def _deliver(self) -> None:

@@ -12,6 +12,13 @@ _TEXTS: Final = {
     "precision-range": "precision={value} is no number of digits; use 0 or more",
     "origin-unknown": "{value!r} (from {where}) is no origin; use unit, e2e or pipeline, several with commas",
     "report-unknown": "--cov-report={value} is not a report; use {known}, file kinds with :DEST",
+    "report-same-file": "markdown and markdown-append cannot both write {path}; give one of them another :DEST",
+    "context-unknown": "--cov-context={value} is no context; use test",
+    "cov-without-effect": "--cov measures nothing here, because pytest-cov is not loaded; add --vmpilot-cov",
+    "option-without-effect": "without effect, because --vmpilot-cov was not given and pytest-cov is not loaded: "
+    "{flags}",
+    "no-cov": "Coverage disabled via --no-cov switch!",
+    "no-cov-on-fail": "Coverage is neither reported nor judged, because a test has failed",
     "setting-unknown": "[vmpilot_cov] {name} in {where} is no setting; known are {known}",
     "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",
     "data-unreadable": "{path} cannot be read as coverage data and does not count: {why}",

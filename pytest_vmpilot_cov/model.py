@@ -72,12 +72,14 @@ class Options:
     require: frozenset[str] = frozenset()
     """Origins without which there is no passing."""
     append: bool = False
+    context: str = ""
+    """What lines are recorded for beside their origin: ``test`` for each test, or empty."""
+    no_cov_on_fail: bool = False
+    """Whether a session in which a test has failed neither reports nor judges."""
     reset: bool = False
     """Whether the servers begin a new epoch when the session does."""
     stale: str = "drop"
     """What becomes of data whose source has changed since: drop it, fail because of it, or keep it."""
-    context: str = ""
-    """What lines are recorded for beside their origin: ``test`` for each test, or empty."""
     show_sets: bool = False
     """Whether the section says for each file who alone reached how much of it."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_vmpilot_cov import arguments
+from pytest_vmpilot_cov import arguments, beside_pytest_cov
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.scripts import Scripts
@@ -41,24 +41,28 @@ def pytest_load_initial_conftests(
     if arguments.add_shared_options(parser, known):
         known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
         early_config.known_args_namespace = known
-    if known.vmpilot_cov:
+    beside_pytest_cov.stand_in(early_config, known, args)
+    if known.vmpilot_cov and not known.no_cov:
         from pytest_vmpilot_cov.steps import start_session
 
         session = start_session(early_config, known, parser)
         if session is not None:
             early_config.stash[SESSION] = session
             early_config.add_cleanup(session.close)
-        known.cov_source = []  # ours measures: pytest-cov stays quiet
     elif "server_hook.recorder" in sys.modules:
         from pytest_vmpilot_cov.steps import stay_out
 
         stay_out()
+    if known.vmpilot_cov:
+        known.cov_source = []  # pytest-cov stays quiet
     return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Describe our marker, and read which shell scripts are tests."""
+    """Describe our markers, and read which shell scripts are tests."""
     config.addinivalue_line("markers", "e2e: this test counts for the origin e2e (pytest-vmpilot-cov).")
+    if not beside_pytest_cov.is_here(config.pluginmanager):
+        config.addinivalue_line("markers", "no_cover: what this test runs is not measured (pytest-vmpilot-cov).")
     from pytest_vmpilot_cov.scripts import find_scripts
 
     config.stash[SCRIPTS] = scripts = find_scripts(config)
@@ -69,7 +73,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what measures, with which configuration, and against which threshold."""
     session = config.stash.get(SESSION, None)
     if session is None:
-        return []
+        return config.stash.get(beside_pytest_cov.HEADER, [])
     from pytest_vmpilot_cov.steps import header
 
     return header(session)
@@ -102,6 +106,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         session.leave()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Leave out what a test runs that asks for it, by pytest-cov's marker or fixture."""
+    session = item.config.stash.get(SESSION, None)
+    asks = item.get_closest_marker("no_cover") or "no_cover" in getattr(item, "fixturenames", ())
+    if session is None or not asks:
+        return (yield)
+    with session.leaving_out():
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
     """Give the verdict as soon as the last test is done, also when the loop is left by an exception."""
@@ -127,3 +142,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         from pytest_vmpilot_cov.steps import print_section
 
         print_section(session, terminalreporter)
+    elif beside_pytest_cov.WARNING in config.stash:
+        terminalreporter.write_sep("=", "vmpilot-cov")
+        terminalreporter.write_line(f"WARNING: {config.stash[beside_pytest_cov.WARNING]}", red=True, bold=True)

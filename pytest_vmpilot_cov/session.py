@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +45,8 @@ class Session:
         self._plugins = plugins
         self.outcome: Outcome | None = None
         self.problem = ""
+        self.silence = ""
+        """Why nothing is reported, if that was asked for."""
         self.left_alone = ""
         """A data file that somebody else writes at the end of this process; empty for none."""
         self._rules = rules
@@ -62,6 +66,11 @@ class Session:
     def core(self) -> str:
         """The core in use, with the reason why it is that one."""
         return f"{self._recorder.core} ({self._recorder.settings.core_reason})"
+
+    @property
+    def cov(self) -> Coverage | None:
+        """The coverage.py that measures this process; None when nothing does."""
+        return None if self.problem else self._recorder.cov
 
     def start(self) -> None:
         """Start to measure this process, and tell its children what they belong to."""
@@ -122,6 +131,21 @@ class Session:
     def enter_path(self, path: Path) -> None:
         """Count what the import of a test file runs for the origin of the file's tests."""
         self._count_for(Label(self._rules.of_path(path), startup=True), children="e2e")
+
+    @contextmanager
+    def leaving_out(self) -> Iterator[None]:
+        """Forget what this process runs meanwhile, and let the children that it starts record nothing."""
+        if self.problem:
+            yield
+            return
+        label, variable = self._recorder.cutter.label, os.environ.pop(VARIABLE, None)
+        self._switch(replace(label, dropped=True))
+        try:
+            yield
+        finally:
+            self._switch(label)
+            if variable is not None:
+                os.environ[VARIABLE] = variable
 
     def leave(self) -> None:
         """Count what children run from now on for no test: such are started by E2E set-ups."""

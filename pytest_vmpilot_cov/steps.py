@@ -14,9 +14,10 @@ import pytest
 from pytest_vmpilot_cov import builtin
 from pytest_vmpilot_cov.contexts import TestContexts
 from pytest_vmpilot_cov.guest import GuestSession, is_guest
+from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.options import OptionError, listed, resolve
 from pytest_vmpilot_cov.origins import OriginRules
-from pytest_vmpilot_cov.partial import asked, early_end, enforced, ide_of, selection
+from pytest_vmpilot_cov.partial import asked, early_end, enforced, ide_of, selection, unjudged
 from pytest_vmpilot_cov.report.ci import JUnitProperties
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session import Session
@@ -115,6 +116,8 @@ def finish_session(ours: Session, session: pytest.Session, error: BaseException 
         progress = session.config.pluginmanager.get_plugin(PROGRESS)
         if isinstance(progress, Progress) and not is_worker():
             ours.options = enforced(ours.options, progress.part(session, error), ide_of(sys.modules, sys.argv[0]))
+        if ours.options.no_cov_on_fail and session.testsfailed:
+            ours.silence, ours.options = say("no-cov-on-fail"), unjudged(ours.options)
         outcome = ours.finish()
         failed = outcome is not None and not outcome.verdict.passed
     except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
@@ -131,6 +134,8 @@ def print_section(session: Session, reporter: pytest.TerminalReporter) -> None:
     reporter.write_sep("=", "vmpilot-cov")
     if session.problem:
         reporter.write_line(f"WARNING: {session.problem}", yellow=True)
+    elif session.silence:
+        reporter.write_line(session.silence, yellow=True)
     elif session.outcome is not None:
         for line in section(session.outcome, session.options):
             reporter.write_line(line.text, **_MARKUP[line.tone])

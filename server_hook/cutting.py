@@ -93,6 +93,10 @@ class Cutter:
                 self._parts[label, epoch] = part
 
     def _add(self, filled: list[tuple[str, set[Any]]]) -> None:
+        if self.label.dropped:
+            for _, recorded in filled:
+                recorded.clear()
+            return
         part = self._open_part(now())
         seen = self._seen.setdefault(self.label, {})
         for path, recorded in filled:

@@ -49,6 +49,8 @@ class Label:
     context: str = ""
     startup: bool = False
     """Whether they ran while modules were imported, before anything was asked of them."""
+    dropped: bool = False
+    """Whether they count for nobody: nothing of them is kept, and no segment has such a label."""
 
 
 @dataclass

@@ -34,6 +34,10 @@ TESTS = """
         thread.start()
         thread.join()
 
+    @pytest.mark.no_cover
+    def test_left_out():
+        shared.for_e2e(True)
+
     def test_nothing():
         pass
 """
