@@ -48,6 +48,7 @@ _TEXTS: Final = {
     "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
     "collector-running": "coverage.py measures this process already ({who}); "
     "the session does not measure and does not judge; leave one of the two out",
+    "debugger-attached": "a debugger is at work ({sign}); the session does not measure and does not judge",
     "stale-source": "{lines} that {origin} reached in {path} do not count: the file has changed since",
     "command-missing": "{verb} needs a command after --, as in: vmpilot-cov {verb} -- {example}",
     "command-not-found": "{command} cannot be started: {why}",

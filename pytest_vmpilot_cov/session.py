@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 from coverage import Coverage
 
 from pytest_vmpilot_cov.collect import Scope, ask_servers
+from pytest_vmpilot_cov.debuggers import sign_here, trace_again
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Options
 from pytest_vmpilot_cov.options import OptionError
@@ -25,6 +28,7 @@ from server_hook.startup import FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARI
 
 if TYPE_CHECKING:
     import pytest
+    from _typeshed import TraceFunction
 
 OUTSIDE = "unit"
 """The origin of what this process runs outside any test file."""
@@ -41,6 +45,7 @@ class Session:
         self._rules = rules
         self._recorder = self._make_recorder()
         self._environment: dict[str, str | None] = {}
+        self._trace: TraceFunction | None = None
         self._until = 0.0
         self._troubles: list[str] = []
 
@@ -54,17 +59,29 @@ class Session:
         """The core in use, with the reason why it is that one."""
         return f"{self._recorder.core} ({self._recorder.settings.core_reason})"
 
-    def start(self) -> None:
-        """Start to measure this process, and tell its children what they belong to."""
+    def start(self, known: argparse.Namespace) -> None:
+        """Start to measure this process, and tell its children what they belong to.
+
+        Args:
+            known: what was asked of pytest, which may be to debug.
+        """
         if recorder.current() is not None:
             take_over()
         running = Coverage.current()
         if running is not None:
             self.problem = say("collector-running", who=type(running).__module__.partition(".")[0])
-            return
+        elif sign := sign_here(known):
+            self.problem = say("debugger-attached", sign=sign)
+            for name in (VARIABLE, SESSION_VARIABLE, ORIGIN_VARIABLE):  # children are debugged as well
+                self._set_environment(name, None)
+        else:
+            self._measure()
+
+    def _measure(self) -> None:
         self._lead()
         self._recorder.cutter.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
+        self._trace = sys.gettrace()
         self._recorder.announce()  # children read from its record how to measure
         self._set_environment(ORIGIN_VARIABLE, "e2e")
         for name in FOREIGN_VARIABLES:
@@ -94,6 +111,7 @@ class Session:
 
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
+        trace_again(self._trace)
         origin = self._rules.of_item(item)
         self._count_for(Label(origin), children=origin)
 

@@ -71,7 +71,7 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
         own = read_own_section(options.settings.config_file)
         rules = OriginRules(Path(options.settings.folder), tuple(listed(own.get("e2e", ""))))
         session = (WorkerSession if is_worker() else Session)(options, rules)
-        session.start()
+        session.start(known)
     except (OptionError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None
     config.pluginmanager.register(Progress(parser), PROGRESS)

@@ -183,7 +183,7 @@ class Recorder:
             _current = None
         self.pulse.stop()
         self.cov.on_first_sight = None
-        self.cov.stop()
+        coverage_private.stop(self.cov)
 
     def forget_parent(self) -> None:
         """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
@@ -242,6 +242,7 @@ class Recorder:
         with self._reporting(self.folder):
             if Coverage.current() is not self.cov:
                 self.trouble.report("foreign-collector", "another coverage.py measures this process, this one does not")
+            self.trouble.notice_debugger(self.core)
             if _identity_of("/") != self._root:
                 raise PermissionError(0, "the process has changed its root")
             if clock.steady() >= self._rested_at:
