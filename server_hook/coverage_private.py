@@ -124,15 +124,6 @@ def core_in_use(cov: Coverage) -> str:
     return {"CTracer": "ctrace", "SysMonitor": "sysmon", "PyTracer": "pytrace"}.get(tracer, str(tracer))
 
 
-def stop(cov: Coverage) -> None:
-    """Stop a Coverage, and leave a debugger's trace function where it is: coverage.py clears whichever is set."""
-    trace = sys.gettrace()
-    ours = getattr(cov._collector, "tracers", ())
-    cov.stop()
-    if trace is not None and not any(trace is each for each in ours):
-        sys.settrace(trace)
-
-
 def close_data(data: CoverageData) -> None:
     """Close the connections of a CoverageData; before 7.10.3 it has no call for that."""
     if hasattr(data, "close"):

@@ -183,7 +183,7 @@ class Recorder:
             _current = None
         self.pulse.stop()
         self.cov.on_first_sight = None
-        coverage_private.stop(self.cov)
+        self.cov.stop()
 
     def forget_parent(self) -> None:
         """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
