@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_vmpilot_cov import arguments
+from pytest_vmpilot_cov import arguments, vscode
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.scripts import Scripts
@@ -31,9 +31,15 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, Any, Any]:
     """Add what pytest-cov has not added, and start to measure before any conftest is imported."""
     known = early_config.known_args_namespace
-    if arguments.add_shared_options(parser, known):
+    added = arguments.add_shared_options(parser, known)
+    pressed = (
+        known.vmpilot_cov and early_config.pluginmanager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
+    )
+    if added or pressed:
         known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
         early_config.known_args_namespace = known
+    if known.vmpilot_cov or not known.cov_source:  # else somebody wants pytest-cov to measure
+        vscode.stand_in_for_pytest_cov(early_config.pluginmanager)
     if known.vmpilot_cov:
         from pytest_vmpilot_cov.steps import start_session
 
@@ -41,6 +47,8 @@ def pytest_load_initial_conftests(
         if session is not None:
             early_config.stash[SESSION] = session
             early_config.add_cleanup(session.close)
+            if pressed and session.options.settings.branch:
+                args.append("--cov-branch")  # VS Code's view shows branches where it sees this
         known.cov_source = []  # ours measures: pytest-cov stays quiet
     elif "server_hook.recorder" in sys.modules:
         from pytest_vmpilot_cov.steps import stay_out
