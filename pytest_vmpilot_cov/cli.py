@@ -146,21 +146,23 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _combine(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.collect import Scope
+    from pytest_vmpilot_cov.hooks import hooks_of_command
     from pytest_vmpilot_cov.verdict import reach_verdict
 
     for path in parsed.paths:
         if not path.exists():
             raise OptionError(say("data-unreadable", path=path, why="there is no such file or folder"))
     options = _options(parsed)
-    return _show(options, reach_verdict(options, Scope(only=tuple(parsed.paths))))
+    return _show(options, reach_verdict(options, Scope(only=tuple(parsed.paths)), hooks_of_command()))
 
 
 def _report(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.collect import Scope
+    from pytest_vmpilot_cov.hooks import hooks_of_command
     from pytest_vmpilot_cov.verdict import reach_verdict
 
     options = _options(parsed)
-    return _show(options, reach_verdict(options, Scope(ask=False), keep=False))
+    return _show(options, reach_verdict(options, Scope(ask=False), hooks_of_command(), keep=False))
 
 
 def _show(options: Options, outcome: object) -> int:

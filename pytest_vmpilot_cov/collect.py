@@ -38,13 +38,15 @@ class Scope:
     """Whether live processes are asked for a dump."""
     only: tuple[Path, ...] = ()
     """Data files and folders to read, and nothing else; empty means the places of the options."""
+    more: tuple[Path, ...] = ()
+    """Data files and folders that others contribute, beside those."""
     until: float = epochs.EVER
     """Count what was measured since the last reset before this moment; a reset that came later takes nothing away."""
 
 
 def collect(options: Options, scope: Scope) -> Collected:
     """Ask the live processes, then read every segment and data file that belongs to the scope."""
-    places = scope.only or places_of(options)
+    places = (*(scope.only or places_of(options)), *scope.more)
     named = [place for place in places if os.path.isfile(place)]
     folders = _distinct(folder_of(place) for place in places if not (scope.only and os.path.isfile(place)))
     found = list(find_processes(folders, options, scope))

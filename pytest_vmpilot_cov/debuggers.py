@@ -14,16 +14,17 @@ _OPTIONS = {"usepdb": "--pdb", "trace": "--trace"}
 """Options of pytest that ask for its own debugger, by destination."""
 
 
-def sign_here(known: argparse.Namespace) -> str:
+def sign_here(known: argparse.Namespace, trace: object) -> str:
     """Name the sign of a debugger in this process; empty where there is none.
 
     Args:
         known: what was asked of pytest.
+        trace: the trace function that is set, if whose it is is not known.
     """
     tool = None
     if sys.version_info >= (3, 12):
         tool = sys.monitoring.get_tool(sys.monitoring.DEBUGGER_ID)
-    return sign_of(known, sys.modules, tool, sys.gettrace())
+    return sign_of(known, sys.modules, tool, trace)
 
 
 def sign_of(known: argparse.Namespace, modules: Container[str], tool: str | None, trace: object) -> str:

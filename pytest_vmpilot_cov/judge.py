@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from coverage.results import should_fail_under
 
@@ -16,12 +16,15 @@ NAMED_FILES = 3
 """How many files below a threshold are named; the others are counted."""
 
 
-def judge(figures: Figures, options: Options, stale: Sequence[LeftOut] = ()) -> Verdict:
-    """Judge the figures by the thresholds and the required origins; coverage.py's own rule decides each threshold."""
-    checks = [_required(origin, figures) for origin in sorted(options.require)]
-    if options.stale == "fail" and stale:
-        files = sorted({_named(left.path, options) for left in stale})
-        checks.append(Check("stale", passed=False, text=f"FAIL {say('stale-data', files=_first_of(files))}"))
+def judge(figures: Figures, options: Options, beside: Sequence[Check] = ()) -> Verdict:
+    """Judge the figures by the thresholds; coverage.py's own rule decides each of them.
+
+    Args:
+        figures: what was reached.
+        options: the thresholds, and how precisely percentages are compared.
+        beside: the checks that others have made; all have to pass.
+    """
+    checks = list(beside)
     warnings: list[str] = []
     threshold = options.fail_under.value
     if figures.problem:
@@ -36,13 +39,23 @@ def judge(figures: Figures, options: Options, stale: Sequence[LeftOut] = ()) -> 
     return Verdict(tuple(checks), tuple(warnings), figures.total.percent, options.not_enforced)
 
 
+def required_origins(figures: Figures, options: Options) -> Iterator[Check]:
+    """Check that each origin that has to be there has reached something."""
+    for origin in sorted(options.require):
+        reached = sum(row.reached for row in figures.rows if row.origin == origin)
+        text = "" if reached else say("origin-required", origin=origin)
+        yield Check(f"require {origin}", bool(reached), text)
+
+
+def stale_files(stale: Sequence[LeftOut], options: Options) -> Iterator[Check]:
+    """Fail where data is older than its source, and ``stale = fail`` asks for that."""
+    if options.stale == "fail" and stale:
+        files = sorted({_named(left.path, options) for left in stale})
+        yield Check("stale", passed=False, text=f"FAIL {say('stale-data', files=_first_of(files))}")
+
+
 def _first_of(names: Sequence[str]) -> str:
     return ", ".join([*names[:NAMED_FILES], *(["..."] if len(names) > NAMED_FILES else [])])
-
-
-def _required(origin: str, figures: Figures) -> Check:
-    reached = sum(row.reached for row in figures.rows if row.origin == origin)
-    return Check(f"require {origin}", bool(reached), "" if reached else say("origin-required", origin=origin))
 
 
 def _total(figures: Figures, threshold: float, options: Options) -> Check:

@@ -46,8 +46,12 @@ _TEXTS: Final = {
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
     "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
-    "collector-running": "coverage.py measures this process already ({who}); "
-    "the session does not measure and does not judge; leave one of the two out",
+    "imported-early": "{files} {were} imported before measurement began, by {who}: what ran at the import counts as "
+    "missing; import it later, or start with: coverage run -m pytest",
+    "hook-failed": "{hook} of the plugin {plugin} failed: {why}, at {where}",
+    "collector-running": "coverage.py measures this process already, and writes {file}; what it measures counts for "
+    "{origin}, because it does not tell tests apart{children}",
+    "already-collected": "coverage.py measures this process already ({who}); the session does not measure",
     "debugger-attached": "a debugger is at work ({sign}); the session does not measure and does not judge",
     "stale-source": "{lines} that {origin} reached in {path} do not count: the file has changed since",
     "command-missing": "{verb} needs a command after --, as in: vmpilot-cov {verb} -- {example}",

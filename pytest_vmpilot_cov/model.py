@@ -76,6 +76,8 @@ class Options:
     """Whether the servers begin a new epoch when the session does."""
     stale: str = "drop"
     """What becomes of data whose source has changed since: drop it, fail because of it, or keep it."""
+    context: str = ""
+    """What lines are recorded for beside their origin: ``test`` for each test, or empty."""
     show_sets: bool = False
     """Whether the section says for each file who alone reached how much of it."""
 

@@ -95,6 +95,7 @@ def resolve(config: pytest.Config, known: argparse.Namespace) -> Options:
         strict=bool(known.vmpilot_cov_strict),
         stale=Setting(known.vmpilot_cov_stale, "--vmpilot-cov-stale") if known.vmpilot_cov_stale else None,
         show_sets=bool(known.vmpilot_cov_sets),
+        context=getattr(known, "cov_context", "") or "",
     )
 
 
@@ -113,6 +114,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     strict: bool = False,
     stale: Setting[str] | None = None,
     show_sets: bool = False,
+    context: str = "",
 ) -> Options:
     """Resolve what was typed and what the configuration says into Options.
 
@@ -135,6 +137,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         strict=strict,
         stale=_stale(stale or Setting(own.get("stale", STALE[0]).strip(), settings.config_file)),
         show_sets=show_sets,
+        context=context,
     )
 
 

@@ -20,6 +20,13 @@ SESSION: pytest.StashKey[Session] = pytest.StashKey()
 SCRIPTS: pytest.StashKey[Scripts] = pytest.StashKey()
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Offer our hooks."""
+    from pytest_vmpilot_cov import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that are ours alone."""
     arguments.add_own_options(parser)

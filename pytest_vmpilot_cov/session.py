@@ -15,6 +15,7 @@ from coverage import Coverage
 
 from pytest_vmpilot_cov.collect import Scope, ask_servers
 from pytest_vmpilot_cov.debuggers import sign_here, trace_again
+from pytest_vmpilot_cov.early import early_imports
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Options
 from pytest_vmpilot_cov.options import OptionError
@@ -22,6 +23,7 @@ from pytest_vmpilot_cov.origins import OriginRules
 from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.verdict import Outcome, reach_verdict
 from server_hook import announce, lifecycle, publish, recorder
+from server_hook.coverage_private import is_project_file
 from server_hook.recorder import Recorder
 from server_hook.segment import Label
 from server_hook.startup import FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARIABLE, VARIABLE
@@ -29,6 +31,7 @@ from server_hook.startup import FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARI
 if TYPE_CHECKING:
     import pytest
     from _typeshed import TraceFunction
+    from pluggy import PluginManager
 
 OUTSIDE = "unit"
 """The origin of what this process runs outside any test file."""
@@ -37,11 +40,14 @@ OUTSIDE = "unit"
 class Session:
     """Measure one pytest session, and judge it together with the pipeline servers."""
 
-    def __init__(self, options: Options, rules: OriginRules) -> None:
+    def __init__(self, options: Options, rules: OriginRules, plugins: PluginManager) -> None:
         """Prepare; nothing is measured yet."""
         self.options = options
+        self._plugins = plugins
         self.outcome: Outcome | None = None
         self.problem = ""
+        self.left_alone = ""
+        """A data file that somebody else writes at the end of this process; empty for none."""
         self._rules = rules
         self._recorder = self._make_recorder()
         self._environment: dict[str, str | None] = {}
@@ -65,27 +71,37 @@ class Session:
         Args:
             known: what was asked of pytest, which may be to debug.
         """
-        if recorder.current() is not None:
-            take_over()
+        self.problem = self._reason_to_stand_back(known)
+        if self.problem:
+            return
+        self._lead()
+        self._measure()
+        self._set_environment(ORIGIN_VARIABLE, "e2e")
+        for name in FOREIGN_VARIABLES:
+            self._set_environment(name, None)
+
+    def _reason_to_stand_back(self, known: argparse.Namespace) -> str:
+        take_over()
         running = Coverage.current()
         if running is not None:
-            self.problem = say("collector-running", who=type(running).__module__.partition(".")[0])
-        elif sign := sign_here(known):
-            self.problem = say("debugger-attached", sign=sign)
-            for name in (VARIABLE, SESSION_VARIABLE, ORIGIN_VARIABLE):  # children are debugged as well
-                self._set_environment(name, None)
-        else:
-            self._measure()
+            return say("already-collected", who=type(running).__module__.partition(".")[0])
+        return self._give_way_to_debugger(sign_here(known, sys.gettrace()))
+
+    def _give_way_to_debugger(self, sign: str) -> str:
+        if not sign:
+            return ""
+        for name in (VARIABLE, SESSION_VARIABLE, ORIGIN_VARIABLE):  # children are debugged as well
+            self._set_environment(name, None)
+        return say("debugger-attached", sign=sign)
 
     def _measure(self) -> None:
-        self._lead()
+        loaded = dict(sys.modules)
         self._recorder.cutter.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
         self._trace = sys.gettrace()
         self._recorder.announce()  # children read from its record how to measure
-        self._set_environment(ORIGIN_VARIABLE, "e2e")
-        for name in FOREIGN_VARIABLES:
-            self._set_environment(name, None)
+        plugins, is_source = self._plugins.get_plugins(), is_project_file(self._recorder.cov)
+        self._troubles += early_imports(loaded, plugins, is_source, str(self.options.root))
 
     def _lead(self) -> None:
         """Make room for this session's data, and tell its children what they belong to."""
@@ -113,7 +129,13 @@ class Session:
         """Count what a test runs, its children included, for the test's origin."""
         trace_again(self._trace)
         origin = self._rules.of_item(item)
-        self._count_for(Label(origin), children=origin)
+        if not self.options.context:
+            self._count_for(Label(origin), children=origin)
+
+    def enter_phase(self, item: pytest.Item, phase: str) -> None:
+        """Count what a phase of a test runs for the test and phase, too, by the name that pytest-cov gives it."""
+        origin = self._rules.of_item(item)
+        self._count_for(Label(origin, f"{item.nodeid}|{phase}"), children=origin)
 
     def enter_path(self, path: Path) -> None:
         """Count what the import of a test file runs for the origin of the file's tests."""
@@ -127,31 +149,33 @@ class Session:
     def finish(self) -> Outcome | None:
         """Write the last segment; where this process gives the verdict, collect, combine and judge."""
         if not self.problem:
-            self._recorder.flush()
-            self._recorder.stop()  # the verdict is not measured
+            self._deliver()
             self.outcome = self._judge()
         return self.outcome
 
+    def _deliver(self) -> None:
+        self._recorder.flush()
+        self._recorder.stop()  # the verdict is not measured
+
     def _judge(self) -> Outcome | None:
         scope = Scope("" if self.options.append else self._recorder.id, until=self._until)
-        outcome = reach_verdict(self.options, scope)
+        outcome = reach_verdict(self.options, scope, self._plugins, leave=self.left_alone)
         return replace(outcome, problems=(*self._troubles, *outcome.problems))
 
     def close(self) -> None:
         """Say that this process is done with, and give the environment back."""
-        for name, value in self._environment.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        self._give_back_environment()
         if self._recorder.record is not None:  # else it never began, or a session inside this one has taken over
             self._recorder.finish()
             self._recorder.stop()
 
     def _count_for(self, label: Label, children: str) -> None:
         if not self.problem:
-            self._recorder.switch(label)
+            self._switch(label)
             os.environ[ORIGIN_VARIABLE] = children
+
+    def _switch(self, label: Label) -> None:
+        self._recorder.switch(label)
 
     def _set_environment(self, name: str, value: str | None) -> None:
         self._environment.setdefault(name, os.environ.get(name))
@@ -159,6 +183,13 @@ class Session:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+    def _give_back_environment(self) -> None:
+        for name, value in self._environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def take_over() -> None:

@@ -11,9 +11,13 @@ from pathlib import Path
 import coverage
 import pytest
 
+from pytest_vmpilot_cov import builtin
+from pytest_vmpilot_cov.contexts import TestContexts
+from pytest_vmpilot_cov.guest import GuestSession, is_guest
 from pytest_vmpilot_cov.options import OptionError, listed, resolve
 from pytest_vmpilot_cov.origins import OriginRules
 from pytest_vmpilot_cov.partial import asked, early_end, enforced, ide_of, selection
+from pytest_vmpilot_cov.report.ci import JUnitProperties
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session import Session
 from pytest_vmpilot_cov.workers import WorkerSession, is_worker
@@ -22,7 +26,7 @@ from server_hook.configuration import read_own_section
 from server_hook.coverage_private import REFUSALS
 from server_hook.problems import HookError
 
-PROGRESS = "vmpilot_cov_progress"
+PROGRESS, JUNIT, CONTEXTS = "vmpilot_cov_progress", "vmpilot_cov_junit", "vmpilot_cov_contexts"
 _NO_TESTS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 _MARKUP: dict[str, dict[str, bool]] = {
     "good": {"green": True},
@@ -70,11 +74,19 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
         options = resolve(config, known)
         own = read_own_section(options.settings.config_file)
         rules = OriginRules(Path(options.settings.folder), tuple(listed(own.get("e2e", ""))))
-        session = (WorkerSession if is_worker() else Session)(options, rules)
+        kind = WorkerSession if is_worker() else GuestSession if is_guest() else Session
+        session = kind(options, rules, config.pluginmanager)
         session.start(known)
     except (OptionError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None
-    config.pluginmanager.register(Progress(parser), PROGRESS)
+    for plugin, name in (
+        (Progress(parser), PROGRESS),
+        (builtin, builtin.NAME),
+        (JUnitProperties(config.pluginmanager), JUNIT),
+    ):
+        config.pluginmanager.register(plugin, name)
+    if options.context:
+        config.pluginmanager.register(TestContexts(session), CONTEXTS)
     return session
 
 

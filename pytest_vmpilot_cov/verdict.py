@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.collect import Scope, collect
 from pytest_vmpilot_cov.combine import combine, relocate, without_branches
 from pytest_vmpilot_cov.figures import count, reporting, shown_path
+from pytest_vmpilot_cov.hooks import call_each
 from pytest_vmpilot_cov.judge import judge
 from pytest_vmpilot_cov.mapping import PathMap
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TESTS_FILE, Collected, Combined, Figures, Options, Verdict
+from pytest_vmpilot_cov.model import TESTS_FILE, Check, Collected, Combined, Figures, Options, Verdict
 from pytest_vmpilot_cov.options import OptionError
 from pytest_vmpilot_cov.report import make_reports
 from server_hook import coverage_private, publish
@@ -21,6 +25,9 @@ from server_hook.coverage_private import REFUSALS
 from server_hook.fingerprint import fingerprint
 from server_hook.publish import ByContext
 from server_hook.settings import apply_settings, open_coverage
+
+if TYPE_CHECKING:
+    from pluggy import PluginManager
 
 
 @dataclass(frozen=True)
@@ -37,30 +44,45 @@ class Outcome:
     took_s: float = 0.0
 
 
-def reach_verdict(options: Options, scope: Scope, *, keep: bool = True) -> Outcome:
+def reach_verdict(
+    options: Options, scope: Scope, plugins: PluginManager, *, keep: bool = True, leave: str = ""
+) -> Outcome:
     """Walk from the data to the verdict.
 
     Args:
         options: what was asked for.
         scope: what counts, and where to look for it.
+        plugins: whose hooks are called on the way.
         keep: whether ``.coverage`` and the other data files are published.
+        leave: a data file that is not: somebody else will write it.
 
     Raises:
         OptionError: when the configuration cannot be used.
     """
     begun = time.monotonic()
-    collected = collect(options, scope)
+    problems: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as folder:
+        more = call_each(plugins, "pytest_vmpilot_cov_data", options=options, folder=Path(folder))
+        collected = collect(options, replace(scope, more=tuple(map(Path, more.given))))
     combined = combine_collected(options, collected)
-    problems: list[str] = [*collected.problems, *combined.problems]
     with reporting(options, combined) as cov:
         figures = count(cov)
-        verdict = judge(figures, options, combined.stale)
+        checks = call_each(plugins, "pytest_vmpilot_cov_checks", figures=figures, combined=combined, options=options)
+        verdict = judge(figures, options, [*checks.given, *map(_failed, checks.failures)])
         outcome = Outcome(collected, combined, figures, verdict)
         text, failed = make_reports(cov, options, outcome)
-        problems += [*failed, *(warning for warning in cov.warnings() if "parse" in warning)]
+        added = call_each(plugins, "pytest_vmpilot_cov_report", outcome=outcome, options=options, cov=cov)
+        problems += [*failed, *added.failures, *(warning for warning in cov.warnings() if "parse" in warning)]
+    problems = [*more.failures, *collected.problems, *combined.problems, *problems]
     if keep:
-        problems += _publish(options, combined)
+        problems += _publish(options, combined, leave)
+    text += added.given
     return replace(outcome, text=tuple(text), problems=tuple(problems), took_s=time.monotonic() - begun)
+
+
+def _failed(why: str) -> Check:
+    """Take a check that could not be made for one that has failed."""
+    return Check("hook", passed=False, text=f"FAIL {why}")
 
 
 def combine_collected(options: Options, collected: Collected) -> Combined:
@@ -102,7 +124,7 @@ def publish_tests(options: Options) -> None:
     _write(options, TESTS_FILE, _only(combined.counted, {"unit", "e2e"}))
 
 
-def _publish(options: Options, combined: Combined) -> Iterator[str]:
+def _publish(options: Options, combined: Combined, leave: str) -> Iterator[str]:
     """Write ``.coverage.tests``, ``.coverage.pipeline`` and ``.coverage`` with exactly what was counted."""
     own = os.path.basename(options.settings.data_file)
     targets: list[tuple[str, ByContext, Iterable[str]]] = [
@@ -111,6 +133,8 @@ def _publish(options: Options, combined: Combined) -> Iterator[str]:
         (own, combined.counted, combined.untouched),
     ]
     for name, united, untouched in targets:
+        if str(options.data_folder / name) == leave:
+            continue
         try:
             if united or name == own or (options.data_folder / name).exists():
                 _write(options, name, united, untouched)

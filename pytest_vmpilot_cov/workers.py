@@ -39,13 +39,11 @@ class WorkerSession(Session):
         data_folder = Path(os.environ[SESSION_VARIABLE]).parent.parent
         return Recorder(Settings.from_record(leader.settings), str(data_folder), OUTSIDE, leader.session)
 
-    def start(self, known: argparse.Namespace) -> None:
-        """Start to measure, unless the leader does not: under a debugger nobody measures."""
-        if read_leader() is None:
+    def _reason_to_stand_back(self, known: argparse.Namespace) -> str:
+        if read_leader() is None:  # it gives way to a debugger
             take_over()
-            self.problem = "the leader of this session does not measure"
-        else:
-            super().start(known)
+            return "the leader of this session does not measure"
+        return super()._reason_to_stand_back(known)
 
     def _lead(self) -> None:
         """Leave it to the leader."""

@@ -100,7 +100,8 @@ def unpack_arcs(cov: Coverage, arcs: set[Any]) -> set[tuple[int, int]]:
         _clear_data=lambda: None,
         branch=True,
         core=getattr(collector, "core", None),
-        data={"": arcs},
+        data={"": arcs.copy()},  # from 7.17.4 on it takes out of the sets what it has saved
+        tracers=(),
         covdata=SimpleNamespace(add_arcs=unpacked.update, add_file_tracers=lambda _: None),
         mapped_file_dict=lambda files: files,
         file_tracers={},

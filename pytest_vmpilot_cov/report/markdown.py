@@ -1,4 +1,4 @@
-"""The Markdown report: the origins, then coverage.py's own table."""
+"""The Markdown report: the origins, then coverage.py's own table, then the verdict."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING
 from pytest_vmpilot_cov.report.terminal import origin_cells, verdict_lines
 
 if TYPE_CHECKING:
-    from pytest_vmpilot_cov.model import Options
+    from pytest_vmpilot_cov.model import Figures, Options
     from pytest_vmpilot_cov.verdict import Outcome
     from server_hook.coverage_private import ReportingCoverage
 
 
 def markdown_report(cov: ReportingCoverage, options: Options, outcome: Outcome) -> str:
     """Return the whole report as Markdown."""
-    head, *rows = origin_cells(outcome.figures, options.precision)
+    verdict = "\n\n".join(verdict_lines(outcome.verdict))
+    return "\n".join([*origins_table(outcome.figures, options), "", files_table(cov), "", verdict]).rstrip("\n") + "\n"
+
+
+def origins_table(figures: Figures, options: Options) -> list[str]:
+    """Return the lines of the table of origins."""
+    head, *rows = origin_cells(figures, options.precision)
     lines = ["| " + " | ".join(head) + " |", "| :-- |" + " --: |" * (len(head) - 1)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return [*lines, *("| " + " | ".join(row) + " |" for row in rows)]
+
+
+def files_table(cov: ReportingCoverage) -> str:
+    """Return coverage.py's own table of files."""
     table = io.StringIO()
     cov.report(file=table, output_format="markdown")
-    return (
-        "\n".join([*lines, "", table.getvalue().rstrip("\n"), "", "\n\n".join(verdict_lines(outcome.verdict))]).rstrip(
-            "\n"
-        )
-        + "\n"
-    )
+    return table.getvalue().rstrip("\n")

@@ -49,26 +49,6 @@ def test_cov_with_our_flag_says_what_to_measure(app: Project) -> None:
     assert lines_in(app.path / ".coverage") == {"__init__.py": [1]}
 
 
-def test_a_collector_that_runs_already_is_left_alone(app: Project) -> None:
-    """Under ``coverage run`` the session says that it does not measure, and the outer one keeps its data."""
-    done = app.run(
-        "python",
-        "-m",
-        "coverage",
-        "run",
-        "--data-file=outer.cov",
-        "-m",
-        "pytest",
-        "-q",
-        "--vmpilot-cov",
-        "-k",
-        "1_unit",
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "(collector-running)" in done.stdout
-    assert lines_in(app.path / "outer.cov")["shared.py"] == expected("unit")["shared.py"]
-
-
 def test_the_environment_is_given_back(app: Project) -> None:
     """After the session the variables for its children are gone."""
     app.write(

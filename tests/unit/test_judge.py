@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vmpilot_cov.judge import judge
+from pytest_vmpilot_cov.judge import judge, required_origins
 from pytest_vmpilot_cov.model import Check, Figures, Row, Verdict
 from tests.unit.conftest import some_options
 
@@ -116,12 +116,14 @@ def test_required_origins_are_checked_each() -> None:
         Check("total", passed=True, text=total, required=75.0, actual=90.0),
         Check("require pipeline", passed=False, text=text),
     )
-    verdict = judge(figures_of(90.0), options)
+    figures = figures_of(90.0)
+    verdict = judge(figures, options, list(required_origins(figures, options)))
     assert Verdict(checks, (), 90.0) == verdict
     assert not verdict.passed
 
 
 def test_an_origin_that_executed_nothing_is_missing() -> None:
     """An origin that has data but reached no statement does not satisfy what is required."""
-    verdict = judge(figures_of(0.0, reached=0, origins=("pipeline",)), some_options(ROOT, require=["pipeline"]))
-    assert not verdict.passed
+    figures = figures_of(0.0, reached=0, origins=("pipeline",))
+    (check,) = required_origins(figures, some_options(ROOT, require=["pipeline"]))
+    assert not check.passed

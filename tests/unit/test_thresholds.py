@@ -184,8 +184,9 @@ def test_the_total_names_its_file_without_a_word() -> None:
 def test_failed_checks_are_said_last_and_the_total_after_its_equals() -> None:
     """Checks stand in the order of the configuration, the total behind them, and what failed behind what passed."""
     thresholds = {"pipeline": 1.0, "unit": 1.0, "each": 99.0, "e2e": 1.0}
-    verdict = judge(FIGURES, some_options(ROOT, fail_under=75, require=["unit"], thresholds=thresholds))
-    assert [each.name for each in verdict.checks] == ["require unit", "unit", "e2e", "pipeline", "each", "total"]
+    beside = [Check("of a plugin", passed=True, text="good")]
+    verdict = judge(FIGURES, some_options(ROOT, fail_under=75, thresholds=thresholds), beside)
+    assert [each.name for each in verdict.checks] == ["of a plugin", "unit", "e2e", "pipeline", "each", "total"]
     assert not verdict.passed
 
 
