@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.conftest import PATIENCE_S, Project, free_port, lines_in, numbered
-from tests.dap import PYDEVD, DebugClient, connect, start_adapter
+from tests.dap import PYDEVD, DebugClient, connect
 
 SHOP = """
     import os
@@ -101,28 +101,6 @@ def test_debugpy_that_listens_stops_at_a_breakpoint(shop: Project) -> None:
         code, output = end_of(shop, debugged)
     assert code == 0, output
     assert_stood_down(shop, output, "pydevd is loaded")
-
-
-def test_a_debug_run_of_vs_code_stops_at_a_breakpoint(shop: Project) -> None:
-    """Where debugpy launches a script that runs pytest, as VS Code's does, the breakpoint is hit."""
-    script = shop.write("run_pytest_script.py", "import sys, pytest\nsys.exit(pytest.main(sys.argv[1:]))\n")
-    adapter, client = start_adapter(shop.path)
-    with client:
-        client.stop_at(
-            shop.path / "shop/__init__.py",
-            STOP,
-            "launch",
-            program=str(script),
-            args=[*OPTIONS, "--capture=no"],
-            console="internalConsole",
-            cwd=str(shop.path),
-            env=environment(shop),
-            python=[sys.executable],
-        )
-        assert client.wait("exited") == {"exitCode": 0}, client.output
-        client.wait("terminated")
-    adapter.wait(PATIENCE_S)
-    assert_stood_down(shop, client.output, "pydevd is loaded")
 
 
 def test_a_debug_run_of_pycharm_stops_at_a_breakpoint(shop: Project) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import venv
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,12 @@ from tests.dap import start_adapter
 
 PYTHON_FILES = Path(__file__).parent / "python_files"
 SCRIPT = PYTHON_FILES / "vscode_pytest" / "run_pytest_script.py"
+NEEDED = (
+    *("pytest", "pluggy", "iniconfig", "packaging", "pygments"),
+    *("coverage", "debugpy", "pytest-vmpilot-cov"),
+)
+WITH = pytest.mark.parametrize("python", [("pytest-cov",)], indirect=True, ids=["with pytest-cov"])
+WITHOUT = pytest.mark.parametrize("python", [()], indirect=True, ids=["without"])
 BUTTON = {"COVERAGE_ENABLED": "True"}
 
 ANSWER = """
@@ -83,24 +89,28 @@ class Editor:
         pipe = self.project.path.parent / "pipe"
         return {"PYTHONPATH": str(PYTHON_FILES), "TEST_RUN_PIPE": str(pipe)}
 
+    def has_pytest_cov(self) -> bool:
+        """Tell whether pytest-cov is installed beside the interpreter."""
+        return any(Path(self.python).parent.parent.glob("lib/*/site-packages/pytest_cov"))
+
     def _run(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return self.project.run(self.python, *words, env={**self.environment(), **(env or {})})
 
 
-@pytest.fixture(scope="session")
-def python_without(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Make an environment that has all packages of this one but pytest-cov."""
+@pytest.fixture(scope="session", params=[("pytest-cov",), ()], ids=["with pytest-cov", "without"])
+def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Make an environment with what is needed and little else, out of the packages of this one."""
     folder = tmp_path_factory.mktemp("environment").resolve()
     venv.create(folder, symlinks=True, with_pip=False)
     inside = next(folder.glob("lib/python*/site-packages"))
-    for each in Path(pytest.__file__).parent.parent.iterdir():
-        if not each.name.startswith(("pytest_cov", "pytest-cov")):
-            (inside / each.name).symlink_to(each)
+    for installed in map(distribution, (*NEEDED, *request.param)):
+        for name in {file.parts[0] for file in installed.files or ()} - {".."}:
+            (inside / name).symlink_to(Path(str(installed.locate_file(name))))
     return str(folder / "bin" / "python")
 
 
-@pytest.fixture(params=["with pytest-cov", "without"])
-def editor(request: pytest.FixtureRequest, project: Project) -> Editor:
+@pytest.fixture
+def editor(python: str, project: Project) -> Editor:
     """Open a project with our options in addopts, one file with two tests, and a server."""
     project.write(".coveragerc", "[run]\nsource = app\nbranch = true\n")
     configure(project, "--vmpilot-cov", "--cov-fail-under=99", "--cov-report=term-missing")
@@ -119,7 +129,6 @@ def editor(request: pytest.FixtureRequest, project: Project) -> Editor:
             pass
         """,
     )
-    python = sys.executable if request.param != "without" else str(request.getfixturevalue("python_without"))
     return Editor(project, python)
 
 
@@ -140,10 +149,10 @@ def test_discovery_and_a_run(editor: Editor) -> None:
 
 def test_run_with_coverage_shows_what_everything_reached(editor: Editor) -> None:
     """The coverage view shows the combined data with the lines and branches that a live server reached."""
-    port_server = editor.project.serve(
-        "python", "serve.py", "PORT", env={"VMPILOT_COV": ".", "PYTHONPATH": str(editor.project.path)}
+    server = editor.project.serve(
+        editor.python, "serve.py", "PORT", env={"VMPILOT_COV": ".", "PYTHONPATH": str(editor.project.path)}
     )
-    assert port_server.get("/driven") == "driven"
+    assert server.get("/driven") == "driven"
     configure(editor.project, "--vmpilot-cov", "--vmpilot-cov-strict", "--cov-fail-under=99", "--cov-report=term")
     done = editor.run_tests("test_answers.py::test_other", **BUTTON)
     view = editor.messages()[-1]["coverage"]
@@ -152,6 +161,7 @@ def test_run_with_coverage_shows_what_everything_reached(editor: Editor) -> None
     assert "FAIL Required test coverage of 99% not reached" in done.stdout, done.stdout + done.stderr
 
 
+@WITHOUT
 def test_run_with_coverage_measures_branches_where_the_configuration_does(editor: Editor) -> None:
     """Without branches in the configuration the view shows none, rather than that none was taken."""
     editor.project.write(".coveragerc", "[run]\nsource = app\n")
@@ -164,13 +174,14 @@ def test_without_our_option_run_with_coverage_is_pytest_covs(editor: Editor) -> 
     configure(editor.project)
     done = editor.run_tests("test_answers.py::test_other", **BUTTON)
     sent = editor.messages()
-    if editor.python == sys.executable:
+    if editor.has_pytest_cov():
         assert "test_answers.py" in sent[-1]["coverage"], done.stdout + done.stderr
     else:
         assert not sent
         assert "VSCodePytestError: pytest-cov is not installed" in done.stderr
 
 
+@WITH
 def test_pytest_cov_may_be_blocked(editor: Editor) -> None:
     """``-p no:pytest_cov`` in addopts takes nothing away from VS Code."""
     configure(editor.project, "-p", "no:pytest_cov", "--vmpilot-cov", "--cov-report=term")
@@ -179,7 +190,7 @@ def test_pytest_cov_may_be_blocked(editor: Editor) -> None:
     assert "answers.py" in editor.messages()[-1]["coverage"]
 
 
-@pytest.mark.parametrize("editor", ["without"], indirect=True)
+@WITHOUT
 def test_a_debug_run_stops_at_a_breakpoint(editor: Editor) -> None:
     """A debug run, the same script under debugpy, stops at a breakpoint, and the session stands down."""
     environment = {**editor.environment(), **editor.write_ids("test_answers.py::test_other")}
