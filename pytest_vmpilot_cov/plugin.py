@@ -97,6 +97,11 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     return (yield)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let VS Code's discovery define what all tests are."""
+    vscode.keep_discovered(session)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Count what a test runs for its origin."""

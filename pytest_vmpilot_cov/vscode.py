@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ PLUGIN = "vscode_pytest"
 """The name under which the plugin of VS Code's Python extension is loaded."""
 BUTTON = ["--cov=.", "--cov-branch"]
 """What "Run with coverage" types for pytest-cov, in every project."""
+_DISCOVERED = "vmpilot_cov/discovered"
+"""Where pytest's cache keeps the tests that the last discovery found."""
 _PYTEST_COV = ("pytest_cov", "pytest_cov.plugin")
 
 
@@ -32,3 +35,28 @@ def take_back_button(args: list[str]) -> bool:
             del args[at : at + 2]
             return True
     return False
+
+
+def keep_discovered(session: pytest.Session) -> None:
+    """Keep which tests a discovery has found: to run all of them VS Code names each, and knows no others."""
+    cache = _cache_of(session.config)
+    if cache is not None and session.config.option.collectonly:
+        complete = not session.testsfailed
+        cache.set(_DISCOVERED, [item.nodeid for item in session.items] if complete else [])
+
+
+def ran_all_discovered(config: pytest.Config, finished: Container[str]) -> bool:
+    """Tell whether VS Code has had every test run that its last discovery found.
+
+    Args:
+        config: of this session.
+        finished: the tests that were run to their end.
+    """
+    cache = _cache_of(config)
+    discovered: list[str] = cache.get(_DISCOVERED, []) if cache is not None else []
+    return bool(discovered) and all(each in finished for each in discovered)
+
+
+def _cache_of(config: pytest.Config) -> pytest.Cache | None:
+    """Return pytest's cache under VS Code; with ``-p no:cacheprovider`` there is not even the attribute."""
+    return getattr(config, "cache", None) if config.pluginmanager.hasplugin(PLUGIN) else None

@@ -134,7 +134,7 @@ def editor(python: str, project: Project) -> Editor:
 
 def configure(project: Project, *addopts: str) -> None:
     """Write the options that every session of a project has."""
-    project.write("pytest.ini", f"[pytest]\naddopts = -p no:cacheprovider {' '.join(addopts)}\ntestpaths = tests\n")
+    project.write("pytest.ini", f"[pytest]\naddopts = {' '.join(addopts)}\ntestpaths = tests\n")
 
 
 def test_discovery_and_a_run(editor: Editor) -> None:
@@ -144,6 +144,18 @@ def test_discovery_and_a_run(editor: Editor) -> None:
     ]
     done = editor.run_tests("test_answers.py::test_other")
     assert editor.messages() == [{"test": "tests/test_answers.py::test_other", "outcome": "passed"}]
+    assert "Not enforced: fail_under 99 from addopts" in done.stdout, done.stdout + done.stderr
+
+
+@WITHOUT
+def test_run_all_tests_is_no_part(editor: Editor) -> None:
+    """To run all tests VS Code types each that it has discovered: thresholds are enforced, as for a folder."""
+    editor.discover()
+    done = editor.run_tests("test_answers.py::test_nothing", "test_answers.py::test_other")
+    assert "FAIL Required test coverage of 99% not reached" in done.stdout, done.stdout + done.stderr
+    editor.project.write("tests/test_broken.py", "import nothing_of_this_name\n")
+    editor.discover()
+    done = editor.run_tests("test_answers.py::test_nothing", "test_answers.py::test_other")
     assert "Not enforced: fail_under 99 from addopts" in done.stdout, done.stdout + done.stderr
 
 
