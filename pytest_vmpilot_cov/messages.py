@@ -59,6 +59,7 @@ _TEXTS: Final = {
     "collector-running": "coverage.py measures this process already, and writes {file}; what it measures counts for "
     "{origin}, because it does not tell tests apart{children}",
     "already-collected": "coverage.py measures this process already ({who}); the session does not measure",
+    "debugger-attached": "a debugger is at work ({sign}); the session does not measure and does not judge",
     "stale-source": "{lines} that {origin} reached in {path} do not count: the file has changed since",
     "command-missing": "{verb} needs a command after --, as in: vmpilot-cov {verb} -- {example}",
     "command-not-found": "{command} cannot be started: {why}",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_vmpilot_cov import arguments, beside_pytest_cov
+from pytest_vmpilot_cov import arguments, beside_pytest_cov, vscode
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.scripts import Scripts
@@ -38,9 +38,15 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, Any, Any]:
     """Add what pytest-cov has not added, and start to measure before any conftest is imported."""
     known = early_config.known_args_namespace
-    if arguments.add_shared_options(parser, known):
+    added = arguments.add_shared_options(parser, known)
+    pressed = (
+        known.vmpilot_cov and early_config.pluginmanager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
+    )
+    if added or pressed:
         known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
         early_config.known_args_namespace = known
+    if known.vmpilot_cov or not known.cov_source:  # else somebody wants pytest-cov to measure
+        vscode.stand_in_for_pytest_cov(early_config.pluginmanager)
     beside_pytest_cov.stand_in(early_config, known, args)
     if known.vmpilot_cov and not known.no_cov:
         from pytest_vmpilot_cov.steps import start_session
@@ -49,6 +55,8 @@ def pytest_load_initial_conftests(
         if session is not None:
             early_config.stash[SESSION] = session
             early_config.add_cleanup(session.close)
+            if pressed and session.options.settings.branch:
+                args.append("--cov-branch")  # VS Code's view shows branches where it sees this
     elif "server_hook.recorder" in sys.modules:
         from pytest_vmpilot_cov.steps import stay_out
 
@@ -91,6 +99,11 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     if session is not None and isinstance(collector, pytest.Module):
         session.enter_path(collector.path)
     return (yield)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let VS Code's discovery define what all tests are."""
+    vscode.keep_discovered(session)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

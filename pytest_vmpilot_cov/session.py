@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sys
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from coverage import Coverage
 
 from pytest_vmpilot_cov.collect import Scope, ask_servers
+from pytest_vmpilot_cov.debuggers import sign_here, trace_again
 from pytest_vmpilot_cov.early import below, early_imports
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Options
@@ -30,6 +32,7 @@ from server_hook.startup import FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARI
 
 if TYPE_CHECKING:
     import pytest
+    from _typeshed import TraceFunction
     from pluggy import PluginManager
 
 OUTSIDE = "unit"
@@ -52,6 +55,7 @@ class Session:
         self._rules = rules
         self._recorder = self._make_recorder()
         self._environment: dict[str, str | None] = {}
+        self._trace: TraceFunction | None = None
         self._until = 0.0
         self._origin = OUTSIDE
         """That of the test that runs."""
@@ -72,9 +76,13 @@ class Session:
         """The coverage.py that measures this process; None when nothing does."""
         return None if self.problem else self._recorder.cov
 
-    def start(self) -> None:
-        """Start to measure this process, and tell its children what they belong to."""
-        self.problem = self._reason_to_stand_back()
+    def start(self, known: argparse.Namespace) -> None:
+        """Start to measure this process, and tell its children what they belong to.
+
+        Args:
+            known: what was asked of pytest, which may be to debug.
+        """
+        self.problem = self._reason_to_stand_back(known)
         if self.problem:
             return
         self._lead()
@@ -83,15 +91,25 @@ class Session:
         for name in FOREIGN_VARIABLES:
             self._set_environment(name, None)
 
-    def _reason_to_stand_back(self) -> str:
+    def _reason_to_stand_back(self, known: argparse.Namespace) -> str:
         take_over()
         running = Coverage.current()
-        return say("already-collected", who=type(running).__module__.partition(".")[0]) if running else ""
+        if running is not None:
+            return say("already-collected", who=type(running).__module__.partition(".")[0])
+        return self._give_way_to_debugger(sign_here(known, sys.gettrace()))
+
+    def _give_way_to_debugger(self, sign: str) -> str:
+        if not sign:
+            return ""
+        for name in (VARIABLE, SESSION_VARIABLE, ORIGIN_VARIABLE):  # children are debugged as well
+            self._set_environment(name, None)
+        return say("debugger-attached", sign=sign)
 
     def _measure(self) -> None:
         loaded = dict(sys.modules)
         self._recorder.cutter.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
+        self._trace = sys.gettrace()
         self._recorder.announce()  # children read from its record how to measure
         is_source = below(self.options.settings.source, lambda: is_project_file(self._recorder.cov))
         self._troubles += early_imports(loaded, self._plugins.get_plugins(), is_source, str(self.options.root))
@@ -120,6 +138,7 @@ class Session:
 
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
+        trace_again(self._trace)
         self._origin = self._rules.of_item(item)
         if not self.options.context:
             self._count_for(Label(self._origin), children=self._origin)

@@ -24,6 +24,8 @@ FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 ORIGINS = ("unit", "e2e", "pipeline")
 
 NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
+_DEBUGGERS = ("debugpy", "pydevd", "pdb")
+_BESIDE_A_DEBUGGER = ("debugpy/launcher", "debugpy/adapter")
 _RUNS = re.compile(r"-[bBdEhiIOPqsSuvVx]*(?P<what>[mc])(?P<attached>.*)")
 _OPTIONS_WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
@@ -63,6 +65,12 @@ def decide(value: str, command: Sequence[str]) -> Start | None:
     Raises:
         HookError: when the environment asks for something that cannot be.
     """
+    if any(word.endswith(_BESIDE_A_DEBUGGER) for word in command):
+        return None
+    debugger = debugger_of(command)
+    if debugger:
+        del os.environ[VARIABLE]  # its children are debugged as well, and one line is enough
+        raise HookError(f"{debugger} debugs it; start it without the debugger (debugger-attached)")
     path = os.path.abspath(os.path.expanduser(value))
     if not os.path.exists(path):
         raise HookError(
@@ -90,6 +98,14 @@ def program_of(command: Sequence[str]) -> str:
     if "pytest" in name.replace("py.test", "pytest") and not name.startswith("pytest_vmpilot"):
         return "pytest"
     return name.partition(".")[0].rstrip("0123456789")
+
+
+def debugger_of(command: Sequence[str]) -> str:
+    """Name the debugger that a command line starts, or that has written itself into that of a child; else nothing."""
+    program = program_of(command)
+    if program in _DEBUGGERS:
+        return program
+    return "pydevd" if program == "-c" and any("import pydevd" in word for word in command) else ""
 
 
 def program_words(command: Sequence[str]) -> list[str]:

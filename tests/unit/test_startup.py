@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server_hook.problems import HookError
-from server_hook.startup import Start, decide, is_server_command, program_of, program_words
+from server_hook.startup import Start, debugger_of, decide, is_server_command, program_of, program_words
 
 UVICORN = ["python", "-m", "uvicorn", "main:app"]
 
@@ -67,6 +67,24 @@ def test_a_module_may_be_attached_to_its_option(command: str) -> None:
 def test_programs_are_known_by_name(command: str, expected: str) -> None:
     """A program has its own name, however it was started; whatever runs pytest is pytest."""
     assert expected == program_of(command.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (("python", "-m", "debugpy", "--listen", "5678", "-m", "uvicorn", "main:app"), "debugpy"),
+        (("python", "-X", "frozen_modules=off", "/x/launcher/../../debugpy", "--connect", "1", "a.py"), "debugpy"),
+        (("python", "/opt/pycharm/helpers/pydev/pydevd.py", "--multiprocess", "--file", "a.py"), "pydevd"),
+        (("python", "-c", "import sys; import pydevd; pydevd.settrace(); spawn_main()"), "pydevd"),
+        (("python", "-m", "pdb", "a.py"), "pdb"),
+        (("python", "-c", "spawn_main()"), ""),
+        (("python", "main.py", "import pydevd"), ""),
+        (("python", "-m", "uvicorn", "debugpy:app"), ""),
+    ],
+)
+def test_a_debugger_is_known_by_the_command_line(command: tuple[str, ...], expected: str) -> None:
+    """A debugger is the program that runs, or stands in the code that it puts before a child's."""
+    assert expected == debugger_of(command)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +165,23 @@ def test_an_unknown_origin_is_refused(app: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_tool_is_never_a_pipeline(app: Path, command: str) -> None:
     """pytest, pip and our own command are not recorded as a pipeline server, whatever their environment says."""
     assert decide(str(app), command.split()) is None
+
+
+@pytest.mark.parametrize("origin", ["pipeline", "unit"])
+def test_what_is_debugged_is_not_recorded(app: Path, monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    """A debugged process is refused in one line, whoever it belongs to, and so are its children."""
+    monkeypatch.setenv("VMPILOT_COV", str(app))
+    monkeypatch.setenv("VMPILOT_COV_ORIGIN", origin)
+    with pytest.raises(HookError) as caught:
+        decide(str(app), ["python", "-m", "debugpy", "main.py"])
+    assert str(caught.value) == "debugpy debugs it; start it without the debugger (debugger-attached)"
+    assert "VMPILOT_COV" not in os.environ
+
+
+@pytest.mark.parametrize("part", ["adapter", "launcher"])
+def test_what_serves_a_debugger_is_passed_over(app: Path, part: str) -> None:
+    """Debugpy's own processes are not recorded, and nothing is said of them: the debugged one comes after them."""
+    assert decide(str(app), ["python", f"/x/debugpy/{part}", "127.0.0.1:1", "--", "main.py"]) is None
 
 
 @pytest.mark.parametrize("command", ["python -c pass", "python main.py", "python -m uvicorn main:app", "python"])
