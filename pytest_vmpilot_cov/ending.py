@@ -22,11 +22,10 @@ class _Process(NamedTuple):
 
 
 def end_server(process: subprocess.Popen[bytes], patience_s: float) -> bool:
-    """End a server as an operator would: SIGTERM to the process that was started, which ends its children itself.
+    """End a server as an operator would, by SIGTERM to its first process; return whether nobody had to be killed.
 
-    Whoever is still there when it has ended, or after *patience_s*, is ended as ``end_session`` does.
-
-    Returns: whether nobody had to be killed.
+    Whoever is still there when that one has ended, or after *patience_s*, is ended as ``end_session`` does. A signal to
+    all at once does not work: celery's parent, for one, waits for workers that have ended without it.
     """
     if process.poll() is None:
         process.terminate()
@@ -36,9 +35,9 @@ def end_server(process: subprocess.Popen[bytes], patience_s: float) -> bool:
 
 
 def end_session(process: subprocess.Popen[bytes]) -> bool:
-    """End a process and every other one of its session: politely, so that data is saved, then by force.
+    """End a process and every other one of its session; return whether nobody had to be killed.
 
-    Returns: whether nobody had to be killed.
+    First politely, so that data is saved, then by force.
     """
     for number in (signal.SIGTERM, signal.SIGKILL):
         if _is_over(process):

@@ -139,8 +139,9 @@ def test_servers_are_started_as_asked(app: Project) -> None:
         app,
         """
     def test_two(server, start, request):
-        more = [sys.executable, "-m", "app.main", "{port}"]
-        other = start(more, cwd="elsewhere", env={"PYTHONPATH": "..", "WHERE": "at {port}"}, path="driven")
+        words = [sys.executable, "-m", "app.main", "{port}"]
+        more = {**os.environ, "PYTHONPATH": "..", "WHERE": "at {port}"}
+        other = start(words, cwd="elsewhere", env=more, path="driven")
         assert server.url != other.url == f"http://127.0.0.1:{other.port}"
         assert ask(server) == str(request.config.rootpath)
         assert ask(other) == str(request.config.rootpath / "elsewhere")
@@ -151,6 +152,7 @@ def test_servers_are_started_as_asked(app: Project) -> None:
         first = start(path=None)
         assert ask(first) and first.stop() == first.stop() == -15
         assert ask(start(path=None, port=first.port))
+        assert ask(start("python -m app.main {port}", env={"VMPILOT_COV": ""}), "/env")
 """,
     )
     folders = {"VMPILOT_COV_DATA_DIR": "../data", "COVERAGE_FILE": str(app.path / "moved/.coverage")}
@@ -193,26 +195,6 @@ def test_without_measuring_the_server_is_the_same(app: Project, command: tuple[s
     assert survivors(app) == []
 
 
-def test_a_server_of_ones_own_counts_as_pipeline(app: Project) -> None:
-    """A server that is started with ``vmpilot_cov_env`` is the pipeline's, and a copy of the environment harms none."""
-    write_tests(
-        app,
-        """
-    import subprocess
-
-    def test_own(vmpilot_cov_env, start):
-        code = "import app.main"
-        subprocess.run([sys.executable, "-c", code], env={**os.environ, **vmpilot_cov_env}, check=True)
-        start("python -m app.main {port}", env={**os.environ})
-        start("python -m app.main {port}", path="/env", env={"VMPILOT_COV": ""})
-""",
-    )
-    done = app.pytest("--vmpilot-cov", "-q")
-    assert "1 passed in" in done.stdout, done.stdout + done.stderr
-    assert pipeline_of(app.path) == ALWAYS
-    assert "Pipeline: 2 ended processes" in done.stdout
-
-
 def test_children_of_a_server_end_with_it(app: Project) -> None:
     """The child that serves under uvicorn's ``--reload`` counts, and has ended with the session."""
     write_tests(
@@ -250,14 +232,16 @@ def test_no_server_is_left_when_the_session_is(app: Project, left_by: str, said:
 
 
 def test_what_goes_wrong_is_said(app: Project) -> None:
-    """A server that does not come up, cannot be started, or ends by itself is named, with its end and its output."""
-    app.write("silent.py", "import sys, time\nprint('I am here', flush=True)\ntime.sleep(600)\n")
+    """A server that does not come up or ends by itself is named with its end and output; so is who has its port."""
+    earlier = app.serve("python", "-m", "app.main", "PORT")
+    port = earlier.url.rpartition(":")[2]
+    app.write("silent.sh", "echo I am here; sleep 600")
     app.write("gone.py", "import sys\nprint('a trace of it')\nsys.exit(3)\n")
     write_tests(
         app,
         """
     def test_silent(start):
-        start(["python", "silent.py"], port=1, path="health", timeout_s=1.5)
+        start(["sh", "silent.sh"], port=1, path="health", timeout_s=2.5)
 
     def test_gone(start):
         start("python gone.py {port}")
@@ -281,17 +265,21 @@ def test_what_goes_wrong_is_said(app: Project) -> None:
         with pytest.raises(OSError):
             ask(server, "/crash")
         server.process.wait()
-""",
+
+    def test_taken(start):
+        start("python -m uvicorn app.asgi:app --reload --port {}")
+""".replace("{}", port),
     )
     done = app.pytest("--vmpilot-cov", "-q", "-rN")
-    assert "7 failed, 1 passed, 1 warning in" in done.stdout, done.stdout + done.stderr
+    assert "8 failed, 1 passed, 1 warning in" in done.stdout, done.stdout + done.stderr
     assert "Traceback" not in done.stdout
-    python = sys.executable
+    said, python = re.sub(r"\d+\.\d s after", "1.2 s after", done.stdout), sys.executable
     for text in (
-        f"the server {python} silent.py was still running 1.5 s after its start; waited was for an answer to ",
-        "GET http://127.0.0.1:1/health (Connection refused), at most 1.5 s; the end of its output in ",
+        "the server sh silent.sh was still running 1.2 s after its start; waited was for an answer to GET "
+        " http://127.0.0.1:1/health (Connection refused), at most 2.5 s; the end of its output in ",
         "server-1.log:\nI am here\n (server-not-up)",
-        "ended with exit code 3 0.",
+        f"the server {python} gone.py ",
+        "ended with exit code 3 1.2 s after its start; waited was for an answer to GET http://127.0.0.1:",
         "server-2.log:\na trace of it\n (server-not-up)",
         "no-such-program cannot be started: No such file or directory: no-such-program (command-not-found)",
         f"cannot be started: No such file or directory: {app.path / 'nowhere'} (command-not-found)",
@@ -299,26 +287,11 @@ def test_what_goes_wrong_is_said(app: Project) -> None:
         f"nothing says at which port {python} gone.py will answer; write {{port}} where its port belongs, and",
         'pipeline_server needs a command, as in: pipeline_server("python -m uvicorn main:app --port {port}"); or name',
         f"one as server_command in [vmpilot_cov] of {app.path / '.coveragerc'} (server-command-missing)",
+        f"{earlier.url} is answered by process {earlier.pid} ({python} -m app.main {port}), not by the server that was",
         "ended with exit code 7 before it was stopped; what it reached in its last interval may be missing; its output",
     ):
-        assert text in done.stdout
+        assert text in said
     assert survivors(app) == []
-
-
-def test_who_answers_is_who_was_started(app: Project) -> None:
-    """Where an earlier server holds the port, the start fails and names the pid that answers."""
-    earlier = app.serve("python", "-m", "app.main", "PORT")
-    port = earlier.url.rpartition(":")[2]
-    write_tests(
-        app,
-        f"""
-    def test_reload(pipeline_server):
-        pipeline_server("python -m uvicorn app.asgi:app --reload --port {port}")
-""",
-    )
-    done = app.pytest("-q", "-rN")
-    assert f"{earlier.url} is answered by process {earlier.pid} ({sys.executable} -m app.main {port})" in done.stdout
-    assert "1 failed in" in done.stdout
     assert earlier.get("/driven") == "driven"
 
 
