@@ -62,7 +62,7 @@ _TEXTS: Final = {
     "server-command-invalid": "{command} cannot be split into words: {why}",
     "server-port-unknown": "nothing says at which port {command} will answer; write {{port}} where its port belongs, "
     "and a free one is taken, or name the port, as in port=9099",
-    "server-not-up": "the server {command} {state} {waited} s after its start; waited was for {goal} ({wrong}), "
+    "server-not-up": "the server {command} {state}, {waited} s after its start; waited was for {goal} ({wrong}), "
     "at most {limit} s; the end of its output in {log}:\n{output}\n",
     "server-not-ours": "{url} is answered by process {pid} ({who}), not by the server that was started: {command}; "
     "end that process by its pid, or write {{port}} in place of the port, so that a free one is taken",

@@ -275,11 +275,11 @@ def test_what_goes_wrong_is_said(app: Project) -> None:
     assert "Traceback" not in done.stdout
     said, python = re.sub(r"\d+\.\d s after", "1.2 s after", done.stdout), sys.executable
     for text in (
-        "the server sh silent.sh was still running 1.2 s after its start; waited was for an answer to GET "
-        " http://127.0.0.1:1/health (Connection refused), at most 2.5 s; the end of its output in ",
+        "the server sh silent.sh was still running, 1.2 s after its start; waited was for an answer to GET http://",
+        "GET http://127.0.0.1:1/health (Connection refused), at most 2.5 s; the end of its output in ",
         "server-1.log:\nI am here\n (server-not-up)",
         f"the server {python} gone.py ",
-        "ended with exit code 3 1.2 s after its start; waited was for an answer to GET http://127.0.0.1:",
+        "ended with exit code 3, 1.2 s after its start; waited was for an answer to GET http://127.0.0.1:",
         "server-2.log:\na trace of it\n (server-not-up)",
         "no-such-program cannot be started: No such file or directory: no-such-program (command-not-found)",
         f"cannot be started: No such file or directory: {app.path / 'nowhere'} (command-not-found)",
