@@ -70,10 +70,11 @@ class PipelineServer:
 
         A server that had ended by itself, other than with exit code 0, is warned of. Stopping it again does nothing.
         """
-        code = self.process.poll()
-        if code and not self._was_ended:
+        code = None if self._was_ended else self.process.poll()
+        in_time = self.end()  # before any warning, which may be an error
+        if code:
             self._warn(say("server-ended", command=self._command, how=_ending(code), log=self.log))
-        if not self.end():
+        if not in_time:
             self._warn(say("server-killed", command=self._command, limit=f"{STOP_S + GRACE_S:g}"))
         return self.process.wait()
 
@@ -94,18 +95,18 @@ class PipelineServer:
             LaunchError: when it has ended, the time is over, or somebody else answers in its place.
         """
         begun = time.monotonic()
-        wrong = "not tried"
-        while wrong or self.process.poll() is not None:
-            left_s = begun + goal.timeout_s - time.monotonic()
-            if left_s <= 0 or self.process.poll() is not None:
-                raise LaunchError(self._why_not_up(goal, wrong, goal.timeout_s - left_s))
+        left_s, wrong = goal.timeout_s, "not tried"
+        while wrong and left_s > 0 and self.process.poll() is None:
             wrong = goal.why_not_reached(left_s)
             if wrong:
                 time.sleep(_PAUSE_S)
-        stranger = self._stranger()
+            left_s = begun + goal.timeout_s - time.monotonic()
+        stranger = self._stranger()  # whose port it is explains an end, too
         if stranger:
             text = say("server-not-ours", command=self._command, url=self.url, pid=stranger, who=_command_of(stranger))
             raise LaunchError(text)
+        if wrong or self.process.poll() is not None:
+            raise LaunchError(self._why_not_up(goal, wrong or "answered", goal.timeout_s - left_s))
 
     def _why_not_up(self, goal: Goal, wrong: str, waited_s: float) -> str:
         code = self.process.poll()

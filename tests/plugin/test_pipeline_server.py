@@ -268,10 +268,13 @@ def test_what_goes_wrong_is_said(app: Project) -> None:
 
     def test_taken(start):
         start("python -m uvicorn app.asgi:app --reload --port {}")
+
+    def test_taken_before_it_ended(start):
+        start("python -m app.main --port {}")
 """.replace("{}", port),
     )
     done = app.pytest("--vmpilot-cov", "-q", "-rN")
-    assert "8 failed, 1 passed, 1 warning in" in done.stdout, done.stdout + done.stderr
+    assert "9 failed, 1 passed, 1 warning in" in done.stdout, done.stdout + done.stderr
     assert "Traceback" not in done.stdout
     said, python = re.sub(r"\d+\.\d s after", "1.2 s after", done.stdout), sys.executable
     for text in (
@@ -288,6 +291,8 @@ def test_what_goes_wrong_is_said(app: Project) -> None:
         'pipeline_server needs a command, as in: pipeline_server("python -m uvicorn main:app --port {port}"); or name',
         f"one as server_command in [vmpilot_cov] of {app.path / '.coveragerc'} (server-command-missing)",
         f"{earlier.url} is answered by process {earlier.pid} ({python} -m app.main {port}), not by the server that was",
+        f"started: {python} -m uvicorn app.asgi:app --reload --port {port}; end that process by its pid",
+        f"started: {python} -m app.main --port {port}; end that process by its pid",
         "ended with exit code 7 before it was stopped; what it reached in its last interval may be missing; its output",
     ):
         assert text in said
