@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 import sys
@@ -14,7 +15,7 @@ PORT = "{port}"
 """What stands in a command, or in a variable, for the port that the server is to listen at."""
 
 
-def split_command(command: str | Sequence[str], where: str = "") -> list[str]:
+def split_command(command: str | Sequence[str | os.PathLike[str]], where: str = "") -> list[str]:
     """Split a server's command into words; its ``python`` is the one that runs this.
 
     Args:
@@ -25,7 +26,7 @@ def split_command(command: str | Sequence[str], where: str = "") -> list[str]:
         OptionError: when it cannot be split.
     """
     try:
-        words = shlex.split(command) if isinstance(command, str) else list(command)
+        words = shlex.split(command) if isinstance(command, str) else [os.fspath(word) for word in command]
     except ValueError as error:
         if where:
             text = say("setting-invalid", name="server_command", value=command, where=where, wanted=error)

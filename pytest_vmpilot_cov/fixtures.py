@@ -42,7 +42,7 @@ class PipelineServers:
 
     def __call__(  # noqa: PLR0913 - as subprocess.Popen: one keyword a property of the process
         self,
-        command: str | Sequence[str] = "",
+        command: str | Sequence[str | os.PathLike[str]] = "",
         *,
         port: int | None = None,
         path: str | None = "/",
@@ -104,8 +104,7 @@ class PipelineServers:
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """Add variables to those of this process; they may be a copy of them, which says another origin."""
-        return {**os.environ, **self._variables, **more, **_only(self._variables, ORIGIN_VARIABLE)}
-
-
-def _only(variables: Mapping[str, str], name: str) -> dict[str, str]:
-    return {name: variables[name]} if name in variables else {}
+        environment = {**os.environ, **self._variables, **more}
+        if self._variables:
+            environment[ORIGIN_VARIABLE] = self._variables[ORIGIN_VARIABLE]
+        return environment

@@ -88,7 +88,10 @@ def app(project: Project) -> Project:
 
 def write_tests(app: Project, text: str) -> None:
     """Write the tests of the project."""
-    app.write("test_it.py", f"    import os, pytest, signal, sys\n    from conftest import ask\n{text}")
+    app.write(
+        "test_it.py",
+        f"    import os, pytest, signal, sys\n    from pathlib import Path\n    from conftest import ask\n{text}",
+    )
 
 
 def pipeline_of(folder: Path) -> dict[str, list[int]]:
@@ -139,7 +142,7 @@ def test_servers_are_started_as_asked(app: Project) -> None:
         app,
         """
     def test_two(server, start, request):
-        words = [sys.executable, "-m", "app.main", "{port}"]
+        words = [Path(sys.executable), "-m", "app.main", "{port}"]
         more = {**os.environ, "PYTHONPATH": "..", "WHERE": "at {port}"}
         other = start(words, cwd="elsewhere", env=more, path="driven")
         assert server.url != other.url == f"http://127.0.0.1:{other.port}"
