@@ -71,7 +71,6 @@ CONFTEST = """
     def server(start):
         return start("python -m app.main {port}")
 """
-ALWAYS = {"main.py": numbered(MAIN, "start", "main", "always")}
 DRIVEN = {"main.py": numbered(MAIN, "start", "main", "always", "driven")}
 
 
@@ -112,12 +111,14 @@ def survivors(app: Project) -> list[str]:
     return [line for line in done.stdout.splitlines() if not line.startswith("Z")]
 
 
-def test_every_line_of_an_ended_server_counts(app: Project) -> None:
-    """Also when ``-x`` ends the session, the server has ended before the verdict, which counts its lines exactly."""
+def test_every_line_of_ended_servers_counts(app: Project) -> None:
+    """Before the verdict, also of ``-x``, servers have ended with their children: all of their lines count."""
+    pytest.importorskip("uvicorn")
     write_tests(
         app,
         """
-    def test_driven(server):
+    def test_driven(server, start):
+        start("python -m uvicorn app.asgi:app --reload --port {port}")
         assert ask(server, "/driven") == "other"
 
     def test_never():
@@ -126,10 +127,10 @@ def test_every_line_of_an_ended_server_counts(app: Project) -> None:
     )
     done = app.pytest("--vmpilot-cov", "-q", "-x")
     assert "1 failed in" in done.stdout, done.stdout + done.stderr
-    assert pipeline_of(app.path) == DRIVEN
-    assert "Pipeline: 1 ended process, last segment" in done.stdout
+    assert pipeline_of(app.path) == {**DRIVEN, "asgi.py": numbered(ASGI, "start", "always")}
+    assert "Pipeline: 2 ended processes, last segment" in done.stdout
     records = [announce.read_record(folder) for folder in announce.process_folders(app.path)]
-    assert [record.session for record in records if record and record.origin == "pipeline"] == [""]
+    assert [record.session for record in records if record and record.origin == "pipeline"] == [""] * 2
     assert survivors(app) == []
 
 
@@ -195,23 +196,6 @@ def test_without_measuring_the_server_is_the_same(app: Project, command: tuple[s
     done = app.run("python", *command, "-q", "-p", "no:cacheprovider")
     assert "1 passed in" in done.stdout, done.stdout + done.stderr
     assert not (app.path / ".vmpilot-cov").exists()
-    assert survivors(app) == []
-
-
-def test_children_of_a_server_end_with_it(app: Project) -> None:
-    """The child that serves under uvicorn's ``--reload`` counts, and has ended with the session."""
-    write_tests(
-        app,
-        """
-    def test_reload(start):
-        pytest.importorskip("uvicorn")
-        server = start("python -m uvicorn app.asgi:app --reload --port {port}")
-        assert len(os.listdir(f"/proc/{server.process.pid}/task")) > 0
-""",
-    )
-    done = app.pytest("--vmpilot-cov", "-q")
-    assert "1 passed in" in done.stdout, done.stdout + done.stderr
-    assert pipeline_of(app.path) == {"asgi.py": numbered(ASGI, "start", "always")}
     assert survivors(app) == []
 
 
