@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 from pytest_vmpilot_cov import arguments, beside_pytest_cov, vscode
 
 if TYPE_CHECKING:
+    from pytest_vmpilot_cov.fixtures import PipelineServers
     from pytest_vmpilot_cov.scripts import Scripts
     from pytest_vmpilot_cov.session import Session
 
@@ -75,6 +77,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
     config.stash[SCRIPTS] = scripts = find_scripts(config)
     scripts.join_testpaths(config)
+
+
+@pytest.fixture(scope="session")
+def vmpilot_cov_env(pytestconfig: pytest.Config) -> dict[str, str]:
+    """Environment variables for a server that a test starts itself: it counts as pipeline.
+
+    Empty where the session does not measure.
+    """
+    session = pytestconfig.stash.get(SESSION, None)
+    return dict(session.server_variables) if session is not None else {}
+
+
+@pytest.fixture(scope="session")
+def pipeline_server(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, vmpilot_cov_env: dict[str, str]
+) -> Generator[PipelineServers, None, None]:
+    """Start pipeline servers: call it with a command, in which {port} becomes a free port.
+
+    The server that it returns answers at its url; it is stopped at the end of the session.
+    """
+    from pytest_vmpilot_cov.fixtures import PipelineServers
+
+    with closing(PipelineServers(pytestconfig, tmp_path_factory.mktemp("pipeline_server"), vmpilot_cov_env)) as servers:
+        yield servers
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -28,7 +28,13 @@ from server_hook import announce, lifecycle, publish, recorder
 from server_hook.coverage_private import is_project_file
 from server_hook.recorder import Recorder
 from server_hook.segment import Label
-from server_hook.startup import FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARIABLE, VARIABLE
+from server_hook.startup import (
+    DATA_DIR_VARIABLE,
+    FOREIGN_VARIABLES,
+    ORIGIN_VARIABLE,
+    SESSION_VARIABLE,
+    VARIABLE,
+)
 
 if TYPE_CHECKING:
     import pytest
@@ -54,6 +60,8 @@ class Session:
         """A data file that somebody else writes at the end of this process; empty for none."""
         self._rules = rules
         self._recorder = self._make_recorder()
+        self.server_variables: dict[str, str] = {}
+        """What makes a server that a test starts record itself as the pipeline; empty while nothing is measured."""
         self._environment: dict[str, str | None] = {}
         self._trace: TraceFunction | None = None
         self._until = 0.0
@@ -90,6 +98,16 @@ class Session:
         self._set_environment(ORIGIN_VARIABLE, "e2e")
         for name in FOREIGN_VARIABLES:
             self._set_environment(name, None)
+        self.server_variables = self._variables_for_servers()
+
+    def _variables_for_servers(self) -> dict[str, str]:
+        """Collect, in absolute terms, where servers find the configuration, this session, and the place of their data.
+
+        A server is not the session's child, and its data not the session's: it only measures as the session does.
+        """
+        found = {name: os.environ[name] for name in (VARIABLE, SESSION_VARIABLE) if name in os.environ}
+        places = {place.where: str(place.value) for place in self.options.places if place.where == DATA_DIR_VARIABLE}
+        return {**found, **places, ORIGIN_VARIABLE: "pipeline"}
 
     def _reason_to_stand_back(self, known: argparse.Namespace) -> str:
         take_over()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,8 +10,12 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from server_hook.problems import HookError
+
+if TYPE_CHECKING:
+    from server_hook.settings import Settings
 
 VARIABLE = "VMPILOT_COV"
 """Path of the configuration, or of the project's folder: turns recording on."""
@@ -38,7 +43,7 @@ class Start:
     """The absolute path that the environment names."""
     origin: str
     session_folder: str
-    """The folder of the session that this process is a child of; empty for one that stands alone."""
+    """The folder of the session that has started this process; empty for one that stands alone."""
 
 
 def start_from_environment() -> None:
@@ -83,10 +88,9 @@ def decide(value: str, command: Sequence[str]) -> Start | None:
         raise HookError(
             f"{ORIGIN_VARIABLE}={origin} is no origin; use {', '.join(ORIGINS)} or leave it out (origin-unknown)"
         )
-    session = "" if origin == "pipeline" else os.environ.get(SESSION_VARIABLE, "")
     if origin == "pipeline" and program_of(command) in NEVER_A_PIPELINE:
         return None
-    return Start(path, origin, session)
+    return Start(path, origin, os.environ.get(SESSION_VARIABLE, ""))
 
 
 def program_of(command: Sequence[str]) -> str:
@@ -138,7 +142,9 @@ def _begin(start: Start) -> None:
     if Coverage.current() is not None:
         raise HookError("coverage.py is measuring this process already (already-measured)")
     origin, session, data_folder = start.origin, "", ""
-    if start.session_folder:
+    if origin == "pipeline":
+        settings = _server_settings(start)
+    elif start.session_folder:
         session, data_folder, raw = _read_session(start.session_folder)
         settings = Settings.from_record(raw)
         if is_server_command(sys.orig_argv, settings.server_command):
@@ -151,6 +157,21 @@ def _begin(start: Start) -> None:
         if DATA_DIR_VARIABLE in os.environ:
             os.environ[DATA_DIR_VARIABLE] = data_folder
     lifecycle.begin(Recorder(settings, data_folder or os.path.dirname(settings.data_file), origin, session))
+
+
+def _server_settings(start: Start) -> Settings:
+    """Read how a server measures: as the session that has started it, options included, or as its configuration says.
+
+    A server may outlive its session, be in another container, or have a configuration of its own.
+    """
+    from server_hook.settings import Settings, read_settings
+
+    if start.session_folder:
+        with contextlib.suppress(HookError):
+            settings = Settings.from_record(_read_session(start.session_folder)[2])
+            if start.config == (settings.config_file or settings.folder):
+                return settings
+    return read_settings(start.config)
 
 
 def _read_session(folder: str) -> tuple[str, str, dict[str, object]]:

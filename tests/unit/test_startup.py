@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from server_hook import announce
 from server_hook.problems import HookError
-from server_hook.startup import Start, debugger_of, decide, is_server_command, program_of, program_words
+from server_hook.settings import Settings, read_settings
+from server_hook.startup import (
+    Start,
+    _server_settings,
+    debugger_of,
+    decide,
+    is_server_command,
+    program_of,
+    program_words,
+)
 
 UVICORN = ["python", "-m", "uvicorn", "main:app"]
 
@@ -198,8 +209,31 @@ def test_a_child_of_a_session_belongs_to_it(app: Path, monkeypatch: pytest.Monke
     assert Start(str(app), origin, "/data/.vmpilot-cov/1") == decide(str(app), ["python", "-m", "pytest"])
 
 
-def test_a_pipeline_belongs_to_no_session(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that a session started stands alone: it outlives the session and its data is kept."""
+def test_a_pipeline_knows_the_session_that_started_it(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that a session started is told how the session measures."""
     monkeypatch.setenv("VMPILOT_COV_ORIGIN", "pipeline")
     monkeypatch.setenv("VMPILOT_COV_SESSION", "/data/.vmpilot-cov/1")
-    assert Start(str(app), "pipeline", "") == decide(str(app), UVICORN)
+    assert Start(str(app), "pipeline", "/data/.vmpilot-cov/1") == decide(str(app), UVICORN)
+
+
+def test_a_server_measures_as_the_session_that_started_it(app: Path) -> None:
+    """A server with the session's configuration measures by the session's settings, typed ones included."""
+    typed = replace(read_settings(str(app)), source=("typed",))
+    folder = session_folder(app, typed)
+    assert typed == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "other"])
+def test_a_server_may_stand_alone(app: Path, *, gone: bool) -> None:
+    """A server whose session is gone, or that has a configuration of its own, measures as its configuration says."""
+    other = replace(read_settings(str(app)), source=("typed",), config_file="/other/.coveragerc")
+    folder = "/data/.vmpilot-cov/1" if gone else session_folder(app, other)
+    expected = read_settings(str(app))
+    assert expected == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
+
+
+def session_folder(app: Path, settings: Settings) -> str:
+    """Write the record of a session; return its folder."""
+    folder = announce.make_folder(str(app), "1")
+    announce.write_record(folder, announce.describe_process("1", "unit", "1", asdict(settings)))
+    return folder
