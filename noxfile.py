@@ -25,7 +25,7 @@ def tests(session: nox.Session, coverage: str) -> None:
 @nox.parametrize("peers", list(PEERS))
 def peers(session: nox.Session, peers: str) -> None:
     """Run the plugin's tests with and without pytest-cov and pytest-xdist."""
-    session.install("-e", ".[demo]", "hypothesis", *PEERS[peers])
+    session.install("-e", ".[demo]", "debugpy", "hypothesis", *PEERS[peers])
     session.run("python", "-m", "pytest", "tests/plugin", *session.posargs)
 
 

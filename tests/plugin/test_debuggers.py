@@ -120,6 +120,8 @@ def test_a_debug_run_of_pycharm_stops_at_a_breakpoint(shop: Project) -> None:
 @pytest.mark.parametrize("workers", [(), ("-p", "xdist.plugin", "-n", "1")], ids=["one process", "with a worker"])
 def test_a_trace_function_is_left_alone(shop: Project, workers: tuple[str, ...]) -> None:
     """With a trace function set the session stands down, its workers too, and the function is still set afterwards."""
+    if workers:
+        pytest.importorskip("xdist")
     shop.write(
         "traced.py",
         f"""

@@ -100,6 +100,8 @@ class Editor:
 @pytest.fixture(scope="session", params=[("pytest-cov",), ()], ids=["with pytest-cov", "without"])
 def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Make an environment with what is needed and little else, out of the packages of this one."""
+    if request.param:
+        pytest.importorskip("pytest_cov")
     folder = tmp_path_factory.mktemp("environment").resolve()
     venv.create(folder, symlinks=True, with_pip=False)
     inside = next(folder.glob("lib/python*/site-packages"))
