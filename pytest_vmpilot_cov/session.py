@@ -38,6 +38,7 @@ class Session:
         self.options = options
         self.outcome: Outcome | None = None
         self.problem = ""
+        """Why nothing is measured, or no verdict given; empty while all is well."""
         self._rules = rules
         self._recorder = self._make_recorder()
         self._environment: dict[str, str | None] = {}
@@ -48,6 +49,11 @@ class Session:
         made = Recorder(self.options.settings, str(self.options.data_folder), OUTSIDE)
         made.session = made.id
         return made
+
+    @property
+    def id(self) -> str:
+        """What its children, and the workers of pytest-xdist, know it by."""
+        return self._recorder.session
 
     @property
     def core(self) -> str:
@@ -65,10 +71,17 @@ class Session:
         self._lead()
         self._recorder.cutter.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
-        self._recorder.announce()  # children read from its record how to measure
+        self._announce()
         self._set_environment(ORIGIN_VARIABLE, "e2e")
         for name in FOREIGN_VARIABLES:
             self._set_environment(name, None)
+
+    def _announce(self) -> None:
+        self._recorder.announce()  # children read from its record how to measure
+
+    def note(self, trouble: str) -> None:
+        """Take something that went wrong, for the report."""
+        self._troubles.append(trouble)
 
     def _lead(self) -> None:
         """Make room for this session's data, and tell its children what they belong to."""

@@ -16,13 +16,14 @@ from pytest_vmpilot_cov.origins import OriginRules
 from pytest_vmpilot_cov.partial import asked, early_end, enforced, ide_of, selection
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session import Session
-from pytest_vmpilot_cov.workers import WorkerSession, is_worker
+from pytest_vmpilot_cov.workers import Workers, WorkerSession, is_worker
 from server_hook import recorder
 from server_hook.configuration import read_own_section
 from server_hook.coverage_private import REFUSALS
 from server_hook.problems import HookError
 
 PROGRESS = "vmpilot_cov_progress"
+WORKERS = "vmpilot_cov_workers"
 _NO_TESTS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 _MARKUP: dict[str, dict[str, bool]] = {
     "good": {"green": True},
@@ -75,6 +76,7 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
     except (OptionError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None
     config.pluginmanager.register(Progress(parser), PROGRESS)
+    config.pluginmanager.register(Workers(session), WORKERS)
     return session
 
 
@@ -108,6 +110,8 @@ def finish_session(ours: Session, session: pytest.Session, error: BaseException 
     except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
         ours.problem = f"no verdict: {type(why).__name__}: {' '.join(str(why).split())} (no-verdict)"
         failed = bool(asked(ours.options) or ours.options.require)
+    if isinstance(ours, WorkerSession):
+        ours.deliver(session.config.workeroutput)  # type: ignore[attr-defined]  # pytest-xdist's
     if failed:
         session.testsfailed += 1
 
