@@ -5,10 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TYPED
-from pytest_vmpilot_cov.options import OptionError, percentage
-
 if TYPE_CHECKING:
     import pytest
 
@@ -134,6 +130,8 @@ def parse_report(text: str) -> tuple[str, str | None]:
     kind, colon, dest = text.partition(":")
     good = kind in FILE_KINDS or (kind in TERMINAL_KINDS and dest in ("", "skip-covered"))
     if not (good or text == ""):
+        from pytest_vmpilot_cov.messages import say
+
         known = ", ".join(TERMINAL_KINDS + FILE_KINDS)
         raise argparse.ArgumentTypeError(say("report-unknown", value=text, known=known))
     return kind, dest if colon else None
@@ -145,6 +143,9 @@ def parse_fail_under(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: when it is no number from 0 to 100.
     """
+    from pytest_vmpilot_cov.model import TYPED
+    from pytest_vmpilot_cov.options import OptionError, percentage
+
     try:
         return percentage(text, TYPED)
     except OptionError as error:

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from server_hook.announce import Life, Record
-from server_hook.publish import ByContext
-from server_hook.segment import Part
-from server_hook.settings import Settings
+if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+    from server_hook.announce import Life, Record
+    from server_hook.publish import ByContext
+    from server_hook.segment import Part
+    from server_hook.settings import Settings
 
 T = TypeVar("T")
 

@@ -31,7 +31,8 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, Any, Any]:
     """Add what pytest-cov has not added, and start to measure before any conftest is imported."""
     known = early_config.known_args_namespace
-    if arguments.add_shared_options(parser, known):
+    is_added = arguments.add_shared_options(parser, known)
+    if is_added and any(arg.startswith(("--cov", "--vmpilot-cov")) for arg in args):  # else it costs, for nothing
         known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
         early_config.known_args_namespace = known
     if known.vmpilot_cov:
@@ -52,10 +53,13 @@ def pytest_load_initial_conftests(
 def pytest_configure(config: pytest.Config) -> None:
     """Describe our marker, and read which shell scripts are tests."""
     config.addinivalue_line("markers", "e2e: this test counts for the origin e2e (pytest-vmpilot-cov).")
-    from pytest_vmpilot_cov.scripts import find_scripts
+    from pytest_vmpilot_cov.glance import may_name_scripts
 
-    config.stash[SCRIPTS] = scripts = find_scripts(config)
-    scripts.join_testpaths(config)
+    if SESSION in config.stash or may_name_scripts(config.rootpath, str(config.getoption("cov_config"))):
+        from pytest_vmpilot_cov.scripts import find_scripts
+
+        config.stash[SCRIPTS] = scripts = find_scripts(config)
+        scripts.join_testpaths(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -70,7 +74,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect the E2E shell scripts."""
-    return parent.config.stash[SCRIPTS].collect(file_path, parent)
+    scripts = parent.config.stash.get(SCRIPTS, None)
+    return scripts.collect(file_path, parent) if scripts is not None else None
 
 
 @pytest.hookimpl(wrapper=True)
