@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from server_hook.announce import Life, Record
-from server_hook.publish import ByContext
-from server_hook.segment import Part
-from server_hook.settings import Settings
-from server_hook.startup import ORIGINS as ORIGINS  # noqa: PLC0414 - the origins are values of the way, too
+if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+    from server_hook.announce import Life, Record
+    from server_hook.publish import ByContext
+    from server_hook.segment import Part
+    from server_hook.settings import Settings
 
 T = TypeVar("T")
 
+ORIGINS = ("unit", "e2e", "pipeline")
 TESTS_FILE = ".coverage.tests"
 TYPED = "the command line"
 """The place of a setting that was typed for this run."""
