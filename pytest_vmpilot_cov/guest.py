@@ -6,6 +6,7 @@ writes its own file; what it has measured is read for the verdict. Servers and c
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import warnings
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from coverage import Coverage
 
+from pytest_vmpilot_cov.debuggers import sign_here
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.session import OUTSIDE, Session, take_over
 from server_hook import announce, segment
@@ -63,8 +65,8 @@ class GuestSession(Session):
         """The coverage.py that measures this process: the host."""
         return self._host
 
-    def _reason_to_stand_back(self) -> str:
-        return ""
+    def _reason_to_stand_back(self, known: argparse.Namespace) -> str:
+        return self._give_way_to_debugger(sign_here(known, None))  # the trace function is the host's
 
     def _measure(self) -> None:
         self._write_record()

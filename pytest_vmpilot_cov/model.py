@@ -12,10 +12,10 @@ from server_hook.announce import Life, Record
 from server_hook.publish import ByContext
 from server_hook.segment import Part
 from server_hook.settings import Settings
+from server_hook.startup import ORIGINS as ORIGINS  # noqa: PLC0414 - the origins are values of the way, too
 
 T = TypeVar("T")
 
-ORIGINS = ("unit", "e2e", "pipeline")
 TESTS_FILE = ".coverage.tests"
 TYPED = "the command line"
 """The place of a setting that was typed for this run."""

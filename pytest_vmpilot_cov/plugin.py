@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_vmpilot_cov import arguments, beside_pytest_cov
+from pytest_vmpilot_cov import arguments, beside_pytest_cov, vscode
 
 if TYPE_CHECKING:
+    from pytest_vmpilot_cov.fixtures import PipelineServers
     from pytest_vmpilot_cov.scripts import Scripts
     from pytest_vmpilot_cov.session import Session
 
@@ -38,9 +40,15 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, Any, Any]:
     """Add what pytest-cov has not added, and start to measure before any conftest is imported."""
     known = early_config.known_args_namespace
-    if arguments.add_shared_options(parser, known):
+    added = arguments.add_shared_options(parser, known)
+    pressed = (
+        known.vmpilot_cov and early_config.pluginmanager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
+    )
+    if added or pressed:
         known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
         early_config.known_args_namespace = known
+    if known.vmpilot_cov or not known.cov_source:  # else somebody wants pytest-cov to measure
+        vscode.stand_in_for_pytest_cov(early_config.pluginmanager)
     beside_pytest_cov.stand_in(early_config, known, args)
     if known.vmpilot_cov and not known.no_cov:
         from pytest_vmpilot_cov.steps import start_session
@@ -49,6 +57,8 @@ def pytest_load_initial_conftests(
         if session is not None:
             early_config.stash[SESSION] = session
             early_config.add_cleanup(session.close)
+            if pressed and session.options.settings.branch:
+                args.append("--cov-branch")  # VS Code's view shows branches where it sees this
     elif "server_hook.recorder" in sys.modules:
         from pytest_vmpilot_cov.steps import stay_out
 
@@ -67,6 +77,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
     config.stash[SCRIPTS] = scripts = find_scripts(config)
     scripts.join_testpaths(config)
+
+
+@pytest.fixture(scope="session")
+def vmpilot_cov_env(pytestconfig: pytest.Config) -> dict[str, str]:
+    """Environment variables for a server that a test starts itself: it counts as pipeline.
+
+    Empty where the session does not measure.
+    """
+    session = pytestconfig.stash.get(SESSION, None)
+    return dict(session.server_variables) if session is not None else {}
+
+
+@pytest.fixture(scope="session")
+def pipeline_server(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, vmpilot_cov_env: dict[str, str]
+) -> Generator[PipelineServers, None, None]:
+    """Start pipeline servers: call it with a command, in which {port} becomes a free port.
+
+    The server that it returns answers at its url; it is stopped at the end of the session.
+    """
+    from pytest_vmpilot_cov.fixtures import PipelineServers
+
+    with closing(PipelineServers(pytestconfig, tmp_path_factory.mktemp("pipeline_server"), vmpilot_cov_env)) as servers:
+        yield servers
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -91,6 +125,11 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     if session is not None and isinstance(collector, pytest.Module):
         session.enter_path(collector.path)
     return (yield)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let VS Code's discovery define what all tests are."""
+    vscode.keep_discovered(session)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -12,6 +12,7 @@ import coverage
 import pytest
 
 from pytest_vmpilot_cov import builtin
+from pytest_vmpilot_cov.contexts import TestContexts
 from pytest_vmpilot_cov.guest import GuestSession, is_guest
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.options import OptionError, listed, resolve
@@ -20,13 +21,14 @@ from pytest_vmpilot_cov.partial import asked, early_end, enforced, ide_of, selec
 from pytest_vmpilot_cov.report.ci import JUnitProperties
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session import Session
+from pytest_vmpilot_cov.vscode import ran_all_discovered
 from pytest_vmpilot_cov.workers import WorkerSession, is_worker
 from server_hook import recorder
 from server_hook.configuration import read_own_section
 from server_hook.coverage_private import REFUSALS
 from server_hook.problems import HookError
 
-PROGRESS, JUNIT = "vmpilot_cov_progress", "vmpilot_cov_junit"
+PROGRESS, JUNIT, CONTEXTS = "vmpilot_cov_progress", "vmpilot_cov_junit", "vmpilot_cov_contexts"
 _NO_TESTS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 _MARKUP: dict[str, dict[str, bool]] = {
     "good": {"green": True},
@@ -59,6 +61,8 @@ class Progress:
         # before Python 3.12.8 argparse does not take paths that stand behind an option for paths
         paths = [*known.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
         selected = selection(known, paths, lambda path: (typed.dir / path).is_file())
+        if ran_all_discovered(session.config, self.finished):
+            selected = ""  # each test was typed, by VS Code
         return ", ".join(filter(None, (selected, early_end(error, len(self.finished), session.testscollected))))
 
 
@@ -76,7 +80,7 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
         rules = OriginRules(Path(options.settings.folder), tuple(listed(own.get("e2e", ""))))
         kind = WorkerSession if is_worker() else GuestSession if is_guest() else Session
         session = kind(options, rules, config.pluginmanager)
-        session.start()
+        session.start(known)
     except (OptionError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None
     for plugin, name in (
@@ -85,6 +89,8 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
         (JUnitProperties(config.pluginmanager), JUNIT),
     ):
         config.pluginmanager.register(plugin, name)
+    if options.context:
+        config.pluginmanager.register(TestContexts(session), CONTEXTS)
     return session
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_vmpilot_cov.session import OUTSIDE, Session
+from pytest_vmpilot_cov.session import OUTSIDE, Session, take_over
 from server_hook import announce
 from server_hook.recorder import Recorder
 from server_hook.settings import Settings
@@ -37,6 +38,12 @@ class WorkerSession(Session):
             return super()._make_recorder()
         data_folder = Path(os.environ[SESSION_VARIABLE]).parent.parent
         return Recorder(Settings.from_record(leader.settings), str(data_folder), OUTSIDE, leader.session)
+
+    def _reason_to_stand_back(self, known: argparse.Namespace) -> str:
+        if read_leader() is None:  # it gives way to a debugger
+            take_over()
+            return "the leader of this session does not measure"
+        return super()._reason_to_stand_back(known)
 
     def _lead(self) -> None:
         """Leave it to the leader."""

@@ -243,6 +243,7 @@ class Recorder:
         with self._reporting(self.folder):
             if Coverage.current() not in (self.cov, None):  # None: a test has stopped ours, by its fixture cov
                 self.trouble.report("foreign-collector", "another coverage.py measures this process, this one does not")
+            self.trouble.notice_debugger(self.core)
             if _identity_of("/") != self._root:
                 raise PermissionError(0, "the process has changed its root")
             if clock.steady() >= self._rested_at:
