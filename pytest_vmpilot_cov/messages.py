@@ -23,6 +23,9 @@ _TEXTS: Final = {
     "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",
     "data-unreadable": "{path} cannot be read as coverage data and does not count: {why}",
     "data-empty": "{path} holds no executed line; was the process measured with the right source?",
+    "data-nowhere": "{place} holds no coverage data: no data file, no .vmpilot-cov and no archive of such",
+    "store-needs": "{url} cannot be read without a library that knows this kind of store ({why}); install it with: "
+    "pip install 'pytest-vmpilot-cov[remote]'",
     "segment-torn": "{path} of process {process} does not count: {why}",
     "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
