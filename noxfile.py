@@ -38,6 +38,13 @@ def servers(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHONS[0])
+def stores(session: nox.Session) -> None:
+    """Combine what lies in the bucket of a real S3 server on this machine."""
+    session.install("-e", ".[dev,stores]")
+    session.run("python", "-m", "pytest", "tests/e2e/test_many_machines.py", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
 def lint(session: nox.Session) -> None:
     """Check the code's rules, its layout and its types."""
     session.install("-e", ".[dev]")

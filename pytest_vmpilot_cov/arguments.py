@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmpilot_cov.asked_reports import FILE_KINDS, TERMINAL_KINDS, StoreReport, parse_report
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TYPED
-from pytest_vmpilot_cov.options import OptionError, percentage
 
 if TYPE_CHECKING:
     import pytest
 
+BEGINNINGS = ("--vmpilot-cov", "--cov", "--no-cov")
+"""How the options begin that ask for anything here."""
 CONTEXTS = ("test",)
 """The contexts that ``--cov-context`` can record."""
 
@@ -96,6 +96,9 @@ def parse_fail_under(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: when it is no number from 0 to 100.
     """
+    from pytest_vmpilot_cov.model import TYPED
+    from pytest_vmpilot_cov.options import OptionError, percentage
+
     try:
         return percentage(text, TYPED)
     except OptionError as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import ReportRequest
+
+if TYPE_CHECKING:
+    from pytest_vmpilot_cov.model import ReportRequest
 
 TERMINAL_KINDS = ("term", "term-missing")
 FILE_KINDS = ("annotate", "html", "xml", "json", "markdown", "markdown-append", "lcov")
@@ -54,6 +56,8 @@ def report_requests(asked: Iterable[tuple[str, str | None]]) -> tuple[ReportRequ
     The table in the terminal is printed once: with missing lines if any value asks for them, and without complete
     files if any value leaves them out.
     """
+    from pytest_vmpilot_cov.model import ReportRequest
+
     values = list(asked) or [("term", None)]
     tables = dict(each for each in values if each[0] in TERMINAL_KINDS)
     requests = []

@@ -28,18 +28,28 @@ def stand_in(config: pytest.Config, known: argparse.Namespace, args: Sequence[st
     Raises:
         pytest.UsageError: when an option asks to measure, and nobody will.
     """
-    manager = config.pluginmanager
-    if is_here(manager) and not known.vmpilot_cov:
+    if is_here(config.pluginmanager) and not known.vmpilot_cov:
         return
-    from pytest_vmpilot_cov import cov_fixtures
-
-    manager.register(cov_fixtures, "vmpilot_cov_fixtures")  # of fixtures of one name, the plugin loaded last gives its
+    lend_fixtures(config.pluginmanager, over_its_own=True)
     if not known.vmpilot_cov:
         _note_without_effect(config, known)
     elif known.no_cov:
         config.stash[HEADER] = [f"vmpilot-cov: {say('no-cov')}"]
         if _is_contradicted(args):
             config.stash[WARNING] = say("no-cov")
+
+
+def lend_fixtures(manager: pytest.PytestPluginManager, *, over_its_own: bool = False) -> None:
+    """Give tests the fixtures that they know from pytest-cov, where it is not there to do so.
+
+    Args:
+        manager: pytest's own.
+        over_its_own: whether ours are to win where it is there: of one name, the plugin loaded last gives its fixture.
+    """
+    if over_its_own or not is_here(manager):
+        from pytest_vmpilot_cov import cov_fixtures
+
+        manager.register(cov_fixtures, "vmpilot_cov_fixtures")
 
 
 def _note_without_effect(config: pytest.Config, known: argparse.Namespace) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_vmpilot_cov.arguments import parse_fail_under
@@ -105,7 +107,8 @@ def _add_combine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "vmpilot-cov combine -f 75",
     )
     _add_judging(combine)
-    combine.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data files or folders, and no others")
+    text = "data files, folders, archives, patterns or URLs, and no others; unit=PATH says whose data it is"
+    combine.add_argument("paths", nargs="*", metavar="PATH", help=text)
 
 
 def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -147,14 +150,19 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _combine(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.collect import Scope
+    from pytest_vmpilot_cov.gather import Progress, gathered
     from pytest_vmpilot_cov.hooks import hooks_of_command
     from pytest_vmpilot_cov.verdict import reach_verdict
 
-    for path in parsed.paths:
-        if not path.exists():
-            raise OptionError(say("data-unreadable", path=path, why="there is no such file or folder"))
-    options = _options(parsed)
-    return _show(options, reach_verdict(options, Scope(only=tuple(parsed.paths)), hooks_of_command()))
+    options, progress = _options(parsed), Progress()
+    if not parsed.paths:
+        return _show(options, reach_verdict(options, Scope(tick=progress.tick), hooks_of_command()))
+    with contextlib.closing(progress), gathered(parsed.paths, progress) as found:
+        if not found.places:
+            return _say_nothing(options, found.problems, parsed.paths)
+        scope = Scope(only=tuple(place.path for place in found.places), told=found.places, tick=progress.tick)
+        outcome = reach_verdict(options, scope, hooks_of_command())
+        return _show(options, replace(outcome, problems=(*found.problems, *outcome.problems)), parsed.paths)
 
 
 def _report(parsed: argparse.Namespace) -> int:
@@ -166,21 +174,26 @@ def _report(parsed: argparse.Namespace) -> int:
     return _show(options, reach_verdict(options, Scope(ask=False), hooks_of_command(), keep=False))
 
 
-def _show(options: Options, outcome: object) -> int:
+def _show(options: Options, outcome: object, named: Sequence[str] = ()) -> int:
     from pytest_vmpilot_cov.report.terminal import section, warnings_of
     from pytest_vmpilot_cov.verdict import Outcome
 
     assert isinstance(outcome, Outcome)
     if not outcome.figures.total.reached:
-        for problem in warnings_of(outcome, options):
-            print(f"vmpilot-cov: {problem}", file=sys.stderr)
-        places = ", ".join(dict.fromkeys(str(place.value) for place in options.places))
-        config = options.settings.config_file or options.settings.folder
-        print(f"vmpilot-cov: {say('nothing-to-combine', places=places, config=config)}", file=sys.stderr)
-        return FAILED
+        return _say_nothing(options, warnings_of(outcome, options), named)
     for line in section(outcome, options):
         print(line.text)
     return 0 if outcome.verdict.passed else FAILED
+
+
+def _say_nothing(options: Options, problems: Iterable[str], named: Sequence[str]) -> int:
+    """Say that there is nothing to judge, and all that may be the reason."""
+    for problem in problems:
+        print(f"vmpilot-cov: {problem}", file=sys.stderr)
+    places = ", ".join(dict.fromkeys(named or [str(place.value) for place in options.places]))
+    config = options.settings.config_file or options.settings.folder
+    print(f"vmpilot-cov: {say('nothing-to-combine', places=places, config=config)}", file=sys.stderr)
+    return FAILED
 
 
 def _dump(parsed: argparse.Namespace) -> int:

@@ -6,21 +6,20 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from coverage import CoverageData
-from coverage.exceptions import CoverageException
-
+from pytest_vmpilot_cov.data_file import UNREADABLE, read_data_file
+from pytest_vmpilot_cov.fold import Fold
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE, Collected, DataFile, Delivery, Options
+from pytest_vmpilot_cov.model import TESTS_FILE, Collected, DataFile, Delivery, Options, Place
 from pytest_vmpilot_cov.ports import listening_at
 from server_hook import announce, control, epochs, publish, segment
 from server_hook.announce import Record
-from server_hook.coverage_private import close_data
-from server_hook.segment import Label, Part, Source
+from server_hook.segment import Part
 
 WAIT_S = 5.0
 """How long live processes may take, all together, to deliver."""
@@ -42,27 +41,41 @@ class Scope:
     """Data files and folders that others contribute, beside those."""
     until: float = epochs.EVER
     """Count what was measured since the last reset before this moment; a reset that came later takes nothing away."""
+    told: tuple[Place, ...] = ()
+    """What is known of some data files and folders beyond their paths."""
+    tick: Callable[[str], object] = field(default=str, compare=False)
+    """Is told what is read next."""
+
+    def place_of(self, path: Path) -> Place:
+        """Return what is known of a path, or of the folder that it lies in; the rest of the path is kept."""
+        parent = next((each for each in (path, *path.parents) if each in self._known), None) if self.told else None
+        if parent is None:
+            return Place(path, str(path))
+        known = self._known[parent]
+        return replace(known, path=path, named=str(path).replace(str(parent), known.named, 1))
+
+    @cached_property
+    def _known(self) -> dict[Path, Place]:
+        return {place.path: place for place in self.told}
 
 
 def collect(options: Options, scope: Scope) -> Collected:
     """Ask the live processes, then read every segment and data file that belongs to the scope."""
     places = (*(scope.only or places_of(options)), *scope.more)
-    named = [place for place in places if os.path.isfile(place)]
-    folders = _distinct(folder_of(place) for place in places if not (scope.only and os.path.isfile(place)))
+    named = {place: None for place in places if os.path.isfile(place)}  # in their order
+    folders = _distinct(folder_of(place) for place in places if not (scope.only and place in named))
     found = list(find_processes(folders, options, scope))
     if scope.ask:
         found = ask_all(found, "dump")
-    parts: list[Part] = []
     problems: list[str] = []
+    fold = Fold()
     resets = {folder: epochs.last_reset(str(folder), scope.until) for folder in folders}
-    deliveries = [
-        _read_process(each, parts, problems, resets[each.folder.parent.parent], scope.until) for each in found
-    ]
+    deliveries = [_read_process(each, fold, problems, resets[each.folder.parent.parent], scope) for each in found]
     whole = _distinct(folder_of(place) for place in places if place not in named)
     files = _distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
-    tried = [_read_data_file(path, options.settings.folder, parts, problems) for path in files]
+    tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
     read = tuple(each for each in tried if each is not None)
-    return Collected(tuple(parts), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
+    return Collected(tuple(fold.parts()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
 
 
 def places_of(options: Options) -> tuple[Path, ...]:
@@ -107,7 +120,9 @@ def find_processes(folders: Iterable[Path], options: Options, scope: Scope) -> I
         if record.origin not in ("pipeline", "") and scope.session and not is_own:
             continue
         life = announce.life_of(record, announce.heartbeat_age_s(place))
-        if life == "dead" and record.socket:
+        if scope.place_of(place).is_copy:  # nobody to be asked stands behind a copy
+            life = "dead" if life == "dead" else "remote"
+        elif life == "dead" and record.socket:
             control.remove_dead(record.socket)
         yield Delivery(record, life, place, alive_at=announce.sign_of_life(place))
 
@@ -166,20 +181,21 @@ def _why_unreachable(delivery: Delivery) -> str:
     return "" if delivery.record.socket else delivery.record.problem or "it has no control channel"
 
 
-def _read_process(
-    delivery: Delivery, parts: list[Part], problems: list[str], reset_at: float, until: float
-) -> Delivery:
+def _read_process(delivery: Delivery, fold: Fold, problems: list[str], reset_at: float, scope: Scope) -> Delivery:
     """Read one process's segments; return its delivery with what was found."""
     whole: list[Part] = []
+    scope.tick(str(delivery.folder))
     for path, read in segment.read_folder(delivery.folder):
         if isinstance(read, segment.TornError):
-            problems.append(say("segment-torn", path=path, process=delivery.record.id, why=read))
+            named = scope.place_of(path).named
+            problems.append(say("segment-torn", path=named, process=delivery.record.id, why=read))
             continue
         whole.extend(read)
     kept = whole
     if delivery.record.origin == "pipeline":
-        kept = list(epochs.counted(whole, delivery.alive_at, reset_at, until))
-    parts.extend(kept)
+        kept = list(epochs.counted(whole, delivery.alive_at, reset_at, scope.until))
+    for part in kept:
+        fold.add(part)
     newest = max([0.0, *(part.ended for part in kept)])
     return replace(delivery, newest=newest, executed=any(part.files for part in kept))
 
@@ -211,59 +227,32 @@ def _written(path: Path) -> float | None:
         return None
 
 
-def _read_data_file(path: Path, folder: str, parts: list[Part], problems: list[str]) -> DataFile | None:
+def _read_file(scope: Scope, path: Path, folder: str, fold: Fold, problems: list[str]) -> DataFile | None:
     """Read a coverage data file: ours with its fingerprints, any other one as unverified data; None if it is gone.
 
     A copy is read: the file may be replaced or deleted at any moment, and coverage.py makes one that is not there.
     """
-    written = _written(path)
+    place = scope.place_of(path)
+    scope.tick(place.named)
+    written, named = _written(path), place.named if place.is_copy else ""
     if written is None:
         return None
-    marks: publish.Marks | None = None
-    read: list[Part] = []
     with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as aside:
-        copy = Path(aside, path.name)
+        copy = place.path if place.is_copy else Path(aside, place.path.name)
         try:
-            shutil.copyfile(path, copy)
-            marks = publish.read_fingerprints(copy)
-            read = _parts_of(copy, folder, marks) if copy.stat().st_size else []
+            if not place.is_copy:
+                shutil.copyfile(place.path, copy)
+            read, published = read_data_file(copy, folder, place.origin)
         except FileNotFoundError:
             return None
-        except (CoverageException, OSError) as error:
+        except UNREADABLE as error:
             why = " ".join(str(error).split()).removeprefix(f"Couldn't use data file '{copy}': ")
-            problems.append(say("data-unreadable", path=path, why=why))
-            return DataFile(path, written)
+            problems.append(say("data-unreadable", path=place.named, why=why))
+            return DataFile(place.path, written, named=named)
     if not any(part.files for part in read):
-        problems.append(say("data-empty", path=path))
+        problems.append(say("data-empty", path=place.named))
     for part in read:
         part.begun = part.ended = written
-    parts.extend(read)
-    return DataFile(path, written, published=marks is not None)
-
-
-def _parts_of(path: Path, folder: str, marks: publish.Marks | None) -> list[Part]:
-    """Turn a data file into parts: one for each origin where it is ours, else one for all that it holds."""
-    data = CoverageData(basename=str(path))
-    try:
-        data.read()
-        return _read_parts(path, folder, data, marks)
-    finally:
-        close_data(data)
-
-
-def _read_parts(path: Path, folder: str, data: CoverageData, marks: publish.Marks | None) -> list[Part]:
-    if marks is None:
-        parts = [Part(Label("unit" if path.name == TESTS_FILE else "pipeline"))]
-    else:
-        parts = [Part(Label(origin)) for origin in ORIGINS if any(origin == context for context, _ in marks)]
-    for part in parts:
-        if marks is not None:
-            data.set_query_context(part.label.origin)
-        for file in sorted(data.measured_files()):
-            arcs, lines = data.arcs(file), data.lines(file)
-            measured = set(arcs) if arcs else segment.bitmap(lines or ())
-            if measured:
-                mark = (marks or {}).get((part.label.origin, file), "")
-                source = Source(os.path.join(folder, file), mark, data.file_tracer(file) or "")
-                part.add(source, measured)
-    return parts
+        fold.add(part)
+    origins = frozenset(part.label.origin for part in read if part.files)
+    return DataFile(place.path, written, published, named, origins)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 
 from pytest_vmpilot_cov.mapping import PathMap
@@ -114,7 +113,7 @@ def _is_inside(path: str, folder: str) -> bool:
 def _move(part: Part, found: Mapping[Source, Mapped]) -> Part:
     moved = Part(part.label, part.begun, part.ended, epoch=part.epoch)
     for source, measured in part.files.items():
-        moved.add(replace(source, path=found[source].path) if source in found else source, measured)
+        moved.add(source._replace(path=found[source].path) if source in found else source, measured)
     return moved
 
 

@@ -23,6 +23,9 @@ _TEXTS: Final = {
     "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",
     "data-unreadable": "{path} cannot be read as coverage data and does not count: {why}",
     "data-empty": "{path} holds no executed line; was the process measured with the right source?",
+    "data-nowhere": "{place} holds no coverage data: no data file, no .vmpilot-cov and no archive of such",
+    "store-needs": "{url} cannot be read without a library that knows this kind of store ({why}); install it with: "
+    "pip install 'pytest-vmpilot-cov[remote]'",
     "segment-torn": "{path} of process {process} does not count: {why}",
     "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
@@ -38,6 +41,8 @@ _TEXTS: Final = {
     "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
     "let server and tests read the same configuration, and restart the server",
+    "worker-crashed": "worker {worker} crashed: {how}; {kept}",
+    "worker-incomplete": "worker {worker} did not deliver all that it reached: {why}",
     "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "
     "a server that was started since cannot have its port; its lines count; end it by its pid",
     "cannot-reset": "servers cannot be reset: {path} cannot be written ({why}); leave --vmpilot-cov-reset out, or "

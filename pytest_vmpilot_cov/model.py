@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from server_hook.announce import Life, Record
-from server_hook.publish import ByContext
-from server_hook.segment import Part
-from server_hook.settings import Settings
-from server_hook.startup import ORIGINS as ORIGINS  # noqa: PLC0414 - the origins are values of the way, too
+if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+    from server_hook.announce import Life, Record
+    from server_hook.publish import ByContext
+    from server_hook.segment import Part
+    from server_hook.settings import Settings
 
 T = TypeVar("T")
 
+ORIGINS = ("unit", "e2e", "pipeline")
 TESTS_FILE = ".coverage.tests"
 TYPED = "the command line"
 """The place of a setting that was typed for this run."""
@@ -114,6 +115,19 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A data file or data folder to read, and what is known of it beyond its path."""
+
+    path: Path
+    named: str
+    """What to call it: a copy is called after what it is a copy of."""
+    origin: str = ""
+    """Whose data a file is that does not say so itself; empty to tell by its name."""
+    is_copy: bool = False
+    """Whether it is nobody's but ours: no process behind it is asked, and nobody writes it meanwhile."""
+
+
+@dataclass(frozen=True)
 class DataFile:
     """A coverage data file that was read beside the segments."""
 
@@ -122,6 +136,10 @@ class DataFile:
     """When, in seconds since the epoch."""
     published: bool = False
     """Whether it is a publication of ours, which knows its fingerprints."""
+    named: str = ""
+    """What to call it, where it is a copy of something else; empty for its path."""
+    origins: frozenset[str] = frozenset()
+    """Whose data it holds; empty where it holds none."""
 
 
 @dataclass(frozen=True)

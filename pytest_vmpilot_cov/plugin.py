@@ -41,8 +41,12 @@ def pytest_load_initial_conftests(
     """Add what pytest-cov has not added, and start to measure before any conftest is imported."""
     known = early_config.known_args_namespace
     added = arguments.add_shared_options(parser, known)
+    if not any(str(arg).startswith(arguments.BEGINNINGS) for arg in args):  # the rest costs, for nothing
+        beside_pytest_cov.lend_fixtures(early_config.pluginmanager)
+        _stay_out()
+        return (yield)
     pressed = (
-        known.vmpilot_cov and early_config.pluginmanager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
+        early_config.pluginmanager.hasplugin(vscode.PLUGIN) and known.vmpilot_cov and vscode.take_back_button(args)
     )
     if added or pressed:
         known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
@@ -59,13 +63,19 @@ def pytest_load_initial_conftests(
             early_config.add_cleanup(session.close)
             if pressed and session.options.settings.branch:
                 args.append("--cov-branch")  # VS Code's view shows branches where it sees this
-    elif "server_hook.recorder" in sys.modules:
-        from pytest_vmpilot_cov.steps import stay_out
-
-        stay_out()
+    else:
+        _stay_out()
     if known.vmpilot_cov:
         known.cov_source = []  # pytest-cov stays quiet
     return (yield)
+
+
+def _stay_out() -> None:
+    """End what the start-up line may have begun in this process: nothing of it is measured."""
+    if "server_hook.recorder" in sys.modules:
+        from pytest_vmpilot_cov.steps import stay_out
+
+        stay_out()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,10 +83,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "e2e: this test counts for the origin e2e (pytest-vmpilot-cov).")
     if not beside_pytest_cov.is_here(config.pluginmanager):
         config.addinivalue_line("markers", "no_cover: what this test runs is not measured (pytest-vmpilot-cov).")
-    from pytest_vmpilot_cov.scripts import find_scripts
+    from pytest_vmpilot_cov.glance import may_name_scripts
 
-    config.stash[SCRIPTS] = scripts = find_scripts(config)
-    scripts.join_testpaths(config)
+    if SESSION in config.stash or may_name_scripts(config.rootpath, str(config.getoption("cov_config"))):
+        from pytest_vmpilot_cov.scripts import find_scripts
+
+        config.stash[SCRIPTS] = scripts = find_scripts(config)
+        scripts.join_testpaths(config)
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +128,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect the E2E shell scripts."""
-    return parent.config.stash[SCRIPTS].collect(file_path, parent)
+    scripts = parent.config.stash.get(SCRIPTS, None)
+    return scripts.collect(file_path, parent) if scripts is not None else None
 
 
 @pytest.hookimpl(wrapper=True)

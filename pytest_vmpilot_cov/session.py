@@ -54,6 +54,7 @@ class Session:
         self._plugins = plugins
         self.outcome: Outcome | None = None
         self.problem = ""
+        """Why nothing is measured, or no verdict given; empty while all is well."""
         self.silence = ""
         """Why nothing is reported, if that was asked for."""
         self.left_alone = ""
@@ -73,6 +74,11 @@ class Session:
         made = Recorder(self.options.settings, str(self.options.data_folder), OUTSIDE)
         made.session = made.id
         return made
+
+    @property
+    def id(self) -> str:
+        """What its children, and the workers of pytest-xdist, know it by."""
+        return self._recorder.session
 
     @property
     def core(self) -> str:
@@ -128,9 +134,16 @@ class Session:
         self._recorder.cutter.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
         self._trace = sys.gettrace()
-        self._recorder.announce()  # children read from its record how to measure
+        self._announce()
         is_source = below(self.options.settings.source, lambda: is_project_file(self._recorder.cov))
         self._troubles += early_imports(loaded, self._plugins.get_plugins(), is_source, str(self.options.root))
+
+    def _announce(self) -> None:
+        self._recorder.announce()  # children read from its record how to measure
+
+    def note(self, trouble: str) -> None:
+        """Take something that went wrong, for the report."""
+        self._troubles.append(trouble)
 
     def _lead(self) -> None:
         """Make room for this session's data, and tell its children what they belong to."""

@@ -22,13 +22,14 @@ from pytest_vmpilot_cov.report.ci import JUnitProperties
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session import Session
 from pytest_vmpilot_cov.vscode import ran_all_discovered
-from pytest_vmpilot_cov.workers import WorkerSession, is_worker
+from pytest_vmpilot_cov.workers import Workers, WorkerSession, is_worker
 from server_hook import recorder
 from server_hook.configuration import read_own_section
 from server_hook.coverage_private import REFUSALS
 from server_hook.problems import HookError
 
 PROGRESS, JUNIT, CONTEXTS = "vmpilot_cov_progress", "vmpilot_cov_junit", "vmpilot_cov_contexts"
+WORKERS = "vmpilot_cov_workers"
 _NO_TESTS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 _MARKUP: dict[str, dict[str, bool]] = {
     "good": {"green": True},
@@ -86,6 +87,7 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
     for plugin, name in (
         (Progress(parser), PROGRESS),
         (builtin, builtin.NAME),
+        (Workers(session), WORKERS),
         (JUnitProperties(config.pluginmanager), JUNIT),
     ):
         config.pluginmanager.register(plugin, name)
@@ -126,6 +128,8 @@ def finish_session(ours: Session, session: pytest.Session, error: BaseException 
     except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
         ours.problem = f"no verdict: {type(why).__name__}: {' '.join(str(why).split())} (no-verdict)"
         failed = bool(asked(ours.options) or ours.options.require)
+    if isinstance(ours, WorkerSession):
+        ours.deliver(session.config.workeroutput)  # type: ignore[attr-defined]  # pytest-xdist's
     if failed:
         session.testsfailed += 1
 

@@ -8,7 +8,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
@@ -75,18 +74,18 @@ def read_parts(data_folder: Path) -> Iterator[Part]:
 def newest(parts: Iterable[Part]) -> ByContext:
     """Unite parts; where a file was measured in two states, keep the one measured last."""
     latest: dict[str, tuple[float, str]] = {}
-    parts = list(parts)
-    for part in parts:
-        for source in part.files:
-            latest[source.path] = max(latest.get(source.path, (0.0, "")), (part.begun, source.fingerprint))
     united: ByContext = {}
     for part in parts:
         for source, measured in part.files.items():
-            if source.fingerprint == latest[source.path][1]:
-                for context in contexts_of(part.label):
-                    files = united.setdefault(context, {})
-                    files[source] = segment.join(files.get(source), measured)
-    return united
+            latest[source.path] = max(latest.get(source.path, (0.0, "")), (part.begun, source.fingerprint))
+            for context in contexts_of(part.label):
+                files = united.setdefault(context, {})
+                files[source] = segment.join(files.get(source), measured)
+    states = {
+        context: {source: each for source, each in files.items() if source.fingerprint == latest[source.path][1]}
+        for context, files in united.items()
+    }
+    return {context: files for context, files in states.items() if files}
 
 
 def relative(united: ByContext, folder: str) -> ByContext:
@@ -94,7 +93,7 @@ def relative(united: ByContext, folder: str) -> ByContext:
     if not folder:
         return united
     return {
-        context: {replace(source, path=os.path.relpath(source.path, folder)): each for source, each in files.items()}
+        context: {source._replace(path=os.path.relpath(source.path, folder)): each for source, each in files.items()}
         for context, files in united.items()
     }
 

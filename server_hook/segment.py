@@ -13,8 +13,9 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 FORMAT = 2
 SUFFIX = ".seg"
@@ -30,9 +31,8 @@ class TornError(Exception):
     """A segment that is not what was written: cut short, damaged, or of another format."""
 
 
-@dataclass(frozen=True, order=True)
-class Source:
-    """One source file as it was when it was measured."""
+class Source(NamedTuple):
+    """One source file as it was when it was measured; a tuple, because combining looks up millions of them."""
 
     path: str
     fingerprint: str = ""
@@ -133,7 +133,7 @@ def decode(octets: bytes) -> list[Part]:
         raise TornError(f"{len(body)} bytes do not match the checksum and length that were promised")
     try:
         raw = json.loads(body)
-        sources = [Source(path, fingerprint, tracer) for path, fingerprint, tracer in raw["sources"]]
+        sources = [intern_source(*names) for names in raw["sources"]]
         return [_decode_part(part, sources) for part in raw["parts"]]
     except (LookupError, TypeError, ValueError) as error:
         raise TornError(f"its body cannot be understood: {error!r}") from error
@@ -195,6 +195,12 @@ def _decode_part(raw: dict[str, object], sources: list[Source]) -> Part:
     for place, measured in files:
         part.add(sources[place], _decode_measured(measured))
     return part
+
+
+@lru_cache(8192)
+def intern_source(path: str, fingerprint: str, tracer: str) -> Source:
+    """Return one and the same value for a source, whichever process measured it."""
+    return Source(path, fingerprint, tracer)
 
 
 def _decode_measured(raw: str | list[int]) -> Measured:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_vmpilot_cov.figures import shown_path
 from pytest_vmpilot_cov.mapping import prefixes
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TESTS_FILE, Delivery, Options
+from pytest_vmpilot_cov.model import TESTS_FILE, DataFile, Delivery, Options
 from pytest_vmpilot_cov.report.words import age_of, count
 from server_hook import segment
 
@@ -78,12 +78,28 @@ def _gap(each: Delivery) -> str:
 
 
 def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterator[str]:  # noqa: FBT001
+    files: dict[str, list[DataFile]] = {}
     for file in outcome.collected.data_files:
         if not (has_servers and file.published):  # a publication of segments that were read says nothing new
+            is_tests = "pipeline" not in file.origins if file.origins else file.path.name == TESTS_FILE
+            files.setdefault("Tests" if is_tests else "Pipeline", []).append(file)
+    for whose, several in files.items():
+        if len(several) > SHOWN_FILES:
+            yield f"{whose}: read {_summed_up(several)}"
+            continue
+        for file in several:
             unverified = "" if file.published else ", unverified: it does not say which source it measured"
-            path = shown_path(str(file.path), options.root)
-            whose = "Tests" if file.path.name == TESTS_FILE else "Pipeline"
+            path = shown_path(file.named or str(file.path), options.root)
             yield f"{whose}: read {path}, written {age_of(file.written)} ago{unverified}"
+
+
+def _summed_up(files: list[DataFile]) -> str:
+    """Say in one line what there is to say of many data files."""
+    unverified = sum(not file.published for file in files)
+    which = "" if unverified < len(files) else ", all"
+    doubt = f"{which or f', {unverified} of them'} unverified: they do not say which source they measured"
+    oldest, newest = (age_of(pick(file.written for file in files)) for pick in (min, max))
+    return f"{len(files)} data files, written {oldest} to {newest} ago{doubt if unverified else ''}"
 
 
 def _reset(outcome: Outcome) -> str:

@@ -18,6 +18,7 @@ from tests.unit.conftest import a_part, opened_below, recorded, some_options
 
 APP = Source("/app/main.py", "1" * 32)
 LATER = 300.0
+PIPELINE = frozenset(["pipeline"])
 
 
 def ended(identifier: str, origin: str, session: str = "") -> Record:
@@ -48,7 +49,7 @@ def files_of(found: Collected) -> list[tuple[str, dict[Source, Measured]]]:
 
 
 def test_every_segment_of_every_process_is_read(tmp_path: Path) -> None:
-    """All parts of all processes of a data folder are collected, with who gave them and how new they are."""
+    """What all processes of a data folder measured is collected, with who gave it and how new that is."""
     one, two = a_part("unit", {APP: bitmap([1])}, ended=50.0), a_part("pipeline", {APP: bitmap([2])}, ended=70.0)
     first, second = ended("1-a", "unit"), ended("2-b", "pipeline")
     places = recorded(tmp_path, first, one), recorded(tmp_path, second, two, a_part("pipeline", {}, ended=60.0))
@@ -60,7 +61,7 @@ def test_every_segment_of_every_process_is_read(tmp_path: Path) -> None:
     )
     found = collect(some_options(tmp_path), Scope())
     assert deliveries == tuple(replace(each, alive_at=0.0) for each in found.deliveries)
-    assert (one, two, a_part("pipeline", {}, ended=60.0)) == found.parts
+    assert (one, two) == found.parts
     assert not found.problems
 
 
@@ -98,7 +99,7 @@ def test_only_what_was_named_is_collected(tmp_path: Path) -> None:
     file = make_data_file(two / ".coverage.x", {"/app/x.py": [1]})
     found = collect(some_options(tmp_path), Scope(only=(one, file)))
     assert [each.record.id for each in found.deliveries] == ["2-b"]
-    assert (DataFile(file.resolve(), LATER),) == found.data_files
+    assert (DataFile(file.resolve(), LATER, origins=PIPELINE),) == found.data_files
 
 
 def test_a_record_that_cannot_be_read_does_not_hide_segments(tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_a_data_file_of_coverage_is_unverified(tmp_path: Path) -> None:
     found = collect(some_options(tmp_path), Scope("s1"))
     part = a_part("pipeline", {Source("/app/a.py"): bitmap([1]), Source("/app/b.py"): bitmap([2])})
     part.begun = part.ended = LATER
-    assert ((part,), (DataFile(path.resolve(), LATER),)) == (found.parts, found.data_files)
+    assert ((part,), (DataFile(path.resolve(), LATER, origins=PIPELINE),)) == (found.parts, found.data_files)
 
 
 def test_a_publication_knows_its_origins_and_sources(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_file_that_was_kept_aside_counts(tmp_path: Path) -> None:
     kept = make_data_file(tmp_path / ".vmpilot-cov" / "kept-1" / ".coverage.pipeline", {"/app/a.py": [1]})
     found = collect(some_options(tmp_path), Scope("s1"))
     assert [("pipeline", {Source("/app/a.py"): bitmap([1])})] == files_of(found)
-    assert (DataFile(kept.resolve(), LATER),) == found.data_files
+    assert (DataFile(kept.resolve(), LATER, origins=PIPELINE),) == found.data_files
 
 
 @pytest.mark.parametrize(

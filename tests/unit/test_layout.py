@@ -103,7 +103,7 @@ def test_the_way_is_walked_in_one_direction(path: Path) -> None:
     """A module on the way from options to report imports, of those on it, only from its left or its own."""
     used = {name.split(".")[1] for name in imports(path) if name.startswith("pytest_vmpilot_cov.")}
     here = WAY.index(stage(path))
-    assert used <= {*WAY[: here + 1], "model", "messages", "ports", "mapping", "in_step"}
+    assert used <= {*WAY[: here + 1], "model", "messages", "ports", "mapping", "in_step", "data_file", "fold"}
 
 
 @pytest.mark.parametrize("name", ["model", "messages", "ports"])

@@ -1,0 +1,59 @@
+"""The fold: parts united as they come, so that memory grows with the sources and never with the processes.
+
+Nothing that is asked of parts afterwards needs to know which process they are from. Kept apart is what is told apart
+later: labels, states of a source, lines from arcs, and for each source when its oldest measurement begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from server_hook.segment import Label, Measured, Part, Source
+
+
+@dataclass
+class _Union:
+    """What was measured under one label, all of it lines or all of it arcs."""
+
+    files: dict[Source, Measured] = field(default_factory=dict)
+    begun: dict[Source, float] = field(default_factory=dict)
+    ended: float = 0.0
+
+
+class Fold:
+    """Parts on their way to a few that say the same; order and repetition do not matter."""
+
+    def __init__(self, parts: Iterable[Part] = ()) -> None:
+        """Begin with some parts, or with none."""
+        self._unions: dict[tuple[Label, type], _Union] = {}
+        for part in parts:
+            self.add(part)
+
+    def add(self, part: Part) -> None:
+        """Unite a part with what is there; the part itself is left alone."""
+        unions: dict[type, _Union] = {}
+        for source, measured in part.files.items():
+            kind = type(measured)
+            union = unions.get(kind)
+            if union is None:
+                union = unions[kind] = self._unions.setdefault((part.label, kind), _Union())
+                union.ended = max(union.ended, part.ended)
+            known = union.files.get(source)
+            if known is None:
+                union.files[source] = set(measured) if isinstance(measured, set) else measured
+                union.begun[source] = part.begun
+                continue
+            known |= measured  # type: ignore[operator] # one union holds one kind; a set grows in place
+            union.files[source] = known
+            union.begun[source] = min(union.begun[source], part.begun)
+
+    def parts(self) -> Iterator[Part]:
+        """Yield parts that say the same as all that were added; those without any file say nothing."""
+        for (label, _), union in self._unions.items():
+            by_age: dict[float, Part] = {}
+            for source, measured in union.files.items():
+                begun = union.begun[source]
+                part = by_age.setdefault(begun, Part(label, begun, union.ended))
+                part.files[source] = measured
+            yield from by_age.values()
