@@ -18,7 +18,8 @@ WARNING: pytest.StashKey[str] = pytest.StashKey()
 
 def is_here(manager: pytest.PytestPluginManager) -> bool:
     """Tell whether pytest-cov is loaded; an empty module that bears its name for the sake of an IDE is not."""
-    return any(getattr(plugin, "__name__", "") == "pytest_cov.plugin" for plugin in manager.get_plugins())
+    named = (plugin for plugin in manager.get_plugins() if getattr(plugin, "__name__", "") == "pytest_cov.plugin")
+    return any(hasattr(plugin, "pytest_addoption") for plugin in named)
 
 
 def stand_in(config: pytest.Config, known: argparse.Namespace, args: Sequence[str]) -> None:

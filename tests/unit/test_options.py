@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from pytest_vmpilot_cov.arguments import SHARED_OPTIONS, parse_context, parse_fail_under
 from pytest_vmpilot_cov.asked_reports import StoreReport, parse_report, report_requests
-from pytest_vmpilot_cov.beside_pytest_cov import without_effect
+from pytest_vmpilot_cov.beside_pytest_cov import is_here, without_effect
 from pytest_vmpilot_cov.model import ReportRequest
 from pytest_vmpilot_cov.options import OptionError, listed, parse_require, percentage, typed_source
 
@@ -152,6 +154,16 @@ def test_sources_are_collected_until_they_are_reset(words: list[str], expected: 
 def test_options_without_effect_are_known(words: list[str], expected: list[str]) -> None:
     """Where nothing measures, each option that was given is named; ``--no-cov`` has what it asks for."""
     assert expected == without_effect(parse_shared(words))
+
+
+@pytest.mark.parametrize("name", ["pytest_cov", "pytest_cov.plugin", "other"])
+def test_pytest_cov_is_known_by_what_it_does(name: str) -> None:
+    """pytest-cov is loaded under whatever name it is registered; an empty module of its name is not pytest-cov."""
+    manager = pytest.PytestPluginManager()
+    manager.register(ModuleType("pytest_cov.plugin"), "pytest_cov.empty")
+    assert not is_here(manager)
+    manager.register(import_module("pytest_cov.plugin"), name)
+    assert is_here(manager)
 
 
 @pytest.mark.parametrize(
