@@ -70,7 +70,7 @@ def _each(parts: Iterable[Part]) -> Iterator[tuple[Part, Source, segment.Measure
 def _count(counted: ByContext, label: Label, source: Source, measured: segment.Measured) -> None:
     for context in contexts_of(label):
         files = counted.setdefault(context, {})
-        files[source] = segment.join(files.get(source), measured)
+        files[source] = segment.join(files[source], measured) if source in files else measured  # not copied: see join
 
 
 def without_branches(parts: Iterable[Part], counted: ByContext) -> tuple[str, ...]:

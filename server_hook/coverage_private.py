@@ -283,4 +283,15 @@ def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any,
             data.set_query_context(context)
             alone[context] = analysis_from_file_reporter(data, cov.config.precision, reporter, reporter.filename)
         data.set_query_contexts(None)
+        _forget_tree(reporter)
         yield reporter.filename, analysis, alone
+
+
+def _forget_tree(reporter: Any) -> None:  # noqa: ANN401 - coverage's FileReporter
+    """Let go of a file's syntax tree, five times as large as all else that is kept of it; reports ask for it no more.
+
+    coverage.py does so itself where it has looked for arcs, in its newest versions.
+    """
+    parser: Any = getattr(reporter, "_parser", None)
+    if hasattr(parser, "_ast_root"):
+        parser._ast_root = None

@@ -263,7 +263,8 @@ def has_arcs(united: ByContext) -> bool:
 def _by_path(files: Mapping[Source, segment.Measured]) -> dict[str, segment.Measured]:
     united: dict[str, segment.Measured] = {}
     for source, measured in files.items():
-        united[source.path] = segment.join(united.get(source.path), measured)
+        known = united.get(source.path)
+        united[source.path] = measured if known is None else segment.join(known, measured)
     return united
 
 

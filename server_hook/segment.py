@@ -71,7 +71,7 @@ class Part:
 
 
 def join(one: Measured | None, other: Measured) -> Measured:
-    """Unite what was measured; where either side has arcs, lines enter as arcs from a line to itself."""
+    """Unite what was measured in a new value; where either side has arcs, lines enter as arcs from a line to itself."""
     if one is None:
         return set(other) if isinstance(other, set) else other
     if isinstance(one, int) and isinstance(other, int):

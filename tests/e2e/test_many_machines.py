@@ -232,16 +232,16 @@ def test_a_bucket_of_shards_gives_one_verdict(
     expected = figures(whole), counted(app)
     vmpilot(app, "erase")
     store = s3fs.S3FileSystem(key="x", secret="x", endpoint_url=s3["AWS_ENDPOINT_URL"])
-    store.mkdir("ci")
+    store.mkdir("shards")
     for name, machine in machines.items():
         archive = packed(machine, machine.path / "x.tar.gz", ".coverage.tests")
         if name == "shard-1":
-            store.put(str(archive), f"ci/run/{name}.tar.gz")
+            store.put(str(archive), f"shards/run/{name}.tar.gz")
         elif name == "shard-2":
-            store.put(str(machine.path / ".coverage.tests"), f"ci/run/{name}/.coverage.tests")
+            store.put(str(machine.path / ".coverage.tests"), f"shards/run/{name}/.coverage.tests")
         else:
-            store.put(f"{machine.path}/.vmpilot-cov/", f"ci/run/{name}/.vmpilot-cov", recursive=True)
-    done = vmpilot(app, "combine", "s3://ci/run/", "s3://none/x", env=s3)
+            store.put(f"{machine.path}/.vmpilot-cov/", f"shards/run/{name}/.vmpilot-cov", recursive=True)
+    done = vmpilot(app, "combine", "s3://shards/run/", "s3://none/x", env=s3)
     assert (figures(done), counted(app)) == expected, done.stdout + done.stderr
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("WARNING"))
     assert line.startswith("WARNING: s3://none/x cannot be read as coverage data and does not count: ")

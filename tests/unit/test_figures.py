@@ -179,3 +179,17 @@ def test_reports_are_made_in_the_root(app: Path, tmp_path_factory: pytest.TempPa
 def test_files_are_named_as_seen_from_the_root(path: str, expected: str) -> None:
     """A file below the root is named relative to it, any other one by its whole path."""
     assert expected == shown_path(path, Path("/project"))
+
+
+@pytest.mark.parametrize("measured", [bitmap([1, 2, 7]), {(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3)}])
+def test_no_syntax_tree_is_kept(app: Path, measured: Measured) -> None:
+    """What is kept of parsed files for the reports is small, and every report of coverage.py can be made of it."""
+    combined = counted(app, {"unit": {"app.py": measured}})
+    with reporting(some_options(app, branch=isinstance(measured, set)), combined) as cov:
+        count(cov)
+        parsers = [reporter._parser for reporter in cov.__dict__["_vmpilot_cov_parsed"].values()]
+        assert [parser._ast_root for parser in parsers] == [None] * len(parsers) != []
+        for report in (cov.html_report, cov.xml_report, cov.json_report, cov.lcov_report, cov.report):
+            report()  # type: ignore[operator]
+    made = {"htmlcov", "coverage.xml", "coverage.json", "coverage.lcov"}
+    assert made <= {path.name for path in app.iterdir()}
