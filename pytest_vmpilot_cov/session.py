@@ -18,6 +18,7 @@ from pytest_vmpilot_cov.options import OptionError
 from pytest_vmpilot_cov.origins import OriginRules
 from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.verdict import Outcome, reach_verdict
+from pytest_vmpilot_cov.working_folder import working_in
 from server_hook import announce, lifecycle, publish, recorder
 from server_hook.recorder import Recorder
 from server_hook.segment import Label
@@ -129,7 +130,8 @@ class Session:
 
     def _judge(self) -> Outcome | None:
         scope = Scope("" if self.options.append else self._recorder.id, until=self._until)
-        outcome = reach_verdict(self.options, scope)
+        with working_in(self.options.root):
+            outcome = reach_verdict(self.options, scope)
         return replace(outcome, problems=(*self._troubles, *outcome.problems))
 
     def close(self) -> None:

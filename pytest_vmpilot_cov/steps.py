@@ -17,6 +17,7 @@ from pytest_vmpilot_cov.partial import asked, early_end, enforced, ide_of, selec
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session import Session
 from pytest_vmpilot_cov.workers import Workers, WorkerSession, is_worker
+from pytest_vmpilot_cov.working_folder import working_in
 from server_hook import recorder
 from server_hook.configuration import read_own_section
 from server_hook.coverage_private import REFUSALS
@@ -43,7 +44,21 @@ class Progress:
             parser: pytest's own, which knows the options of every plugin when it is asked.
         """
         self.parser = parser
+        self.selected = ""
         self.finished: set[str] = set()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Note what was typed, as long as the folder is there in which it was."""
+        typed = config.invocation_params
+        try:
+            with working_in(typed.dir):
+                known, unknown = self.parser.parse_known_and_unknown_args(list(typed.args), argparse.Namespace())
+        except pytest.UsageError:  # an option that some plugin requires stands in addopts
+            return
+        # before Python 3.12.8 argparse does not take paths that stand behind an option for paths
+        paths = [*known.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
+        self.selected = selection(known, paths, lambda path: (typed.dir / path).is_file())
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Note a test that was run to its end, here or by a worker."""
@@ -51,12 +66,7 @@ class Progress:
 
     def part(self, session: pytest.Session, error: BaseException | None) -> str:
         """Say which part of the tests was run; empty for all of them."""
-        typed = session.config.invocation_params
-        known, unknown = self.parser.parse_known_and_unknown_args(list(typed.args), argparse.Namespace())
-        # before Python 3.12.8 argparse does not take paths that stand behind an option for paths
-        paths = [*known.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
-        selected = selection(known, paths, lambda path: (typed.dir / path).is_file())
-        return ", ".join(filter(None, (selected, early_end(error, len(self.finished), session.testscollected))))
+        return ", ".join(filter(None, (self.selected, early_end(error, len(self.finished), session.testscollected))))
 
 
 def start_session(config: pytest.Config, known: argparse.Namespace, parser: pytest.Parser) -> Session | None:
@@ -75,8 +85,9 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
         session.start()
     except (OptionError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None
-    config.pluginmanager.register(Progress(parser), PROGRESS)
-    config.pluginmanager.register(Workers(session), WORKERS)
+    if not isinstance(session, WorkerSession):
+        config.pluginmanager.register(Progress(parser), PROGRESS)
+        config.pluginmanager.register(Workers(session), WORKERS)
     return session
 
 
@@ -103,7 +114,7 @@ def finish_session(ours: Session, session: pytest.Session, error: BaseException 
     """
     try:
         progress = session.config.pluginmanager.get_plugin(PROGRESS)
-        if isinstance(progress, Progress) and not is_worker():
+        if isinstance(progress, Progress):
             ours.options = enforced(ours.options, progress.part(session, error), ide_of(sys.modules, sys.argv[0]))
         outcome = ours.finish()
         failed = outcome is not None and not outcome.verdict.passed
