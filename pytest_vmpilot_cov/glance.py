@@ -8,6 +8,9 @@ from pathlib import Path
 
 from server_hook.configuration import CANDIDATES
 
+SETTINGS = (b"e2e_scripts", b"script_timeout_s")
+"""What a session without the flag heeds, too."""
+
 
 def may_name_scripts(root: Path, named: str) -> bool:
     """Tell whether the configuration could name shell scripts that are tests; who is told yes reads it properly.
@@ -23,5 +26,6 @@ def may_name_scripts(root: Path, named: str) -> bool:
 
 def _mentions_scripts(path: str) -> bool:
     with suppress(OSError), open(path, "rb") as file:
-        return b"e2e_scripts" in file.read()
+        text = file.read()
+        return any(name in text for name in SETTINGS)
     return False

@@ -24,6 +24,7 @@ from pytest_vmpilot_cov.options import OptionError
 from pytest_vmpilot_cov.origins import OriginRules
 from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.verdict import Outcome, reach_verdict
+from pytest_vmpilot_cov.working_folder import working_in
 from server_hook import announce, lifecycle, publish, recorder
 from server_hook.coverage_private import is_project_file
 from server_hook.recorder import Recorder
@@ -215,7 +216,8 @@ class Session:
 
     def _judge(self) -> Outcome | None:
         scope = Scope("" if self.options.append else self._recorder.id, until=self._until)
-        outcome = reach_verdict(self.options, scope, self._plugins, leave=self.left_alone)
+        with working_in(self.options.root):
+            outcome = reach_verdict(self.options, scope, self._plugins, leave=self.left_alone)
         return replace(outcome, problems=(*self._troubles, *outcome.problems))
 
     def close(self) -> None:

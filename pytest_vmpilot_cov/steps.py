@@ -23,6 +23,7 @@ from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session import Session
 from pytest_vmpilot_cov.vscode import ran_all_discovered
 from pytest_vmpilot_cov.workers import Workers, WorkerSession, is_worker
+from pytest_vmpilot_cov.working_folder import working_in
 from server_hook import recorder
 from server_hook.configuration import read_own_section
 from server_hook.coverage_private import REFUSALS
@@ -49,7 +50,21 @@ class Progress:
             parser: pytest's own, which knows the options of every plugin when it is asked.
         """
         self.parser = parser
+        self.selected = ""
         self.finished: set[str] = set()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Note what was typed, as long as the folder is there in which it was."""
+        typed = config.invocation_params
+        try:
+            with working_in(typed.dir):
+                known, unknown = self.parser.parse_known_and_unknown_args(list(typed.args), argparse.Namespace())
+        except pytest.UsageError:  # an option that some plugin requires stands in addopts
+            return
+        # before Python 3.12.8 argparse does not take paths that stand behind an option for paths
+        paths = [*known.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
+        self.selected = selection(known, paths, lambda path: (typed.dir / path).is_file())
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Note a test that was run to its end, here or by a worker."""
@@ -57,13 +72,8 @@ class Progress:
 
     def part(self, session: pytest.Session, error: BaseException | None) -> str:
         """Say which part of the tests was run; empty for all of them."""
-        typed = session.config.invocation_params
-        known, unknown = self.parser.parse_known_and_unknown_args(list(typed.args), argparse.Namespace())
-        # before Python 3.12.8 argparse does not take paths that stand behind an option for paths
-        paths = [*known.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
-        selected = selection(known, paths, lambda path: (typed.dir / path).is_file())
-        if ran_all_discovered(session.config, self.finished):
-            selected = ""  # each test was typed, by VS Code
+        # each test was typed where VS Code has run all that it knows
+        selected = "" if ran_all_discovered(session.config, self.finished) else self.selected
         return ", ".join(filter(None, (selected, early_end(error, len(self.finished), session.testscollected))))
 
 
@@ -84,13 +94,14 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
         session.start(known)
     except (OptionError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None
-    for plugin, name in (
-        (Progress(parser), PROGRESS),
-        (builtin, builtin.NAME),
-        (Workers(session), WORKERS),
-        (JUnitProperties(config.pluginmanager), JUNIT),
-    ):
-        config.pluginmanager.register(plugin, name)
+    if not isinstance(session, WorkerSession):
+        for plugin, name in (
+            (Progress(parser), PROGRESS),
+            (Workers(session), WORKERS),
+            (builtin, builtin.NAME),
+            (JUnitProperties(config.pluginmanager), JUNIT),
+        ):
+            config.pluginmanager.register(plugin, name)
     if options.context:
         config.pluginmanager.register(TestContexts(session), CONTEXTS)
     return session
@@ -119,7 +130,7 @@ def finish_session(ours: Session, session: pytest.Session, error: BaseException 
     """
     try:
         progress = session.config.pluginmanager.get_plugin(PROGRESS)
-        if isinstance(progress, Progress) and not is_worker():
+        if isinstance(progress, Progress):
             ours.options = enforced(ours.options, progress.part(session, error), ide_of(sys.modules, sys.argv[0]))
         if ours.options.no_cov_on_fail and session.testsfailed:
             ours.silence, ours.options = say("no-cov-on-fail"), unjudged(ours.options)
