@@ -30,6 +30,14 @@ def peers(session: nox.Session, peers: str) -> None:
 
 
 @nox.session(python=PYTHONS)
+def parity(session: nox.Session) -> None:
+    """Compare with pytest-cov for every set of options, those included that CI leaves out."""
+    session.install("-e", ".[dev]")
+    env = {"TEST_PARITY": "all"}
+    session.run("python", "-m", "pytest", "tests/plugin/test_like_pytest_cov.py", "-n", "2", *session.posargs, env=env)
+
+
+@nox.session(python=PYTHONS)
 def servers(session: nox.Session) -> None:
     """Run the whole matrix of servers: each row with each end, the servers that CI leaves out included."""
     session.install("-e", ".[dev,servers]")
