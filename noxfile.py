@@ -25,8 +25,16 @@ def tests(session: nox.Session, coverage: str) -> None:
 @nox.parametrize("peers", list(PEERS))
 def peers(session: nox.Session, peers: str) -> None:
     """Run the plugin's tests with and without pytest-cov and pytest-xdist."""
-    session.install("-e", ".[demo]", "hypothesis", *PEERS[peers])
+    session.install("-e", ".[demo]", "debugpy", "hypothesis", *PEERS[peers])
     session.run("python", "-m", "pytest", "tests/plugin", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def parity(session: nox.Session) -> None:
+    """Compare with pytest-cov for every set of options, those included that CI leaves out."""
+    session.install("-e", ".[dev]")
+    env = {"TEST_PARITY": "all"}
+    session.run("python", "-m", "pytest", "tests/plugin/test_like_pytest_cov.py", "-n", "2", *session.posargs, env=env)
 
 
 @nox.session(python=PYTHONS)

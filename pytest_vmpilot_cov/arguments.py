@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from pytest_vmpilot_cov.asked_reports import FILE_KINDS, TERMINAL_KINDS, StoreReport, parse_report
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TYPED
-from pytest_vmpilot_cov.options import OptionError, percentage
 
 if TYPE_CHECKING:
     import pytest
 
-TERMINAL_KINDS = ("term", "term-missing")
-FILE_KINDS = ("html", "xml", "json", "lcov", "markdown")
+BEGINNINGS = ("--vmpilot-cov", "--cov", "--no-cov")
+"""How the options begin that ask for anything here."""
+CONTEXTS = ("test",)
+"""The contexts that ``--cov-context`` can record."""
 
 
 def add_own_options(parser: pytest.Parser) -> None:
@@ -69,74 +70,24 @@ def _add_judging_options(group: pytest.OptionGroup) -> None:
     )
 
 
-def shared_options() -> dict[str, tuple[str, dict[str, Any]]]:
-    """Return the options shared with pytest-cov: destination -> (flag, arguments), as pytest-cov names them."""
-    return {
-        "cov_source": ("--cov", {
-            "action": "append", "default": [], "metavar": "SOURCE", "nargs": "?", "const": True,
-            "help": "With --vmpilot-cov: what to measure, in place of [run] source (multi-allowed).",
-        }),
-        "cov_report": ("--cov-report", {
-            "action": StoreReport, "default": {}, "metavar": "TYPE", "type": parse_report,
-            "help": f"Report to make: {', '.join(TERMINAL_KINDS + FILE_KINDS)} (multi-allowed). "
-            "term and term-missing may be followed by :skip-covered, the others by :DEST; empty for none.",
-        }),
-        "cov_config": ("--cov-config", {
-            "action": "store", "default": ".coveragerc", "metavar": "PATH", "help": "Configuration of coverage.py.",
-        }),
-        "cov_fail_under": ("--cov-fail-under", {
-            "action": "store", "metavar": "MIN", "type": parse_fail_under,
-            "help": "Fail if the total coverage is less than MIN.",
-        }),
-        "cov_append": ("--cov-append", {
-            "action": "store_true", "default": False, "help": "Keep what earlier sessions measured.",
-        }),
-        "cov_branch": ("--cov-branch", {
-            "action": "store_true", "default": None, "help": "Measure branches, too.",
-        }),
-        "cov_precision": ("--cov-precision", {
-            "type": int, "default": None, "help": "Digits after the decimal point in percentages.",
-        }),
-    }  # fmt: skip
-
-
 def add_shared_options(parser: pytest.Parser, known: argparse.Namespace) -> bool:
     """Add those of the shared options that no other plugin has added; return whether any was."""
     group = parser.getgroup("vmpilot-cov")
-    missing = [(flag, more) for dest, (flag, more) in shared_options().items() if not hasattr(known, dest)]
-    for flag, more in missing:
-        dest = next(dest for dest, (name, _) in shared_options().items() if name == flag)
+    missing = [each for each in SHARED_OPTIONS if not hasattr(known, each[0])]
+    for dest, flag, more in missing:
         group.addoption(flag, dest=dest, **more)
     return bool(missing)
 
 
-class StoreReport(argparse.Action):
-    """Collect ``--cov-report`` into the mapping kind -> destination that pytest-cov keeps."""
-
-    def __call__(
-        self,
-        _parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,  # noqa: ANN401 - argparse's own signature
-        _option_string: str | None = None,
-    ) -> None:
-        """Store one report."""
-        kind, dest = values
-        namespace.cov_report = {**namespace.cov_report, kind: dest}
-
-
-def parse_report(text: str) -> tuple[str, str | None]:
-    """Parse one ``--cov-report`` value.
+def parse_context(text: str) -> str:
+    """Parse what lines are recorded for.
 
     Raises:
-        argparse.ArgumentTypeError: when it is no report known here.
+        argparse.ArgumentTypeError: when it is no context known here.
     """
-    kind, colon, dest = text.partition(":")
-    good = kind in FILE_KINDS or (kind in TERMINAL_KINDS and dest in ("", "skip-covered"))
-    if not (good or text == ""):
-        known = ", ".join(TERMINAL_KINDS + FILE_KINDS)
-        raise argparse.ArgumentTypeError(say("report-unknown", value=text, known=known))
-    return kind, dest if colon else None
+    if text not in CONTEXTS:
+        raise argparse.ArgumentTypeError(say("context-unknown", value=text))
+    return text
 
 
 def parse_fail_under(text: str) -> float:
@@ -145,7 +96,54 @@ def parse_fail_under(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: when it is no number from 0 to 100.
     """
+    from pytest_vmpilot_cov.model import TYPED
+    from pytest_vmpilot_cov.options import OptionError, percentage
+
     try:
         return percentage(text, TYPED)
     except OptionError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+SHARED_OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("cov_source", "--cov", {
+        "action": "append", "default": [], "metavar": "SOURCE", "nargs": "?", "const": True,
+        "help": "With --vmpilot-cov: what to measure, in place of [run] source (multi-allowed). "
+        "Without SOURCE it is [run] source; with an empty one the configuration's whole folder.",
+    }),
+    ("cov_source", "--cov-reset", {
+        "action": "store_const", "const": [], "help": "Forget every --cov so far.",
+    }),
+    ("cov_report", "--cov-report", {
+        "action": StoreReport, "default": {}, "metavar": "TYPE", "type": parse_report,
+        "help": f"Report to make: {', '.join(TERMINAL_KINDS + FILE_KINDS)} (multi-allowed). "
+        "term and term-missing may be followed by :skip-covered, the others by :DEST; empty for none.",
+    }),
+    ("cov_config", "--cov-config", {
+        "action": "store", "default": ".coveragerc", "metavar": "PATH", "help": "Configuration of coverage.py.",
+    }),
+    ("no_cov_on_fail", "--no-cov-on-fail", {
+        "action": "store_true", "default": False, "help": "Report and judge nothing if a test fails.",
+    }),
+    ("no_cov", "--no-cov", {
+        "action": "store_true", "default": False, "help": "Measure and judge nothing, as for a debugger.",
+    }),
+    ("cov_fail_under", "--cov-fail-under", {
+        "action": "store", "metavar": "MIN", "type": parse_fail_under,
+        "help": "Fail if the total coverage is less than MIN.",
+    }),
+    ("cov_append", "--cov-append", {
+        "action": "store_true", "default": False, "help": "Keep what earlier sessions measured.",
+    }),
+    ("cov_branch", "--cov-branch", {
+        "action": "store_true", "default": None, "help": "Measure branches, too.",
+    }),
+    ("cov_precision", "--cov-precision", {
+        "type": int, "default": None, "help": "Digits after the decimal point in percentages.",
+    }),
+    ("cov_context", "--cov-context", {
+        "action": "store", "metavar": "CONTEXT", "type": parse_context,
+        "help": f"What lines are recorded for, beside their origin: {', '.join(CONTEXTS)}.",
+    }),
+)  # fmt: skip
+"""The options shared with pytest-cov: destination, flag and arguments, named as pytest-cov names them."""

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_vmpilot_cov.arguments import FILE_KINDS, TERMINAL_KINDS, parse_fail_under, parse_report
+from pytest_vmpilot_cov.arguments import parse_fail_under
+from pytest_vmpilot_cov.asked_reports import FILE_KINDS, TERMINAL_KINDS, parse_report, report_requests
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TYPED, Options, ReportRequest, Setting
-from pytest_vmpilot_cov.options import OptionError, make_options, parse_require, report_request
+from pytest_vmpilot_cov.model import TYPED, Options, Setting
+from pytest_vmpilot_cov.options import OptionError, make_options, parse_require
 from server_hook.problems import HookError
 
 FAILED, MISUSED = 1, 2
@@ -254,11 +255,10 @@ def _options(parsed: argparse.Namespace) -> Options:
     here = Path.cwd()
     config = locate(parsed.config)[0] or parsed.config if parsed.config else find_config_above(str(here)) or str(here)
     fail_under = getattr(parsed, "fail_under", None)
-    asked = [report_request(kind, dest) for kind, dest in getattr(parsed, "cov_report", ()) if kind]
     return make_options(
         Path(locate(config)[1]),
         config,
         fail_under=None if fail_under is None else Setting(fail_under, TYPED),
-        reports=tuple(asked) or (ReportRequest("term"),),
+        reports=report_requests(getattr(parsed, "cov_report", ())),
         require=parse_require(getattr(parsed, "require", ()), "--require"),
     )

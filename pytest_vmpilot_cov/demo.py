@@ -5,27 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from pytest_vmpilot_cov.commands import free_port
+from pytest_vmpilot_cov.launching import LaunchError, launch
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.options import OptionError
+from pytest_vmpilot_cov.probing import Goal
 from server_hook.startup import VARIABLE
 
 INTERRUPTED = 128 + signal.SIGINT
 PATIENCE_S = 60.0
-"""How long the server may take to answer, and to end."""
+"""How long the session of pytest may take to end."""
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".coverage", ".coverage.*", ".vmpilot-cov", "deployed", "htmlcov")
 
 
@@ -47,8 +46,13 @@ def run_demo(fail_under: float) -> int:
     print(f"The example in {project}\n$ {VARIABLE}=. {' '.join(['python', *command[1:]])} &", flush=True)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with _server(command, environment, project, f"http://127.0.0.1:{port}/") as url:
-            code = _pytest(project, url.rstrip("/"), fail_under)
+        server = launch(command, Goal(port), folder=project, environment=environment, log=project / "server.log")
+        try:
+            code = _pytest(project, server.url, fail_under)
+        finally:
+            server.stop()
+    except LaunchError as error:
+        raise OptionError(str(error)) from None
     except KeyboardInterrupt:
         print("\nThe demo was interrupted; the server has been stopped.", flush=True)
         return INTERRUPTED
@@ -65,13 +69,6 @@ def find_example() -> Path:
     here = Path(__file__).resolve().parent
     checkout = here.parent / "examples" / "pipelines"
     return checkout if checkout.is_dir() else here / "example"
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _pytest(project: Path, url: str, fail_under: float) -> int:
@@ -100,32 +97,7 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
             process.wait()
 
 
-@contextmanager
-def _server(command: list[str], environment: Mapping[str, str], folder: Path, url: str) -> Iterator[str]:
-    """Run the server until the block is left; wait until it answers."""
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own example
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-        with _ended(process):
-            _wait_until_it_answers(process, url, log)
-            yield url
-
-
-def _wait_until_it_answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while process.poll() is None and time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - an http address of our own
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise OptionError(say("demo-server", url=url, output=last))
-
-
 def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        raise OptionError(say("demo-server", url="deploy.py", output=done.stderr.strip()))
+        raise OptionError(say("demo-failed", script="deploy.py", output=done.stderr.strip()))

@@ -143,16 +143,24 @@ def _command(command: Sequence[str]) -> Iterator[Finding]:
         return
     words = [python, *command[1:]] if python == program else [python, program, *command[1:]]
     shown = " ".join(command)
-    if startup.program_of(words) in startup.NEVER_A_PIPELINE:
-        yield Finding(good=False, text=f"{shown} would not be recorded: it is no server, but a tool of the tests")
-        return
-    if any(word.startswith("-") and "S" in word[1:] and not word.startswith("--") for word in _options_of(words)):
-        yield Finding(good=False, text=f"{shown} would not be recorded: with -S Python runs no start-up line")
+    if reason := _why_not(words):
+        yield Finding(good=False, text=f"{shown} would not be recorded: {reason}")
         return
     findings = [] if python == sys.executable else list(_interpreter(python))
     yield from findings
     if all(finding.good for finding in findings):
         yield Finding(good=True, text=f"{shown} would be recorded with {VARIABLE} set, or by vmpilot-cov serve")
+
+
+def _why_not(words: Sequence[str]) -> str:
+    """Say why a command of Python would not be recorded; empty where it would."""
+    if startup.program_of(words) in startup.NEVER_A_PIPELINE:
+        return "it is no server, but a tool of the tests"
+    if debugger := startup.debugger_of(words):
+        return f"{debugger} debugs it"
+    if any(word.startswith("-") and "S" in word[1:] and not word.startswith("--") for word in _options_of(words)):
+        return "with -S Python runs no start-up line"
+    return ""
 
 
 def _interpreter_of(program: str) -> str:

@@ -14,6 +14,8 @@ from server_hook import coverage_private, publish
 from server_hook.coverage_private import ReportingCoverage
 from server_hook.settings import apply_settings
 
+_SHOWING_CONTEXTS = ("html:show_contexts", "json:show_contexts", "report:contexts")
+"""Settings of coverage.py that need the contexts of single tests; without them the origins hold all that counts."""
 NOTHING = Row("combined", 0, 0, 0, 0.0, 0)
 
 
@@ -31,7 +33,9 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
         cov.set_option("report:ignore_errors", True)  # noqa: FBT003 - one broken file must not hide the others
         cov.set_option("report:precision", options.precision)
         data = cov.get_data()
-        publish.fill(data, combined.counted, combined.untouched)
+        shows_tests = any(cov.get_option(name) for name in _SHOWING_CONTEXTS)
+        counted = combined.counted if shows_tests else publish.origins_of(combined.counted)
+        publish.fill(data, counted, combined.untouched)
         try:
             yield cov
         finally:

@@ -6,6 +6,7 @@ writes its own file; what it has measured is read for the verdict. Servers and c
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import warnings
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from coverage import Coverage
 
+from pytest_vmpilot_cov.debuggers import sign_here
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.session import OUTSIDE, Session, take_over
 from server_hook import announce, segment
@@ -58,8 +60,13 @@ class GuestSession(Session):
         """Say who measures."""
         return "of the coverage.py that runs already"
 
-    def _reason_to_stand_back(self) -> str:
-        return ""
+    @property
+    def cov(self) -> Coverage:
+        """The coverage.py that measures this process: the host."""
+        return self._host
+
+    def _reason_to_stand_back(self, known: argparse.Namespace) -> str:
+        return self._give_way_to_debugger(sign_here(known, None))  # the trace function is the host's
 
     def _measure(self) -> None:
         self._write_record()
@@ -70,7 +77,8 @@ class GuestSession(Session):
             super()._set_environment(name, value)
 
     def _switch(self, label: Label) -> None:
-        if not label.startup:
+        self._recorder.cutter.label = label
+        if not label.startup and not label.dropped:  # what is to be dropped here is the host's, too
             self._origins.add(label.origin)
 
     def _deliver(self) -> None:

@@ -12,6 +12,13 @@ _TEXTS: Final = {
     "precision-range": "precision={value} is no number of digits; use 0 or more",
     "origin-unknown": "{value!r} (from {where}) is no origin; use unit, e2e or pipeline, several with commas",
     "report-unknown": "--cov-report={value} is not a report; use {known}, file kinds with :DEST",
+    "report-same-file": "markdown and markdown-append cannot both write {path}; give one of them another :DEST",
+    "context-unknown": "--cov-context={value} is no context; use test",
+    "cov-without-effect": "--cov measures nothing here, because pytest-cov is not loaded; add --vmpilot-cov",
+    "option-without-effect": "without effect, because --vmpilot-cov was not given and pytest-cov is not loaded: "
+    "{flags}",
+    "no-cov": "Coverage disabled via --no-cov switch!",
+    "no-cov-on-fail": "Coverage is neither reported nor judged, because a test has failed",
     "setting-unknown": "[vmpilot_cov] {name} in {where} is no setting; known are {known}",
     "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",
     "data-unreadable": "{path} cannot be read as coverage data and does not count: {why}",
@@ -34,6 +41,8 @@ _TEXTS: Final = {
     "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
     "let server and tests read the same configuration, and restart the server",
+    "worker-crashed": "worker {worker} crashed: {how}; {kept}",
+    "worker-incomplete": "worker {worker} did not deliver all that it reached: {why}",
     "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "
     "a server that was started since cannot have its port; its lines count; end it by its pid",
     "cannot-reset": "servers cannot be reset: {path} cannot be written ({why}); leave --vmpilot-cov-reset out, or "
@@ -49,10 +58,13 @@ _TEXTS: Final = {
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
     "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
+    "imported-early": "{files} {were} imported before measurement began, by {who}: what ran at the import counts as "
+    "missing; import it later, or start with: coverage run -m pytest",
     "hook-failed": "{hook} of the plugin {plugin} failed: {why}, at {where}",
     "collector-running": "coverage.py measures this process already, and writes {file}; what it measures counts for "
     "{origin}, because it does not tell tests apart{children}",
     "already-collected": "coverage.py measures this process already ({who}); the session does not measure",
+    "debugger-attached": "a debugger is at work ({sign}); the session does not measure and does not judge",
     "stale-source": "{lines} that {origin} reached in {path} do not count: the file has changed since",
     "command-missing": "{verb} needs a command after --, as in: vmpilot-cov {verb} -- {example}",
     "command-not-found": "{command} cannot be started: {why}",
@@ -61,10 +73,20 @@ _TEXTS: Final = {
     "nothing-to-combine": "there is no data to combine in {places}; run pytest --vmpilot-cov, or a server with "
     "VMPILOT_COV={config}",
     "demo-needs": "the demo needs {missing}; install it with: pip install 'pytest-vmpilot-cov[demo]'",
-    "demo-server": "the demo's server did not come up at {url}; its last output:\n{output}\n",
+    "demo-failed": "the demo could not be prepared; {script} printed:\n{output}\n",
     "still-recording": "process {pid} ({command}) is still recording; its data stays, stop it first",
-    "server-command-missing": "serve needs a command after --, as in: vmpilot-cov serve -- python -m uvicorn main:app; "
-    "or name one as server_command in [vmpilot_cov] of {where}",
+    "server-command-missing": "{who}, as in: {example}; or name one as server_command in [vmpilot_cov] of {where}",
+    "server-command-invalid": "{command} cannot be split into words: {why}",
+    "server-port-unknown": "nothing says at which port {command} will answer; write {{port}} where its port belongs, "
+    "and a free one is taken, or name the port, as in port=9099",
+    "server-not-up": "the server {command} {state}, {waited} s after its start; waited was for {goal} ({wrong}), "
+    "at most {limit} s; the end of its output in {log}:\n{output}\n",
+    "server-not-ours": "{url} is answered by process {pid} ({who}), not by the server that was started: {command}; "
+    "end that process by its pid, or write {{port}} in place of the port, so that a free one is taken",
+    "server-ended": "the server {command} {how} before it was stopped; what it reached in its last interval may be "
+    "missing; its output is in {log}",
+    "server-killed": "the server {command} did not end within {limit} s of SIGTERM and was killed; what it reached in "
+    "its last interval may be missing",
 }
 
 SLUGS: Final = frozenset(_TEXTS)

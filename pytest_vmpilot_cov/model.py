@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from server_hook.announce import Life, Record
-from server_hook.publish import ByContext
-from server_hook.segment import Part
-from server_hook.settings import Settings
+if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+    from server_hook.announce import Life, Record
+    from server_hook.publish import ByContext
+    from server_hook.segment import Part
+    from server_hook.settings import Settings
 
 T = TypeVar("T")
 
@@ -72,6 +73,10 @@ class Options:
     require: frozenset[str] = frozenset()
     """Origins without which there is no passing."""
     append: bool = False
+    context: str = ""
+    """What lines are recorded for beside their origin: ``test`` for each test, or empty."""
+    no_cov_on_fail: bool = False
+    """Whether a session in which a test has failed neither reports nor judges."""
     reset: bool = False
     """Whether the servers begin a new epoch when the session does."""
     stale: str = "drop"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_vmpilot_cov.asked_reports import report_requests
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import ORIGINS, TYPED, Options, ReportRequest, Setting, Threshold
 from server_hook.configuration import (
@@ -71,31 +73,42 @@ def resolve(config: pytest.Config, known: argparse.Namespace) -> Options:
     """
     typed = tuple(str(arg) for arg in config.invocation_params.args)
     config_path = config_of_session(config.rootpath, str(known.cov_config))
-    overrides: dict[str, object] = {}
-    if known.cov_branch:
-        overrides["run:branch"] = True
-    sources = [str(name) for name in known.cov_source if name is not True]
-    if sources:
-        overrides["run:source"] = sources
     fail_under = None
     if known.cov_fail_under is not None:
         where = TYPED if _is_typed("--cov-fail-under", typed) else "addopts"
         fail_under = Setting(percentage(known.cov_fail_under, where), where)
-    return make_options(
+    options = make_options(
         config.rootpath,
         config_path,
-        overrides=overrides,
+        overrides=_overrides(config, known, locate(config_path)[1]),
         fail_under=fail_under,
         precision=known.cov_precision,
-        reports=_report_requests(known.cov_report),
+        reports=report_requests(known.cov_report.items()),
         places=[Setting(Path(path), "--vmpilot-cov-pipeline") for path in known.vmpilot_cov_pipeline],
         require=parse_require(known.vmpilot_cov_require, "--vmpilot-cov-require"),
+        stale=Setting(known.vmpilot_cov_stale, "--vmpilot-cov-stale") if known.vmpilot_cov_stale else None,
+    )
+    return replace(
+        options,
         append=bool(known.cov_append),
+        context=known.cov_context or "",
+        no_cov_on_fail=bool(known.no_cov_on_fail),
         reset=bool(known.vmpilot_cov_reset),
         strict=bool(known.vmpilot_cov_strict),
-        stale=Setting(known.vmpilot_cov_stale, "--vmpilot-cov-stale") if known.vmpilot_cov_stale else None,
         show_sets=bool(known.vmpilot_cov_sets),
     )
+
+
+def _overrides(config: pytest.Config, known: argparse.Namespace, folder: str) -> dict[str, object]:
+    """Return what was asked of coverage.py in place of its configuration, whose folder is *folder*."""
+    overrides: dict[str, object] = {}
+    if known.cov_branch:
+        overrides["run:branch"] = True
+    if known.cov_source and True not in known.cov_source:  # a bare --cov asks for the configured source
+        overrides["run:source"] = [
+            typed_source(name, folder, config.invocation_params.dir) for name in known.cov_source
+        ]
+    return overrides
 
 
 def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from the command alike
@@ -108,11 +121,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     reports: tuple[ReportRequest, ...] = (),
     places: Sequence[Setting[Path]] = (),
     require: frozenset[str] = frozenset(),
-    append: bool = False,
-    reset: bool = False,
-    strict: bool = False,
     stale: Setting[str] | None = None,
-    show_sets: bool = False,
 ) -> Options:
     """Resolve what was typed and what the configuration says into Options.
 
@@ -129,12 +138,8 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         reports=reports,
         places=tuple(_places(places, own, settings, root)),
         require=require,
-        append=append,
-        reset=reset,
         thresholds=tuple(each for each in configured if each.name != "total" and each.required),
-        strict=strict,
         stale=_stale(stale or Setting(own.get("stale", STALE[0]).strip(), settings.config_file)),
-        show_sets=show_sets,
     )
 
 
@@ -209,6 +214,17 @@ def _thresholds(named: Mapping[str, str], section: str, settings: Settings) -> I
         yield Threshold(name, percentage(value, exact, name), where, pattern)
 
 
+def typed_source(name: str, folder: str, started_in: Path) -> str:
+    """Resolve one ``--cov=SOURCE``: a folder seen from the configuration's, else from where pytest was started.
+
+    What is neither is left as it is: the name of a package.
+    """
+    seen_from_there = started_in / name
+    if os.path.isdir(os.path.join(folder, name)) or not seen_from_there.is_dir():
+        return name
+    return os.path.abspath(seen_from_there)
+
+
 def config_of_session(root: Path, named: str) -> str:
     """Find the configuration: the one named, else COVERAGE_RCFILE, else the rootdir's own.
 
@@ -257,19 +273,6 @@ def _places(
     yield Setting(Path(settings.folder))
     yield Setting(Path(settings.data_file).parent)
     yield Setting(Path("~/pipelines").expanduser())
-
-
-def _report_requests(asked: dict[str, str | None]) -> tuple[ReportRequest, ...]:
-    if not asked:
-        return (ReportRequest("term"),)
-    return tuple(report_request(kind, dest) for kind, dest in asked.items() if kind)
-
-
-def report_request(kind: str, dest: str | None) -> ReportRequest:
-    """Make the request of one parsed ``--cov-report`` value."""
-    if kind.startswith("term"):
-        return ReportRequest(kind, skip_covered=dest == "skip-covered")
-    return ReportRequest(kind, dest or "")
 
 
 def _is_typed(flag: str, typed: Sequence[str]) -> bool:

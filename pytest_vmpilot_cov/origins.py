@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ class OriginRules:
     patterns: tuple[str, ...] = ()
     """Folders or patterns of ``[vmpilot_cov] e2e``; without any, every folder that is named ``e2e``."""
 
+    @cache  # noqa: B019 - there is one a session
     def of_path(self, path: Path) -> str:
         """Return the origin of what the test file or folder at *path* runs."""
         try:

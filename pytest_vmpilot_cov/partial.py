@@ -78,6 +78,12 @@ def enforced(options: Options, part: str, ide: str = "") -> Options:
     return replace(options, fail_under=kept, thresholds=(), not_enforced=text)
 
 
+def unjudged(options: Options) -> Options:
+    """Leave out every report and threshold, as ``--no-cov-on-fail`` asks for."""
+    none: Setting[float | None] = Setting(None, options.fail_under.where)
+    return replace(options, reports=(), fail_under=none, thresholds=(), require=frozenset())
+
+
 def asked(options: Options, ide: str = "") -> str:
     """Say all thresholds, each with where it was set: ``fail_under 75 from addopts and each 50 from ...``."""
     by_place: dict[str, list[str]] = {}

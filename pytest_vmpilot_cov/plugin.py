@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_vmpilot_cov import arguments
+from pytest_vmpilot_cov import arguments, beside_pytest_cov, vscode
 
 if TYPE_CHECKING:
+    from pytest_vmpilot_cov.fixtures import PipelineServers
     from pytest_vmpilot_cov.scripts import Scripts
     from pytest_vmpilot_cov.session import Session
 
@@ -38,38 +40,87 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, Any, Any]:
     """Add what pytest-cov has not added, and start to measure before any conftest is imported."""
     known = early_config.known_args_namespace
-    if arguments.add_shared_options(parser, known):
+    added = arguments.add_shared_options(parser, known)
+    if not any(str(arg).startswith(arguments.BEGINNINGS) for arg in args):  # the rest costs, for nothing
+        beside_pytest_cov.lend_fixtures(early_config.pluginmanager)
+        _stay_out()
+        return (yield)
+    pressed = (
+        early_config.pluginmanager.hasplugin(vscode.PLUGIN) and known.vmpilot_cov and vscode.take_back_button(args)
+    )
+    if added or pressed:
         known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
         early_config.known_args_namespace = known
-    if known.vmpilot_cov:
+    if known.vmpilot_cov or not known.cov_source:  # else somebody wants pytest-cov to measure
+        vscode.stand_in_for_pytest_cov(early_config.pluginmanager)
+    beside_pytest_cov.stand_in(early_config, known, args)
+    if known.vmpilot_cov and not known.no_cov:
         from pytest_vmpilot_cov.steps import start_session
 
         session = start_session(early_config, known, parser)
         if session is not None:
             early_config.stash[SESSION] = session
             early_config.add_cleanup(session.close)
-        known.cov_source = []  # ours measures: pytest-cov stays quiet
-    elif "server_hook.recorder" in sys.modules:
-        from pytest_vmpilot_cov.steps import stay_out
-
-        stay_out()
+            if pressed and session.options.settings.branch:
+                args.append("--cov-branch")  # VS Code's view shows branches where it sees this
+    else:
+        _stay_out()
+    if known.vmpilot_cov:
+        known.cov_source = []  # pytest-cov stays quiet
     return (yield)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Describe our marker, and read which shell scripts are tests."""
-    config.addinivalue_line("markers", "e2e: this test counts for the origin e2e (pytest-vmpilot-cov).")
-    from pytest_vmpilot_cov.scripts import find_scripts
+def _stay_out() -> None:
+    """End what the start-up line may have begun in this process: nothing of it is measured."""
+    if "server_hook.recorder" in sys.modules:
+        from pytest_vmpilot_cov.steps import stay_out
 
-    config.stash[SCRIPTS] = scripts = find_scripts(config)
-    scripts.join_testpaths(config)
+        stay_out()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Describe our markers, and read which shell scripts are tests."""
+    config.addinivalue_line("markers", "e2e: this test counts for the origin e2e (pytest-vmpilot-cov).")
+    if not beside_pytest_cov.is_here(config.pluginmanager):
+        config.addinivalue_line("markers", "no_cover: what this test runs is not measured (pytest-vmpilot-cov).")
+    from pytest_vmpilot_cov.glance import may_name_scripts
+
+    if SESSION in config.stash or may_name_scripts(config.rootpath, str(config.getoption("cov_config"))):
+        from pytest_vmpilot_cov.scripts import find_scripts
+
+        config.stash[SCRIPTS] = scripts = find_scripts(config)
+        scripts.join_testpaths(config)
+
+
+@pytest.fixture(scope="session")
+def vmpilot_cov_env(pytestconfig: pytest.Config) -> dict[str, str]:
+    """Environment variables for a server that a test starts itself: it counts as pipeline.
+
+    Empty where the session does not measure.
+    """
+    session = pytestconfig.stash.get(SESSION, None)
+    return dict(session.server_variables) if session is not None else {}
+
+
+@pytest.fixture(scope="session")
+def pipeline_server(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, vmpilot_cov_env: dict[str, str]
+) -> Generator[PipelineServers, None, None]:
+    """Start pipeline servers: call it with a command, in which {port} becomes a free port.
+
+    The server that it returns answers at its url; it is stopped at the end of the session.
+    """
+    from pytest_vmpilot_cov.fixtures import PipelineServers
+
+    with closing(PipelineServers(pytestconfig, tmp_path_factory.mktemp("pipeline_server"), vmpilot_cov_env)) as servers:
+        yield servers
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what measures, with which configuration, and against which threshold."""
     session = config.stash.get(SESSION, None)
     if session is None:
-        return []
+        return config.stash.get(beside_pytest_cov.HEADER, [])
     from pytest_vmpilot_cov.steps import header
 
     return header(session)
@@ -77,7 +128,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect the E2E shell scripts."""
-    return parent.config.stash[SCRIPTS].collect(file_path, parent)
+    scripts = parent.config.stash.get(SCRIPTS, None)
+    return scripts.collect(file_path, parent) if scripts is not None else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -87,6 +139,11 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     if session is not None and isinstance(collector, pytest.Module):
         session.enter_path(collector.path)
     return (yield)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let VS Code's discovery define what all tests are."""
+    vscode.keep_discovered(session)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -100,6 +157,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     finally:
         session.leave()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Leave out what a test runs that asks for it, by pytest-cov's marker or fixture."""
+    session = item.config.stash.get(SESSION, None)
+    asks = item.get_closest_marker("no_cover") or "no_cover" in getattr(item, "fixturenames", ())
+    if session is None or not asks:
+        return (yield)
+    with session.leaving_out():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -127,3 +195,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         from pytest_vmpilot_cov.steps import print_section
 
         print_section(session, terminalreporter)
+    elif beside_pytest_cov.WARNING in config.stash:
+        terminalreporter.write_sep("=", "vmpilot-cov")
+        terminalreporter.write_line(f"WARNING: {config.stash[beside_pytest_cov.WARNING]}", red=True, bold=True)

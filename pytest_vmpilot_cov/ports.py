@@ -1,4 +1,4 @@
-"""Where a process of this machine listens, as far as the system tells."""
+"""Where a process of this machine listens, and who listens at a port, as far as the system tells."""
 
 from __future__ import annotations
 
@@ -23,6 +23,22 @@ def listening_at(pid: int) -> list[str]:
         if inode in inodes
     ]
     return list(dict.fromkeys(found))
+
+
+def listeners_at(port: int) -> dict[int, set[str]]:
+    """Tell which processes listen at a TCP port: pid -> its addresses there.
+
+    Empty where nobody does, or nobody tells: without /proc, and for processes of other users.
+    """
+    addresses = {
+        inode: address
+        for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6))
+        for address, inode in _listeners(f"/proc/net/{table}", family)
+        if address.endswith(f":{port}")
+    }
+    pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()] if addresses else []
+    held = {pid: {addresses[inode] for inode in _socket_inodes(pid) if inode in addresses} for pid in pids}
+    return {pid: found for pid, found in held.items() if found}
 
 
 def _socket_inodes(pid: int) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_vmpilot_cov.ending import end_session
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.options import OptionError, config_of_session, listed
 from server_hook.configuration import locate, read_own_section
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 300.0
 """How long a script may take unless ``script_timeout_s`` says otherwise."""
-GRACE_S = 5.0
-"""How long a script that ran out of time may take to end by itself, its last data included."""
 
 
 @dataclass(frozen=True)
@@ -155,38 +153,3 @@ class ScriptItem(pytest.Item):
             )
         except OSError as error:
             raise ScriptError(f"{self.path} cannot be run: {error.strerror}; see its first line") from error
-
-
-def end_session(process: subprocess.Popen[bytes]) -> None:
-    """End a script and every process of its session: politely, so that data is saved, then by force."""
-    for number, patience_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
-        members = _session_members(process.pid)
-        if not members and process.poll() is not None:
-            return
-        for pid in members or [process.pid]:
-            try:
-                os.kill(pid, number)
-            except OSError:
-                continue
-        _wait_for_end(process, patience_s)
-
-
-def _wait_for_end(process: subprocess.Popen[bytes], patience_s: float) -> None:
-    import time
-
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until and (process.poll() is None or _session_members(process.pid)):
-        time.sleep(0.02)
-
-
-def _session_members(session: int) -> list[int]:
-    """List the living processes of a session; without /proc, the session's leader alone."""
-    members = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, its_session = entry.read_text(errors="replace").rpartition(")")[2].split()[:4]
-        except (OSError, ValueError):
-            continue
-        if int(its_session) == session and state != "Z":
-            members.append(int(entry.parent.name))
-    return members

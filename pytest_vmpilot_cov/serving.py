@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_vmpilot_cov.commands import split_command
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Options
 from pytest_vmpilot_cov.options import OptionError
@@ -35,16 +35,14 @@ def configured_command(options: Options) -> list[str]:
     Raises:
         OptionError: when there is none, or it cannot be split into words.
     """
-    settings = options.settings
-    where = settings.config_file or settings.folder
-    try:
-        words = shlex.split(settings.server_command)
-    except ValueError as error:
-        text = say("setting-invalid", name="server_command", value=settings.server_command, where=where, wanted=error)
-        raise OptionError(text) from None
+    where = options.settings.config_file or options.settings.folder
+    words = split_command(options.settings.server_command, where)
     if not words:
-        raise OptionError(say("server-command-missing", where=where))
-    return [sys.executable, *words[1:]] if words[0] in ("python", "python3") else words
+        example = "vmpilot-cov serve -- python -m uvicorn main:app"
+        raise OptionError(
+            say("server-command-missing", who="serve needs a command after --", example=example, where=where)
+        )
+    return words
 
 
 def _run_recorded(options: Options, command: Sequence[str], origin: str, data_folder: Path) -> int:

@@ -12,20 +12,25 @@ import coverage
 import pytest
 
 from pytest_vmpilot_cov import builtin
+from pytest_vmpilot_cov.contexts import TestContexts
 from pytest_vmpilot_cov.guest import GuestSession, is_guest
+from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.options import OptionError, listed, resolve
 from pytest_vmpilot_cov.origins import OriginRules
-from pytest_vmpilot_cov.partial import asked, early_end, enforced, ide_of, selection
+from pytest_vmpilot_cov.partial import asked, early_end, enforced, ide_of, selection, unjudged
 from pytest_vmpilot_cov.report.ci import JUnitProperties
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session import Session
-from pytest_vmpilot_cov.workers import WorkerSession, is_worker
+from pytest_vmpilot_cov.vscode import ran_all_discovered
+from pytest_vmpilot_cov.workers import Workers, WorkerSession, is_worker
+from pytest_vmpilot_cov.working_folder import working_in
 from server_hook import recorder
 from server_hook.configuration import read_own_section
 from server_hook.coverage_private import REFUSALS
 from server_hook.problems import HookError
 
-PROGRESS, JUNIT = "vmpilot_cov_progress", "vmpilot_cov_junit"
+PROGRESS, JUNIT, CONTEXTS = "vmpilot_cov_progress", "vmpilot_cov_junit", "vmpilot_cov_contexts"
+WORKERS = "vmpilot_cov_workers"
 _NO_TESTS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 _MARKUP: dict[str, dict[str, bool]] = {
     "good": {"green": True},
@@ -45,7 +50,21 @@ class Progress:
             parser: pytest's own, which knows the options of every plugin when it is asked.
         """
         self.parser = parser
+        self.selected = ""
         self.finished: set[str] = set()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Note what was typed, as long as the folder is there in which it was."""
+        typed = config.invocation_params
+        try:
+            with working_in(typed.dir):
+                known, unknown = self.parser.parse_known_and_unknown_args(list(typed.args), argparse.Namespace())
+        except pytest.UsageError:  # an option that some plugin requires stands in addopts
+            return
+        # before Python 3.12.8 argparse does not take paths that stand behind an option for paths
+        paths = [*known.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
+        self.selected = selection(known, paths, lambda path: (typed.dir / path).is_file())
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Note a test that was run to its end, here or by a worker."""
@@ -53,11 +72,8 @@ class Progress:
 
     def part(self, session: pytest.Session, error: BaseException | None) -> str:
         """Say which part of the tests was run; empty for all of them."""
-        typed = session.config.invocation_params
-        known, unknown = self.parser.parse_known_and_unknown_args(list(typed.args), argparse.Namespace())
-        # before Python 3.12.8 argparse does not take paths that stand behind an option for paths
-        paths = [*known.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
-        selected = selection(known, paths, lambda path: (typed.dir / path).is_file())
+        # each test was typed where VS Code has run all that it knows
+        selected = "" if ran_all_discovered(session.config, self.finished) else self.selected
         return ", ".join(filter(None, (selected, early_end(error, len(self.finished), session.testscollected))))
 
 
@@ -75,15 +91,19 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
         rules = OriginRules(Path(options.settings.folder), tuple(listed(own.get("e2e", ""))))
         kind = WorkerSession if is_worker() else GuestSession if is_guest() else Session
         session = kind(options, rules, config.pluginmanager)
-        session.start()
+        session.start(known)
     except (OptionError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None
-    for plugin, name in (
-        (Progress(parser), PROGRESS),
-        (builtin, builtin.NAME),
-        (JUnitProperties(config.pluginmanager), JUNIT),
-    ):
-        config.pluginmanager.register(plugin, name)
+    if not isinstance(session, WorkerSession):
+        for plugin, name in (
+            (Progress(parser), PROGRESS),
+            (Workers(session), WORKERS),
+            (builtin, builtin.NAME),
+            (JUnitProperties(config.pluginmanager), JUNIT),
+        ):
+            config.pluginmanager.register(plugin, name)
+    if options.context:
+        config.pluginmanager.register(TestContexts(session), CONTEXTS)
     return session
 
 
@@ -110,13 +130,17 @@ def finish_session(ours: Session, session: pytest.Session, error: BaseException 
     """
     try:
         progress = session.config.pluginmanager.get_plugin(PROGRESS)
-        if isinstance(progress, Progress) and not is_worker():
+        if isinstance(progress, Progress):
             ours.options = enforced(ours.options, progress.part(session, error), ide_of(sys.modules, sys.argv[0]))
+        if ours.options.no_cov_on_fail and session.testsfailed:
+            ours.silence, ours.options = say("no-cov-on-fail"), unjudged(ours.options)
         outcome = ours.finish()
         failed = outcome is not None and not outcome.verdict.passed
     except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
         ours.problem = f"no verdict: {type(why).__name__}: {' '.join(str(why).split())} (no-verdict)"
         failed = bool(asked(ours.options) or ours.options.require)
+    if isinstance(ours, WorkerSession):
+        ours.deliver(session.config.workeroutput)  # type: ignore[attr-defined]  # pytest-xdist's
     if failed:
         session.testsfailed += 1
 
@@ -128,6 +152,8 @@ def print_section(session: Session, reporter: pytest.TerminalReporter) -> None:
     reporter.write_sep("=", "vmpilot-cov")
     if session.problem:
         reporter.write_line(f"WARNING: {session.problem}", yellow=True)
+    elif session.silence:
+        reporter.write_line(session.silence, yellow=True)
     elif session.outcome is not None:
         for line in section(session.outcome, session.options):
             reporter.write_line(line.text, **_MARKUP[line.tone])

@@ -122,15 +122,15 @@ def publish_tests(options: Options) -> None:
         OSError: when it cannot be written.
     """
     combined = combine_collected(options, collect(options, Scope(ask=False, only=(options.data_folder,))))
-    _write(options, TESTS_FILE, _only(combined.counted, {"unit", "e2e"}))
+    _write(options, TESTS_FILE, _only(combined.counted, pipeline=False))
 
 
 def _publish(options: Options, combined: Combined, leave: str) -> Iterator[str]:
     """Write ``.coverage.tests``, ``.coverage.pipeline`` and ``.coverage`` with exactly what was counted."""
     own = os.path.basename(options.settings.data_file)
     targets: list[tuple[str, ByContext, Iterable[str]]] = [
-        (TESTS_FILE, _only(combined.counted, {"unit", "e2e"}), ()),
-        (publish.PIPELINE_FILE, _only(combined.counted, {"pipeline"}), ()),
+        (TESTS_FILE, _only(combined.counted, pipeline=False), ()),
+        (publish.PIPELINE_FILE, _only(combined.counted, pipeline=True), ()),
         (own, combined.counted, combined.untouched),
     ]
     for name, united, untouched in targets:
@@ -154,5 +154,6 @@ def _write(options: Options, name: str, united: ByContext, untouched: Iterable[s
         publish.write_or_remove(target, publish.relative(united, base), named)
 
 
-def _only(counted: ByContext, origins: set[str]) -> ByContext:
-    return {context: files for context, files in counted.items() if context in origins}
+def _only(counted: ByContext, *, pipeline: bool) -> ByContext:
+    """Choose what the pipeline reached, or everything else; contexts of single tests are of the tests."""
+    return {context: files for context, files in counted.items() if (context == "pipeline") == pipeline}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 from typing import Any
@@ -79,6 +78,8 @@ def read_own_section(config_file: str) -> dict[str, str]:
     """
     if not config_file:
         return {}
+    import configparser
+
     try:
         if config_file.endswith(".toml"):
             own = _own_table(config_file)

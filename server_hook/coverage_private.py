@@ -6,10 +6,12 @@ meanwhile; no public call copies what was measured and leaves the rest alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import starmap
 from types import FrameType, SimpleNamespace
@@ -18,9 +20,14 @@ from typing import Any
 from coverage import Coverage, CoverageData
 from coverage.collector import Collector
 from coverage.exceptions import ConfigError, CoverageException
+from coverage.sqldata import SCHEMA_VERSION
 
 REFUSALS = (CoverageException, ConfigError)
 """What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
+
+_KNOWN_SCHEMA = 7
+"""The schema of coverage.py's data files that is written here directly (its documentation: "Coverage.py database
+schema"); files of another one are written through its own calls."""
 
 
 class UnsupportedError(Exception):
@@ -57,6 +64,21 @@ def live_sets(cov: Coverage) -> dict[str, set[Any]]:
     if not isinstance(data, dict):
         raise UnsupportedError("this coverage.py keeps no live sets in a place that is known here")
     return data
+
+
+def before_each_flush(cov: Coverage, act: Callable[[], object]) -> None:
+    """Act each time before a started Coverage moves what it has measured out of the live sets.
+
+    Nothing of ours makes it do so; but a test has it by the fixture ``cov``, and may ask it for its data.
+    """
+    collector: Any = cov._collector
+    flush = collector.flush_data
+
+    def act_and_flush() -> Any:  # noqa: ANN401 - coverage's own answer
+        act()
+        return flush()
+
+    collector.flush_data = act_and_flush
 
 
 def enter_running_frames(cov: Coverage) -> None:
@@ -135,6 +157,30 @@ def close_data(data: CoverageData) -> None:
             base.con.close()
             base.con = None
     data._dbs = {}
+
+
+def add_contexts(path: str, contexts: Iterable[tuple[str, Iterable[tuple[str, bytes | set[tuple[int, int]]]]]]) -> bool:
+    """Add what was measured in many contexts to a data file in one go; return whether that is possible.
+
+    ``CoverageData`` needs a round trip for each context: with thousands, most of a session's end.
+
+    Args:
+        path: a data file that knows all the files already.
+        contexts: context, and for each of its files the path with lines (as numbits) or arcs.
+    """
+    if SCHEMA_VERSION != _KNOWN_SCHEMA:
+        return False
+    with contextlib.closing(sqlite3.connect(path)) as base, base:
+        ids = dict(base.execute("SELECT path, id FROM file"))
+        for context, files in contexts:
+            number = base.execute("INSERT INTO context (context) VALUES (?)", (context,)).lastrowid
+            for file, measured in files:
+                if isinstance(measured, bytes):
+                    base.execute("INSERT INTO line_bits VALUES (?, ?, ?)", (ids[file], number, measured))
+                else:
+                    rows = [(ids[file], number, *arc) for arc in measured]
+                    base.executemany("INSERT INTO arc VALUES (?, ?, ?, ?)", rows)
+    return True
 
 
 def project_files(cov: Coverage) -> set[str]:

@@ -35,7 +35,8 @@ class Cutter:
         """How many lines or arcs were ever cut."""
         self._cov = cov
         self._branch = branch
-        self._parts: list[Part] = []
+        self._parts: dict[tuple[Label, float], Part] = {}
+        """What waits to be written, by label and epoch."""
         self._epoch = 0.0
         self._seen: dict[Label, Seen] = {}
         self._seen_earlier: dict[Label, Seen] = {}
@@ -66,7 +67,7 @@ class Cutter:
                 earlier[path] = earlier[path] | recorded if path in earlier else recorded
         self._seen = {}
         self._epoch = moment
-        self._parts.append(Part(self.label, moment, moment, epoch=moment))
+        self._open_part(moment)
 
     def cut(self) -> list[Part]:
         """Cut; return all parts that wait to be written."""
@@ -74,24 +75,29 @@ class Cutter:
         filled = [(path, recorded) for path, recorded in live.copy().items() if recorded]
         if filled:
             self._add(filled)
-        return [part for part in self._parts if part.files or part.begun == part.epoch]
+        return [part for part in self._parts.values() if part.files or part.begun == part.epoch]
 
     def written(self, parts: list[Part]) -> None:
         """Forget parts that are on disk now."""
-        self._parts = [part for part in self._parts if part not in parts]
+        for part in parts:
+            self._parts.pop((part.label, part.epoch), None)
 
     def recall(self) -> None:
         """Let all that was ever cut wait to be written again: what was written is gone."""
-        self._parts = []
+        self._parts = {}
         for epoch, by_label in ((0.0, self._seen_earlier), (self._epoch, self._seen)):
             for label, seen in by_label.items():
                 part = Part(label, epoch or self._begun, now(), epoch=epoch)
                 for path, recorded in seen.items():
                     part.add(self._source(path), self._understand(recorded))
-                self._parts.append(part)
+                self._parts[label, epoch] = part
 
     def _add(self, filled: list[tuple[str, set[Any]]]) -> None:
-        part = self._open_part()
+        if self.label.dropped:
+            for _, recorded in filled:
+                recorded.clear()
+            return
+        part = self._open_part(now())
         seen = self._seen.setdefault(self.label, {})
         for path, recorded in filled:
             copied = recorded.copy()
@@ -117,10 +123,5 @@ class Cutter:
     def _source(self, path: str) -> Source:
         return Source(path, self._fingerprints.get(path, ""), coverage_private.file_tracers(self._cov).get(path, ""))
 
-    def _open_part(self) -> Part:
-        for part in self._parts:
-            if (part.label, part.epoch) == (self.label, self._epoch):
-                return part
-        begun = now()
-        self._parts.append(Part(self.label, begun, begun, epoch=self._epoch))
-        return self._parts[-1]
+    def _open_part(self, moment: float) -> Part:
+        return self._parts.setdefault((self.label, self._epoch), Part(self.label, moment, moment, epoch=self._epoch))

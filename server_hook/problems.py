@@ -36,6 +36,11 @@ class Trouble:
             self._logged.add(slug)
             log_problem(self.latest)
 
+    def notice_debugger(self, core: str) -> None:
+        """Report a debugger that was loaded after the recorder, where both need the trace function."""
+        if "pydevd" in sys.modules and core != "sysmon" and sys.version_info < (3, 12):
+            self.report("debugger-loaded", "a debugger has taken the trace function; what runs now is not measured")
+
     def unwritable(self, folder: str, error: OSError) -> None:
         """Report that a folder cannot be written."""
         self.report("folder-unwritable", f"{folder} cannot be written ({error.strerror}); data waits in memory")

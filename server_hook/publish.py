@@ -7,7 +7,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
@@ -15,8 +15,9 @@ from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
 from server_hook import announce, clock, epochs, segment
-from server_hook.coverage_private import close_data
+from server_hook.coverage_private import add_contexts, close_data
 from server_hook.segment import Label, Part, Source
+from server_hook.startup import ORIGINS
 
 PIPELINE_FILE = ".coverage.pipeline"
 TABLE = "vmpilot_cov_source"
@@ -127,10 +128,10 @@ def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = (
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
-        data = CoverageData(basename=aside)
-        fill(data, united, untouched)
-        data.write()
-        close_data(data)
+        origins, tests = origins_of(united), {name: files for name, files in united.items() if name not in ORIGINS}
+        _write_through(aside, origins, untouched)
+        if tests and not add_contexts(aside, _in_rows(tests, branch=has_arcs(united))):
+            _write_through(aside, united)
         _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)))
         os.replace(aside, target)
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
@@ -138,6 +139,30 @@ def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = (
     finally:
         with contextlib.suppress(OSError):
             os.unlink(aside)
+
+
+def _write_through(path: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+    data = CoverageData(basename=path)
+    fill(data, united, untouched)
+    data.write()
+    close_data(data)
+
+
+def origins_of(united: ByContext) -> ByContext:
+    """Return the contexts that are origins; they hold all that the contexts of single tests hold."""
+    return {name: files for name, files in united.items() if name in ORIGINS}
+
+
+def _in_rows(united: ByContext, *, branch: bool) -> Iterator[tuple[str, Iterator[tuple[str, bytes | segment.Arcs]]]]:
+    """Yield what was measured by context and path, as a data file keeps it."""
+    kept = segment.to_arcs if branch else _numbits
+    for context, files in united.items():
+        yield context, ((path, kept(measured)) for path, measured in _by_path(files).items())
+
+
+def _numbits(measured: segment.Measured) -> bytes:
+    lines = segment.to_lines(measured)
+    return lines.to_bytes((lines.bit_length() + 7) // 8, "little")
 
 
 def folder_identity(data_folder: str) -> str:
@@ -214,12 +239,9 @@ def _open_lock(path: str) -> TextIO:
 
 def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -> None:
     """Put what was measured into a CoverageData, each context under its name."""
-    branch = any(isinstance(measured, set) for files in united.values() for measured in files.values())
+    branch = has_arcs(united)
     for context, files in united.items():
-        by_path: dict[str, segment.Measured] = {}
-        for source, measured in files.items():
-            known = by_path.get(source.path)
-            by_path[source.path] = measured if known is None else segment.join(known, measured)
+        by_path = _by_path(files)
         data.set_context(context)
         if branch:
             data.add_arcs({path: segment.to_arcs(each) for path, each in by_path.items()})
@@ -233,8 +255,22 @@ def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -
         data.add_lines(dict.fromkeys(untouched, ()))
 
 
+def has_arcs(united: ByContext) -> bool:
+    """Tell whether any file was measured with branches: then a data file holds arcs of all of them."""
+    return any(isinstance(measured, set) for files in united.values() for measured in files.values())
+
+
+def _by_path(files: Mapping[Source, segment.Measured]) -> dict[str, segment.Measured]:
+    united: dict[str, segment.Measured] = {}
+    for source, measured in files.items():
+        known = united.get(source.path)
+        united[source.path] = measured if known is None else segment.join(known, measured)
+    return united
+
+
 def _write_fingerprints(path: str, united: ByContext, folder: str) -> None:
-    rows = [(context, each.path, each.fingerprint, folder) for context, files in united.items() for each in files]
+    by_origin = origins_of(united).items()
+    rows = [(context, each.path, each.fingerprint, folder) for context, files in by_origin for each in files]
     with contextlib.closing(sqlite3.connect(path)) as base, base:
         base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT)")
         base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?)", rows)  # noqa: S608 - constant

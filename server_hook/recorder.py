@@ -99,6 +99,7 @@ class Recorder:
                 "the pure-Python tracer breaks requests and is not used in a server; install coverage with its "
                 "C extension, or take COVERAGE_CORE, [run] core and timid away (pytrace-refused)"
             )
+        coverage_private.before_each_flush(self.cov, self.flush)
         _current = self
         self.pulse.start()
 
@@ -240,8 +241,9 @@ class Recorder:
     def _beat(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
         with self._reporting(self.folder):
-            if Coverage.current() is not self.cov:
+            if Coverage.current() not in (self.cov, None):  # None: a test has stopped ours, by its fixture cov
                 self.trouble.report("foreign-collector", "another coverage.py measures this process, this one does not")
+            self.trouble.notice_debugger(self.core)
             if _identity_of("/") != self._root:
                 raise PermissionError(0, "the process has changed its root")
             if clock.steady() >= self._rested_at:

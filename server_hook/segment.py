@@ -1,7 +1,8 @@
 """The segment: what one process measured since its last segment; written once, never changed.
 
-A segment is one text line that names the format, its checksum and its length, and a JSON body of parts. Lines are
-bitmaps (bit *n* is line *n*, as in coverage's numbits) in hexadecimal; arcs are pairs of line numbers in one flat list.
+A segment is one text line that names the format, its checksum and its length, and a JSON body: a list of sources, and a
+list of parts that name their sources by the place in it. Lines are bitmaps (bit *n* is line *n*, as in coverage's
+numbits) in hexadecimal; arcs are pairs of line numbers in one flat list.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".seg"
 _FILES = (open, os.replace)  # not by name: tests replace them with mocks
 _MAGIC = "vmpilot-cov segment"
@@ -50,6 +51,8 @@ class Label:
     context: str = ""
     startup: bool = False
     """Whether they ran while modules were imported, before anything was asked of them."""
+    dropped: bool = False
+    """Whether they count for nobody: nothing of them is kept, and no segment has such a label."""
 
 
 @dataclass
@@ -109,7 +112,10 @@ def line_numbers(lines: Lines) -> list[int]:
 
 def encode(parts: Iterable[Part]) -> bytes:
     """Turn parts into the bytes of a segment."""
-    body = json.dumps([_encode_part(part) for part in parts], separators=(",", ":")).encode("ascii")
+    places: dict[Source, int] = {}
+    encoded = [_encode_part(part, places) for part in parts]
+    sources = [[each.path, each.fingerprint, each.tracer] for each in places]
+    body = json.dumps({"sources": sources, "parts": encoded}, separators=(",", ":")).encode("ascii")
     return f"{_MAGIC} {FORMAT} {zlib.crc32(body):08x} {len(body)}\n".encode("ascii") + body
 
 
@@ -124,12 +130,14 @@ def decode(octets: bytes) -> list[Part]:
     if " ".join(words[:2]) != _MAGIC or len(words) != 5:  # noqa: PLR2004 - magic (2), format, checksum, length
         raise TornError("it does not begin like a segment")
     if words[2] != str(FORMAT):
-        raise TornError(f"it has format {words[2]}, this version reads {FORMAT}; update pytest-vmpilot-cov")
+        raise TornError(f"it has format {words[2]}, this version reads {FORMAT}; install the same one everywhere")
     if [f"{zlib.crc32(body):08x}", str(len(body))] != words[3:]:
         raise TornError(f"{len(body)} bytes do not match the checksum and length that were promised")
     try:
-        return [_decode_part(part) for part in json.loads(body)]
-    except (KeyError, TypeError, ValueError) as error:
+        raw = json.loads(body)
+        sources = [intern_source(*names) for names in raw["sources"]]
+        return [_decode_part(part, sources) for part in raw["parts"]]
+    except (LookupError, TypeError, ValueError) as error:
         raise TornError(f"its body cannot be understood: {error!r}") from error
 
 
@@ -163,33 +171,31 @@ def read_folder(folder: Path) -> Iterator[tuple[Path, list[Part] | TornError]]:
             yield path, error
 
 
-def _encode_part(part: Part) -> dict[str, object]:
+def _encode_part(part: Part, places: dict[Source, int]) -> dict[str, object]:
     return {
         **asdict(part.label),
         "begun": part.begun,
         "ended": part.ended,
         "epoch": part.epoch,
-        "files": [[*_encode_source(source), _encode_measured(what)] for source, what in part.files.items()],
+        "files": [
+            [places.setdefault(source, len(places)), _encode_measured(what)] for source, what in part.files.items()
+        ],
     }
-
-
-def _encode_source(source: Source) -> list[str]:
-    return [source.path, source.fingerprint, source.tracer]
 
 
 def _encode_measured(measured: Measured) -> str | list[int]:
     return f"{measured:x}" if isinstance(measured, int) else [line for arc in sorted(measured) for line in arc]
 
 
-def _decode_part(raw: dict[str, object]) -> Part:
+def _decode_part(raw: dict[str, object], sources: list[Source]) -> Part:
     files = raw["files"]
     if not isinstance(files, list):
         raise TypeError("files")
     label = Label(str(raw["origin"]), str(raw["context"]), bool(raw["startup"]))
     begun, ended, epoch = (float(str(raw[name])) for name in ("begun", "ended", "epoch"))
     part = Part(label, begun, ended, epoch=epoch)
-    for path, fingerprint, tracer, measured in files:
-        part.add(intern_source(path, fingerprint, tracer), _decode_measured(measured))
+    for place, measured in files:
+        part.add(sources[place], _decode_measured(measured))
     return part
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,8 +10,12 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from server_hook.problems import HookError
+
+if TYPE_CHECKING:
+    from server_hook.settings import Settings
 
 VARIABLE = "VMPILOT_COV"
 """Path of the configuration, or of the project's folder: turns recording on."""
@@ -24,6 +29,8 @@ FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 ORIGINS = ("unit", "e2e", "pipeline")
 
 NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
+_DEBUGGERS = ("debugpy", "pydevd", "pdb")
+_BESIDE_A_DEBUGGER = ("debugpy/launcher", "debugpy/adapter")
 _RUNS = re.compile(r"-[bBdEhiIOPqsSuvVx]*(?P<what>[mc])(?P<attached>.*)")
 _OPTIONS_WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
@@ -36,7 +43,7 @@ class Start:
     """The absolute path that the environment names."""
     origin: str
     session_folder: str
-    """The folder of the session that this process is a child of; empty for one that stands alone."""
+    """The folder of the session that has started this process; empty for one that stands alone."""
 
 
 def start_from_environment() -> None:
@@ -63,6 +70,12 @@ def decide(value: str, command: Sequence[str]) -> Start | None:
     Raises:
         HookError: when the environment asks for something that cannot be.
     """
+    if any(word.endswith(_BESIDE_A_DEBUGGER) for word in command):
+        return None
+    debugger = debugger_of(command)
+    if debugger:
+        del os.environ[VARIABLE]  # its children are debugged as well, and one line is enough
+        raise HookError(f"{debugger} debugs it; start it without the debugger (debugger-attached)")
     path = os.path.abspath(os.path.expanduser(value))
     if not os.path.exists(path):
         raise HookError(
@@ -75,10 +88,9 @@ def decide(value: str, command: Sequence[str]) -> Start | None:
         raise HookError(
             f"{ORIGIN_VARIABLE}={origin} is no origin; use {', '.join(ORIGINS)} or leave it out (origin-unknown)"
         )
-    session = "" if origin == "pipeline" else os.environ.get(SESSION_VARIABLE, "")
     if origin == "pipeline" and program_of(command) in NEVER_A_PIPELINE:
         return None
-    return Start(path, origin, session)
+    return Start(path, origin, os.environ.get(SESSION_VARIABLE, ""))
 
 
 def program_of(command: Sequence[str]) -> str:
@@ -90,6 +102,14 @@ def program_of(command: Sequence[str]) -> str:
     if "pytest" in name.replace("py.test", "pytest") and not name.startswith("pytest_vmpilot"):
         return "pytest"
     return name.partition(".")[0].rstrip("0123456789")
+
+
+def debugger_of(command: Sequence[str]) -> str:
+    """Name the debugger that a command line starts, or that has written itself into that of a child; else nothing."""
+    program = program_of(command)
+    if program in _DEBUGGERS:
+        return program
+    return "pydevd" if program == "-c" and any("import pydevd" in word for word in command) else ""
 
 
 def program_words(command: Sequence[str]) -> list[str]:
@@ -122,7 +142,9 @@ def _begin(start: Start) -> None:
     if Coverage.current() is not None:
         raise HookError("coverage.py is measuring this process already (already-measured)")
     origin, session, data_folder = start.origin, "", ""
-    if start.session_folder:
+    if origin == "pipeline":
+        settings = _server_settings(start)
+    elif start.session_folder:
         session, data_folder, raw = _read_session(start.session_folder)
         settings = Settings.from_record(raw)
         if is_server_command(sys.orig_argv, settings.server_command):
@@ -135,6 +157,21 @@ def _begin(start: Start) -> None:
         if DATA_DIR_VARIABLE in os.environ:
             os.environ[DATA_DIR_VARIABLE] = data_folder
     lifecycle.begin(Recorder(settings, data_folder or os.path.dirname(settings.data_file), origin, session))
+
+
+def _server_settings(start: Start) -> Settings:
+    """Read how a server measures: as the session that has started it, options included, or as its configuration says.
+
+    A server may outlive its session, be in another container, or have a configuration of its own.
+    """
+    from server_hook.settings import Settings, read_settings
+
+    if start.session_folder:
+        with contextlib.suppress(HookError):
+            settings = Settings.from_record(_read_session(start.session_folder)[2])
+            if start.config == (settings.config_file or settings.folder):
+                return settings
+    return read_settings(start.config)
 
 
 def _read_session(folder: str) -> tuple[str, str, dict[str, object]]:

@@ -25,6 +25,10 @@ PATIENCE_S = float(os.environ.get("TEST_PATIENCE_S", "60"))
 """How long a test waits for an event before it gives up: generous, because no test may depend on speed."""
 
 
+NEIGHBOURS = ("asyncio", "django", "randomly", "rerunfailures", "timeout")
+"""Plugins that are installed to be tested beside ours: only sessions of tests that ask for one load it."""
+
+
 @pytest.fixture(autouse=True, scope="session")
 def default_signals() -> None:
     """Let the tests' programs meet signals as at a terminal, also where the tests run in the background or by nohup."""
@@ -39,6 +43,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     for name in list(os.environ):
         if name.startswith(("VMPILOT_COV", "COVERAGE_", "COV_", "PYTEST_", "GITHUB_", "PIPELINES_")):
             monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in NEIGHBOURS))
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 

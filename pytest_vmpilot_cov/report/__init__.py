@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from coverage.exceptions import CoverageException
 
@@ -50,9 +51,17 @@ def _html(cov: ReportingCoverage, request: ReportRequest, _options: Options, _ou
     return f"Coverage HTML written to dir {folder}"
 
 
-def _xml(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
+def _annotate(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
+    cov.annotate(directory=request.dest or None)
+    return f"Coverage annotated source written {f'to dir {request.dest}' if request.dest else 'next to source'}"
+
+
+def _xml(cov: ReportingCoverage, request: ReportRequest, options: Options, _outcome: Outcome) -> str:
     path = _destination(cov, request)
     cov.xml_report(outfile=path)
+    if options.settings.relative_files:  # coverage.py would name the sources so, if it had measured here alone
+        text = Path(path).read_text("utf-8")
+        Path(path).write_text(text.replace(f"<source>{escape(str(options.root))}/", "<source>"), encoding="utf-8")
     return f"Coverage XML written to file {path}"
 
 
@@ -70,9 +79,10 @@ def _json(cov: ReportingCoverage, request: ReportRequest, options: Options, outc
 
 
 def _markdown(cov: ReportingCoverage, request: ReportRequest, options: Options, outcome: Outcome) -> str:
-    path = request.dest or "coverage.md"
-    Path(path).write_text(markdown_report(cov, options, outcome), encoding="utf-8")
-    return f"Coverage Markdown information written to file {path}"
+    appends = request.kind == "markdown-append"
+    with Path(request.dest).open("a" if appends else "w", encoding="utf-8") as file:
+        file.write(markdown_report(cov, options, outcome))
+    return f"Coverage Markdown information {'appended' if appends else 'written'} to file {request.dest}"
 
 
 def _destination(cov: ReportingCoverage, request: ReportRequest) -> str:
@@ -84,9 +94,11 @@ def _destination(cov: ReportingCoverage, request: ReportRequest) -> str:
 _MAKERS: dict[str, Callable[[ReportingCoverage, ReportRequest, Options, Outcome], str]] = {
     "term": _terminal,
     "term-missing": _terminal,
+    "annotate": _annotate,
     "html": _html,
     "xml": _xml,
     "lcov": _lcov,
     "json": _json,
     "markdown": _markdown,
+    "markdown-append": _markdown,
 }

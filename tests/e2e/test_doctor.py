@@ -64,6 +64,7 @@ def test_commands_that_would_not_be_recorded(app: Project, tmp_path: Path) -> No
     bare.chmod(0o755)
     for words, expected in (
         (("pytest",), "would not be recorded: it is no server"),
+        (("python", "-m", "debugpy", "-m", "uvicorn"), "would not be recorded: debugpy debugs it"),
         (("python", "-S", "x.py"), "with -S Python runs no start-up line"),
         ((str(bare), "x.py"), "pip install pytest-vmpilot-cov there"),
         (("no-such-server",), "(command-not-found)"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -52,6 +53,9 @@ CHILD = """
 
 LAZY = "x = 1  # nobody\n"
 
+EXPLICIT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""Plugins are those that are named."""
+
 CORES: Sequence[str] = ("ctrace", "sysmon") if sys.version_info >= (3, 12) else ("ctrace",)
 
 
@@ -95,3 +99,17 @@ def app(project: Project) -> Project:
 def expected(*marks: str) -> dict[str, list[int]]:
     """Return the lines that the given origins reach in ``app``, by file name."""
     return {"shared.py": numbered(SHARED, *marks), "child.py": numbered(CHILD, *marks)}
+
+
+def run_beside(
+    project: Project, plugin: str, *options: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a session with ours and one other plugin, each warning an error, at its start and in its tests."""
+    named = ("-p", plugin, "-p", "pytest_vmpilot_cov.plugin", "-p", "no:cacheprovider", "-W", "error")
+    command = ("python", "-W", "error", "-m", "pytest", *named, "--vmpilot-cov", *options)
+    return project.run(*command, env={**EXPLICIT, **(env or {})})
+
+
+def without_inits(lines: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Leave out empty package files, whose one line differs between Pythons."""
+    return {name: numbers for name, numbers in lines.items() if name != "__init__.py"}

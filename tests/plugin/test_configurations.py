@@ -32,20 +32,6 @@ def test_sources_by_folder_and_by_name(src: Project, source: str) -> None:
     assert [line.split()[1:4] for line in done.stdout.splitlines() if line.startswith("TOTAL")] == [["8", "5", "38%"]]
 
 
-@pytest.mark.parametrize("folder", [".", "tests", "src/pack"])
-def test_the_same_from_any_folder(src: Project, folder: str) -> None:
-    """The result does not depend on the folder where pytest was started, and no stray file appears there."""
-    src.write(".coveragerc", "[run]\nsource = src\nomit = src/pack/sub/unused.py\n")
-    done = src.pytest("--vmpilot-cov", "--cov-report=xml", str(src.path / "tests"), cwd=src.path / folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert lines_in(src.path / ".coverage")["work.py"] == [1, 2, 3]
-    assert "unused.py" not in done.stdout
-    assert (src.path / "coverage.xml").exists()
-    assert sorted(path.name for path in (src.path / "tests").iterdir() if path.name != "__pycache__") == [
-        "test_work.py"
-    ]
-
-
 def test_a_bare_report_prints_the_verdicts_total(src: Project) -> None:
     """``coverage report`` right after a session prints the verdict's total, and ``vmpilot-cov combine`` still works."""
     src.write(".coveragerc", "[run]\nsource = src\n")

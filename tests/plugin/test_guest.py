@@ -44,13 +44,10 @@ def test_run_with_coverage_keeps_its_figures_and_has_a_verdict(app: Project, cor
     shared = expected("unit", "e2e")["shared.py"]
     assert lines_of_the_ide(app)["shared.py"] == shared
     assert "(collector-running)" in done.stdout
-    assert lines_in(app.path / ".coverage", "unit") == {
-        "__init__.py": [0],
-        "shared.py": shared,
-        "child.py": numbered(CHILD, "unit"),
-    }
-    assert lines_in(app.path / ".coverage", "e2e") == {"__init__.py": [0], "child.py": numbered(CHILD, "e2e")}
-    assert lines_in(app.path / ".coverage", "pipeline") == {"shared.py": expected("e2e")["shared.py"]}
+    unit, e2e, pipeline = (lines_in(app.path / ".coverage", origin) for origin in ("unit", "e2e", "pipeline"))
+    assert (unit["shared.py"], unit["child.py"]) == (shared, numbered(CHILD, "unit"))
+    assert e2e["child.py"] == numbered(CHILD, "e2e")
+    assert pipeline["shared.py"] == expected("e2e")["shared.py"]
     assert {"_jb_pytest_runner.py", "project$tests.coverage"} == {path.name for path in (app.path / "ide").iterdir()}
 
 
@@ -103,3 +100,16 @@ def test_a_plain_run_from_the_tests_folder(app: Project) -> None:
     assert [
         path for path in Path(app.path / "tests").iterdir() if path.name.startswith((".coverage", ".vmpilot"))
     ] == []
+
+
+def test_what_was_imported_early_is_named(app: Project) -> None:
+    """A source module that a plugin has imported is named with it; under ``coverage run`` it is measured."""
+    app.write("theirs.py", "from app.shared import for_unit\n")
+    done = app.pytest("-p", "theirs", "--vmpilot-cov", "-k", "1_unit")
+    named = f"app/__init__.py, app/shared.py were imported before measurement began, by theirs ({app.path}/theirs.py)"
+    assert named in done.stdout, done.stdout + done.stderr
+    assert "(imported-early)" not in app.pytest("--vmpilot-cov", "-k", "1_unit").stdout
+    words = ["python", "-m", "coverage", "run", "-m", "pytest", "-p", "theirs", "--vmpilot-cov", "-k", "1_unit"]
+    done = app.run(*words)
+    assert "(imported-early)" not in done.stdout
+    assert lines_in(app.path / ".coverage.tests")["shared.py"] == expected("unit")["shared.py"]

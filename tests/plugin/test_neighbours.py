@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import Project, lines_in
-from tests.plugin.conftest import expected
-
-EXPLICIT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+from tests.plugin.conftest import EXPLICIT, expected
 
 
 @pytest.mark.parametrize(

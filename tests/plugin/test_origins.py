@@ -5,12 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import Project, lines_in
-from tests.plugin.conftest import CORES, expected
-
-
-def without_inits(lines: dict[str, list[int]]) -> dict[str, list[int]]:
-    """Leave out empty package files, whose one line differs between Pythons."""
-    return {name: numbers for name, numbers in lines.items() if name != "__init__.py"}
+from tests.plugin.conftest import CORES, expected, without_inits
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -87,16 +82,6 @@ def test_a_session_replaces_the_last_one(app: Project) -> None:
         "shared.py": expected("unit", "e2e")["shared.py"],
         "child.py": expected("e2e")["child.py"],
     }
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_xdist_gives_the_same_lines(app: Project, workers: str) -> None:
-    """Spread over processes by pytest-xdist, each origin reaches the same lines."""
-    done = app.pytest("--vmpilot-cov", "-q", "-n", workers)
-    assert done.returncode == 0, done.stdout + done.stderr
-    tests = app.path / ".coverage.tests"
-    assert without_inits(lines_in(tests, "unit")) == expected("unit")
-    assert without_inits(lines_in(tests, "e2e")) == expected("e2e")
 
 
 def test_nothing_happens_without_the_flag(app: Project) -> None:

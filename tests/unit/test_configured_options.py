@@ -209,11 +209,11 @@ def test_without_any_setting_the_usual_places_are_left(tmp_path: Path, monkeypat
 
 
 def test_what_was_asked_for_is_kept(tmp_path: Path) -> None:
-    """Reports, required origins and appending travel as they were given."""
+    """Reports and required origins travel as they were given."""
     reports = (ReportRequest("xml", "cov.xml"),)
-    options = make_options(tmp_path, str(tmp_path), reports=reports, require=frozenset(["unit"]), append=True)
-    expected = (tmp_path, reports, frozenset(["unit"]), True)
-    assert expected == (options.root, options.reports, options.require, options.append)
+    options = make_options(tmp_path, str(tmp_path), reports=reports, require=frozenset(["unit"]))
+    expected = (tmp_path, reports, frozenset(["unit"]))
+    assert expected == (options.root, options.reports, options.require)
 
 
 def test_the_data_folder_is_that_of_the_data_file(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_something_else_is_torn(octets: bytes) -> None:
 def test_another_format_says_which(tmp_path: Path) -> None:
     """A whole segment of a later format is torn, and its error names both formats and the way out."""
     (tmp_path / "000001.seg").write_bytes(_with_body(b"[]", 99))
-    expected = "it has format 99, this version reads 1; update pytest-vmpilot-cov"
+    expected = "it has format 99, this version reads 2; install the same one everywhere"
     ((_, error),) = segment.read_folder(tmp_path)
     assert expected == str(error)
 

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from server_hook import announce
 from server_hook.problems import HookError
-from server_hook.startup import Start, decide, is_server_command, program_of, program_words
+from server_hook.settings import Settings, read_settings
+from server_hook.startup import (
+    Start,
+    _server_settings,
+    debugger_of,
+    decide,
+    is_server_command,
+    program_of,
+    program_words,
+)
 
 UVICORN = ["python", "-m", "uvicorn", "main:app"]
 
@@ -67,6 +78,24 @@ def test_a_module_may_be_attached_to_its_option(command: str) -> None:
 def test_programs_are_known_by_name(command: str, expected: str) -> None:
     """A program has its own name, however it was started; whatever runs pytest is pytest."""
     assert expected == program_of(command.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (("python", "-m", "debugpy", "--listen", "5678", "-m", "uvicorn", "main:app"), "debugpy"),
+        (("python", "-X", "frozen_modules=off", "/x/launcher/../../debugpy", "--connect", "1", "a.py"), "debugpy"),
+        (("python", "/opt/pycharm/helpers/pydev/pydevd.py", "--multiprocess", "--file", "a.py"), "pydevd"),
+        (("python", "-c", "import sys; import pydevd; pydevd.settrace(); spawn_main()"), "pydevd"),
+        (("python", "-m", "pdb", "a.py"), "pdb"),
+        (("python", "-c", "spawn_main()"), ""),
+        (("python", "main.py", "import pydevd"), ""),
+        (("python", "-m", "uvicorn", "debugpy:app"), ""),
+    ],
+)
+def test_a_debugger_is_known_by_the_command_line(command: tuple[str, ...], expected: str) -> None:
+    """A debugger is the program that runs, or stands in the code that it puts before a child's."""
+    assert expected == debugger_of(command)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +178,23 @@ def test_a_tool_is_never_a_pipeline(app: Path, command: str) -> None:
     assert decide(str(app), command.split()) is None
 
 
+@pytest.mark.parametrize("origin", ["pipeline", "unit"])
+def test_what_is_debugged_is_not_recorded(app: Path, monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    """A debugged process is refused in one line, whoever it belongs to, and so are its children."""
+    monkeypatch.setenv("VMPILOT_COV", str(app))
+    monkeypatch.setenv("VMPILOT_COV_ORIGIN", origin)
+    with pytest.raises(HookError) as caught:
+        decide(str(app), ["python", "-m", "debugpy", "main.py"])
+    assert str(caught.value) == "debugpy debugs it; start it without the debugger (debugger-attached)"
+    assert "VMPILOT_COV" not in os.environ
+
+
+@pytest.mark.parametrize("part", ["adapter", "launcher"])
+def test_what_serves_a_debugger_is_passed_over(app: Path, part: str) -> None:
+    """Debugpy's own processes are not recorded, and nothing is said of them: the debugged one comes after them."""
+    assert decide(str(app), ["python", f"/x/debugpy/{part}", "127.0.0.1:1", "--", "main.py"]) is None
+
+
 @pytest.mark.parametrize("command", ["python -c pass", "python main.py", "python -m uvicorn main:app", "python"])
 def test_any_other_program_is_a_pipeline(app: Path, command: str) -> None:
     """Any other program is recorded: only a person knows which one is the server, and a person set the variable."""
@@ -163,8 +209,31 @@ def test_a_child_of_a_session_belongs_to_it(app: Path, monkeypatch: pytest.Monke
     assert Start(str(app), origin, "/data/.vmpilot-cov/1") == decide(str(app), ["python", "-m", "pytest"])
 
 
-def test_a_pipeline_belongs_to_no_session(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that a session started stands alone: it outlives the session and its data is kept."""
+def test_a_pipeline_knows_the_session_that_started_it(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that a session started is told how the session measures."""
     monkeypatch.setenv("VMPILOT_COV_ORIGIN", "pipeline")
     monkeypatch.setenv("VMPILOT_COV_SESSION", "/data/.vmpilot-cov/1")
-    assert Start(str(app), "pipeline", "") == decide(str(app), UVICORN)
+    assert Start(str(app), "pipeline", "/data/.vmpilot-cov/1") == decide(str(app), UVICORN)
+
+
+def test_a_server_measures_as_the_session_that_started_it(app: Path) -> None:
+    """A server with the session's configuration measures by the session's settings, typed ones included."""
+    typed = replace(read_settings(str(app)), source=("typed",))
+    folder = session_folder(app, typed)
+    assert typed == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "other"])
+def test_a_server_may_stand_alone(app: Path, *, gone: bool) -> None:
+    """A server whose session is gone, or that has a configuration of its own, measures as its configuration says."""
+    other = replace(read_settings(str(app)), source=("typed",), config_file="/other/.coveragerc")
+    folder = "/data/.vmpilot-cov/1" if gone else session_folder(app, other)
+    expected = read_settings(str(app))
+    assert expected == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
+
+
+def session_folder(app: Path, settings: Settings) -> str:
+    """Write the record of a session; return its folder."""
+    folder = announce.make_folder(str(app), "1")
+    announce.write_record(folder, announce.describe_process("1", "unit", "1", asdict(settings)))
+    return folder

@@ -1,0 +1,70 @@
+"""Which reports were asked for: what ``--cov-report`` takes, and what it comes to."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from pytest_vmpilot_cov.messages import say
+
+if TYPE_CHECKING:
+    from pytest_vmpilot_cov.model import ReportRequest
+
+TERMINAL_KINDS = ("term", "term-missing")
+FILE_KINDS = ("annotate", "html", "xml", "json", "markdown", "markdown-append", "lcov")
+MARKDOWN_KINDS = ("markdown", "markdown-append")
+_MARKDOWN_FILE = "coverage.md"
+
+
+class StoreReport(argparse.Action):
+    """Collect ``--cov-report`` into the mapping kind -> destination that pytest-cov keeps."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401 - argparse's own signature
+        _option_string: str | None = None,
+    ) -> None:
+        """Store one report."""
+        kind, dest = values
+        asked = {**namespace.cov_report, kind: dest}
+        files = [asked[each] or _MARKDOWN_FILE for each in MARKDOWN_KINDS if each in asked]
+        if len(files) > len(set(files)):
+            parser.error(say("report-same-file", path=files[0]))
+        namespace.cov_report = asked
+
+
+def parse_report(text: str) -> tuple[str, str | None]:
+    """Parse one ``--cov-report`` value.
+
+    Raises:
+        argparse.ArgumentTypeError: when it is no report known here.
+    """
+    kind, colon, dest = text.partition(":")
+    good = kind in FILE_KINDS or (kind in TERMINAL_KINDS and dest in ("", "skip-covered"))
+    if not (good or text == ""):
+        known = ", ".join(TERMINAL_KINDS + FILE_KINDS)
+        raise argparse.ArgumentTypeError(say("report-unknown", value=text, known=known))
+    return kind, dest if colon else None
+
+
+def report_requests(asked: Iterable[tuple[str, str | None]]) -> tuple[ReportRequest, ...]:
+    """Turn parsed values into the reports to make; without any value that is the table, with an empty one nothing.
+
+    The table in the terminal is printed once: with missing lines if any value asks for them, and without complete
+    files if any value leaves them out.
+    """
+    from pytest_vmpilot_cov.model import ReportRequest
+
+    values = list(asked) or [("term", None)]
+    tables = dict(each for each in values if each[0] in TERMINAL_KINDS)
+    requests = []
+    if tables:
+        kind = "term-missing" if "term-missing" in tables else "term"
+        requests.append(ReportRequest(kind, skip_covered="skip-covered" in tables.values()))
+    for kind, dest in values:
+        if kind in FILE_KINDS:
+            requests.append(ReportRequest(kind, dest or (_MARKDOWN_FILE if kind in MARKDOWN_KINDS else "")))
+    return tuple(requests)

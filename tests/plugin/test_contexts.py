@@ -1,0 +1,85 @@
+"""``--cov-context=test``: what each test runs, by the names that pytest-cov gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from coverage import CoverageData
+
+from server_hook.coverage_private import close_data
+from tests.conftest import Project
+from tests.plugin.conftest import CORES
+
+TESTS = """
+    import threading
+    import pytest
+    from app import shared
+
+    @pytest.fixture
+    def prepared():
+        shared.for_unit()
+        yield
+        shared.for_child()
+
+    @pytest.mark.parametrize("flag", [True, False])
+    def test_each(flag, prepared):
+        shared.for_e2e(flag)
+
+    def test_the_same_lines_again(prepared):
+        shared.for_e2e(True)
+
+    def test_in_a_thread():
+        thread = threading.Thread(target=shared.for_e2e, args=(True,))
+        thread.start()
+        thread.join()
+
+    @pytest.mark.no_cover
+    def test_left_out():
+        shared.for_e2e(True)
+
+    def test_nothing():
+        pass
+"""
+
+
+def by_test(data_file: Path) -> dict[str, dict[str, object]]:
+    """Read what each phase of each test ran: context -> file name -> lines and arcs."""
+    data = CoverageData(basename=str(data_file))
+    data.read()
+    found: dict[str, dict[str, object]] = {}
+    for context in sorted(each for each in data.measured_contexts() if "|" in each):
+        data.set_query_context(context)
+        files = {Path(path).name: (sorted(data.lines(path) or ()), data.arcs(path)) for path in data.measured_files()}
+        found[context] = {name: each for name, each in files.items() if each[0]}
+    close_data(data)
+    return {context: files for context, files in found.items() if files}
+
+
+@pytest.mark.parametrize("branch", [(), ("--cov-branch",)], ids=["lines", "branches"])
+@pytest.mark.parametrize("core", CORES)
+def test_the_same_as_pytest_cov(app: Project, core: str, branch: tuple[str, ...]) -> None:
+    """Each phase of each test has the lines, or arcs, that pytest-cov gives it, under the same name."""
+    if core == "sysmon" and branch:
+        pytest.skip("sysmon measures branches from Python 3.14")
+    app.write("tests/test_mixed.py", TESTS)
+    app.write("pytest.ini", "[pytest]\n")
+    theirs = app.pytest("--cov=app", "--cov-context=test", *branch, env={"COVERAGE_FILE": "theirs.cov"})
+    assert theirs.returncode == 0, theirs.stdout + theirs.stderr
+    ours = app.pytest("--vmpilot-cov", "--cov-context=test", *branch, env={"COVERAGE_CORE": core})
+    assert ours.returncode == 0, ours.stdout + ours.stderr
+    found = by_test(app.path / ".coverage")
+    assert {"tests/test_mixed.py::test_each[True]|run", "tests/test_mixed.py::test_each[False]|teardown"} < found.keys()
+    assert found == by_test(app.path / "theirs.cov")
+
+
+def test_contexts_of_workers_come_together(app: Project) -> None:
+    """Under pytest-xdist the contexts of all workers are those of a session alone."""
+    app.write("tests/test_mixed.py", TESTS)
+    app.write("pytest.ini", "[pytest]\n")
+    alone = app.pytest("--vmpilot-cov", "--cov-context=test")
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    expected = by_test(app.path / ".coverage")
+    spread = app.pytest("--vmpilot-cov", "--cov-context=test", "-n", "2")
+    assert spread.returncode == 0, spread.stdout + spread.stderr
+    assert by_test(app.path / ".coverage") == expected
