@@ -2,6 +2,9 @@
 
 The package lives in other people's servers. It imports nothing but the standard library and coverage, never raises
 into the process, never prints to stdout, and does nothing at all unless ``VMPILOT_COV`` is set.
+
+PYTEST_DONT_REWRITE: pytest rewrites the modules of an installed plugin's distribution, and warns of those that were
+imported before it; where warnings are errors, that would end every worker of pytest-xdist.
 """
 
 from __future__ import annotations

@@ -66,3 +66,12 @@ def test_a_pytest_process_never_counts_as_pipeline(app: Project) -> None:
     done = app.pytest("-q", "-k", "test_1_unit", env={"VMPILOT_COV": "."})
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (app.path / ".vmpilot-cov").exists()
+
+
+def test_pytest_does_not_want_to_rewrite_what_the_start_up_line_has_imported(project: Project) -> None:
+    """Where warnings are errors, a process that the start-up line has prepared is no reason for one."""
+    project.write("conftest.py", "import pytest, server_hook\npytest.register_assert_rewrite('server_hook')\n")
+    project.write("test_it.py", "def test_it():\n    pass\n")
+    project.write("pytest.ini", "[pytest]\nfilterwarnings = error\n")
+    done = project.pytest("--vmpilot-cov", "-p", "no:asyncio", "-W", "error")
+    assert done.returncode == 0, done.stdout + done.stderr
