@@ -12,6 +12,7 @@ from server_hook import segment
 from server_hook.fingerprint import fingerprint
 from server_hook.publish import ByContext, contexts_of
 from server_hook.segment import Label, Part, Source
+from server_hook.settings import Settings
 
 
 def combine(
@@ -86,7 +87,7 @@ def without_branches(parts: Iterable[Part], counted: ByContext) -> tuple[str, ..
 
 
 def relocate(
-    parts: Iterable[Part], path_map: PathMap, ours: Callable[[str], bool], folder: str
+    parts: Iterable[Part], path_map: PathMap, ours: Callable[[str], bool], settings: Settings
 ) -> tuple[list[Part], tuple[Mapped, ...]]:
     """Give each file that was measured in another place the path that it has here, where that can be known.
 
@@ -94,16 +95,20 @@ def relocate(
         parts: what was collected.
         path_map: finds the project's file.
         ours: whether the configuration asks for the file at a path.
-        folder: the project's folder; a file below it is itself, whatever it looks like.
+        settings: whose folder is the project's; a file below it is itself, whatever it looks like, except in a copy.
     """
     parts = list(parts)
     sources = {source for part in parts for source in part.files}
-    away = [source for source in sources if not _is_inside(source.path, folder)]
+    away = [source for source in sources if _is_away(source.path, settings)]
     here = {source.path for source in away if os.path.isfile(source.path)}
     strangers = [source for source in away if not (source.path in here and ours(source.path))]
     found = {each: mapped for each in strangers if (mapped := path_map.find(each, is_here=each.path in here))}
     moved = [_move(part, found) if found.keys() & part.files.keys() else part for part in parts]
     return moved, tuple(sorted(set(found.values()), key=lambda each: (each.measured, each.path)))
+
+
+def _is_away(path: str, settings: Settings) -> bool:
+    return not _is_inside(path, settings.folder) or any(_is_inside(path, copy) for copy in settings.copies)
 
 
 def _is_inside(path: str, folder: str) -> bool:

@@ -29,6 +29,7 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
     with contextlib.chdir(options.root):
         cov = ReportingCoverage(data_file=None, config_file=options.settings.config_file or False)
         apply_settings(cov, options.settings)
+        cov.set_option("run:source", list(options.settings.source_folders))  # nothing but the XML report reads it
         cov.set_option("paths", {})
         cov.set_option("report:ignore_errors", True)  # noqa: FBT003 - one broken file must not hide the others
         cov.set_option("report:precision", options.precision)

@@ -95,10 +95,9 @@ def combine_collected(options: Options, collected: Collected) -> Combined:
     cov = open_coverage(options.settings.config_file)
     try:
         apply_settings(cov, options.settings)
-        folder = options.settings.folder
         files, ours = coverage_private.project_files(cov), coverage_private.is_project_file(cov)
-        path_map = PathMap(files, fingerprint, coverage_private.path_setting(cov, folder))
-        parts, mapped = relocate(collected.parts, path_map, ours, folder)
+        path_map = PathMap(files, fingerprint, coverage_private.path_setting(cov, options.settings.folder))
+        parts, mapped = relocate(collected.parts, path_map, ours, options.settings)
         keep_stale = options.stale == "keep"
         combined = combine(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
         lines_only = without_branches(parts, combined.counted)

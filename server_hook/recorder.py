@@ -89,7 +89,7 @@ class Recorder:
             coverage.exceptions.CoverageException: when coverage.py refuses the settings.
         """
         global _current  # noqa: PLW0603 - one recorder a process is what the module is about
-        apply_settings(self.cov, self.settings)
+        apply_settings(self.cov, self.settings, to_measure=True)
         self.cov.on_first_sight = self._meet
         self.cov.start()
         self.core = coverage_private.core_in_use(self.cov)

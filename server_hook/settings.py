@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any
@@ -33,6 +33,10 @@ class Settings:
     """The configuration's folder: what relative sources and patterns are read against."""
     source: tuple[str, ...]
     """Absolute folders, and the names of packages that were not found as a folder."""
+    source_folders: tuple[str, ...]
+    """Those of source that ``[run] source`` names as folders: only below these does coverage.py's XML name files."""
+    copies: tuple[str, ...]
+    """Folders where packages of source are installed as well, as by tox: measured for the project's own files."""
     include: tuple[str, ...]
     omit: tuple[str, ...]
     branch: bool
@@ -82,12 +86,15 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
         return given[name] if given.get(name) is not None else cov.get_option(name)
 
     branch = bool(option("run:branch"))
+    names = _names(option("run:source"))
     concurrency = tuple(name for name in option("run:concurrency") or () if name != "multiprocessing")
     core, why = choose_core(cov, branch=branch, concurrency=concurrency)
     return Settings(
         config_file=config_file,
         folder=folder,
-        source=_sources(cov, option("run:source"), folder),
+        source=_sources(cov, names, folder),
+        source_folders=tuple(_absolute(name, folder) for name in names if _is_folder(name, folder)),
+        copies=tuple(_copies([*names, *_listed(cov, "run:source_pkgs")], folder)),
         include=_patterns(option("run:include"), folder),
         omit=_patterns(option("run:omit"), folder),
         branch=branch,
@@ -115,10 +122,16 @@ def open_coverage(config_file: str) -> WatchedCoverage:
         raise HookError(f"coverage.py cannot use {config_file}: {text} (config-broken)") from error
 
 
-def apply_settings(cov: WatchedCoverage, settings: Settings) -> None:
-    """Give a Coverage the settings of this process, and take away what the recorder does in its place."""
+def apply_settings(cov: WatchedCoverage, settings: Settings, *, to_measure: bool = False) -> None:
+    """Give a Coverage the settings of this process, and take away what the recorder does in its place.
+
+    Args:
+        cov: that Coverage.
+        settings: those of this process.
+        to_measure: whether it is to measure, copies included, or to judge what was measured.
+    """
     options: dict[str, Any] = {
-        "run:source": list(settings.source) or None,
+        "run:source": [*settings.source, *(settings.copies if to_measure else ())] or None,
         "run:source_dirs": [],
         "run:source_pkgs": [],
         "run:include": list(settings.include) or None,
@@ -161,10 +174,14 @@ def choose_core(cov: WatchedCoverage, *, branch: bool, concurrency: tuple[str, .
     return "sysmon", "the fastest for this Python"
 
 
-def _sources(cov: WatchedCoverage, named: object, folder: str) -> tuple[str, ...]:
+def _names(named: object) -> list[str]:
+    names = [named] if isinstance(named, str) else named if isinstance(named, (list, tuple)) else []
+    return [str(name) for name in names]
+
+
+def _sources(cov: WatchedCoverage, names: list[str], folder: str) -> tuple[str, ...]:
     """List what to measure: folders as absolute paths; without any setting, the configuration's folder."""
-    names = [named] if isinstance(named, str) else list(named) if isinstance(named, (list, tuple)) else []
-    found = [_source_folder(str(name), folder) for name in names]
+    found = [_absolute(name, folder) if _is_folder(name, folder) else _package_folder(name, folder) for name in names]
     found += [os.path.join(folder, str(name)) for name in _listed(cov, "run:source_dirs")]
     found += [_package_folder(str(name), folder) for name in _listed(cov, "run:source_pkgs")]
     if not found and not _listed(cov, "run:include"):
@@ -172,21 +189,43 @@ def _sources(cov: WatchedCoverage, named: object, folder: str) -> tuple[str, ...
     return tuple(os.path.normpath(name) if os.sep in name else name for name in found)
 
 
-def _source_folder(name: str, folder: str) -> str:
-    """Resolve one ``source``: a folder under *folder*, else a package."""
-    path = os.path.abspath(os.path.join(folder, os.path.expanduser(name)))
-    return path if os.path.isdir(path) else _package_folder(name, folder)
+def _absolute(name: str, folder: str) -> str:
+    return os.path.abspath(os.path.join(folder, os.path.expanduser(name)))
+
+
+def _is_folder(name: str, folder: str) -> bool:
+    return os.path.isdir(_absolute(name, folder))
 
 
 def _package_folder(name: str, folder: str) -> str:
     """Find a package's own folder without importing it, in *folder* and its ``src`` too; else leave the name."""
+    return _find_package(name, [*_own_places(folder), *sys.path]) or name
+
+
+def _copies(names: list[str], folder: str) -> Iterator[str]:
+    """Find the packages that lie in the project and are installed as well: which of the two is imported, nobody knows.
+
+    A copy within the project, as below ``.tox``, is one all the same.
+    """
+    for name in names:
+        own, installed = _find_package(name, _own_places(folder)), _find_package(name, sys.path)
+        if own and installed and os.path.realpath(own) != os.path.realpath(installed):
+            yield installed
+
+
+def _own_places(folder: str) -> list[str]:
+    return [folder, os.path.join(folder, "src")]
+
+
+def _find_package(name: str, places: list[str]) -> str:
+    """Find the one folder of a package; empty where there is none, or several."""
     top, *rest = name.split(".")
     if not all(part.isidentifier() for part in (top, *rest)):
-        return name
-    spec = PathFinder.find_spec(top, [folder, os.path.join(folder, "src"), *sys.path])
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    found = os.path.join(os.path.abspath(places[0]), *rest) if len(places) == 1 else ""
-    return found if os.path.isdir(found) else name
+        return ""
+    spec = PathFinder.find_spec(top, places)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    found = os.path.join(os.path.abspath(folders[0]), *rest) if len(folders) == 1 else ""
+    return found if os.path.isdir(found) else ""
 
 
 def _listed(cov: WatchedCoverage, name: str) -> list[str]:

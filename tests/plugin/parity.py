@@ -191,6 +191,26 @@ CONFIGURATIONS = (
     Case("precision typed", "--cov=pkg --cov-precision=3", rc("[report]\nprecision = 2\n")),
     Case("relative_files", "--cov=pkg --cov-report=xml", rc("[run]\nrelative_files = true\n"), reports=("*.xml",)),
     Case(
+        "a package that lies elsewhere than its name says",
+        "--cov=shop --cov-report=xml",
+        project=SRC,
+        reports=("coverage.xml",),
+    ),
+    Case(
+        "relative_files of such a package",
+        "--cov=shop --cov-report=xml",
+        rc("[run]\nrelative_files = true\n"),
+        project=SRC,
+        reports=("coverage.xml",),
+    ),
+    Case(
+        "source_pkgs in reports",
+        "--cov --cov-report=xml",
+        rc("[run]\nsource_pkgs = shop\n"),
+        project=SRC,
+        reports=("coverage.xml",),
+    ),
+    Case(
         "outputs", "--cov=pkg --cov-report=xml --cov-report=html", rc("[xml]\noutput = a.xml\n[html]\ndirectory = h\n")
     ),
     Case("contexts", "--cov=pkg --cov-context=test"),

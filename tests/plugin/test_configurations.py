@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.conftest import Project, lines_in
@@ -30,6 +32,21 @@ def test_sources_by_folder_and_by_name(src: Project, source: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "TOTAL" in done.stdout
     assert [line.split()[1:4] for line in done.stdout.splitlines() if line.startswith("TOTAL")] == [["8", "5", "38%"]]
+
+
+@pytest.mark.parametrize("place", ["site", ".tox/py/site"])
+@pytest.mark.parametrize("setting", ["source = pack", "source_pkgs = pack", "source = pack.sub"])
+def test_an_installed_package_counts_for_the_projects_files(src: Project, place: str, setting: str) -> None:
+    """Where an installed copy of the package is imported, as under tox, it counts for the project's own files."""
+    src.write("pytest.ini", "[pytest]\n")
+    src.write(".coveragerc", f"[run]\n{setting}\n")
+    site = src.path.parent / place if place == "site" else src.path / place
+    shutil.copytree(src.path / "src", site)
+    done = src.pytest("--vmpilot-cov", env={"PYTHONPATH": str(site)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith(("src/", "TOTAL", "/", ".tox"))]
+    assert ["src/pack/sub/work.py", "4", "1", "75%"] in rows
+    assert rows[-1] == ["TOTAL", "8", "5", "38%"]
 
 
 def test_a_bare_report_prints_the_verdicts_total(src: Project) -> None:

@@ -61,6 +61,8 @@ def some_settings(folder: Path, **changes: Any) -> Settings:
         config_file="",
         folder=str(folder),
         source=(str(folder),),
+        source_folders=(),
+        copies=(),
         include=(),
         omit=(),
         branch=False,

@@ -9,7 +9,7 @@ from pytest_vmpilot_cov.mapping import LEAST_PARTS, PathMap, common_end, paths_s
 from pytest_vmpilot_cov.model import Mapped
 from server_hook.fingerprint import fingerprint
 from server_hook.segment import Source, bitmap
-from tests.unit.conftest import a_part
+from tests.unit.conftest import a_part, some_settings
 
 HERE = [
     "/me/app/__init__.py",
@@ -89,7 +89,7 @@ def test_data_from_elsewhere_counts_where_its_source_is_the_same(tmp_path: Path)
     }
     files = [same, edited]
     parts, mapped = relocate(
-        [a_part("pipeline", measured)], PathMap(files, fingerprint, str), files.__contains__, str(tmp_path)
+        [a_part("pipeline", measured)], PathMap(files, fingerprint, str), files.__contains__, some_settings(folder)
     )
     combined = combine(parts, project_files=files, is_project_file=files.__contains__)
     assert {source.path for source in combined.counted["pipeline"]} == {same}

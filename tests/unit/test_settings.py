@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -79,6 +80,21 @@ def test_a_source_may_be_a_package(app: Path, monkeypatch: pytest.MonkeyPatch) -
     settings = read(app, "[run]\nsource =\n    installed\n    single\n    spread\n    missing\n    a.module\n    src\n")
     expected = (str(libraries / "installed"), "single", "spread", "missing", "a.module", str(app / "src"))
     assert expected == settings.source
+
+
+def test_a_package_of_the_project_may_be_installed_too(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of a source package in another place of ``sys.path`` is known, the same place by another name is none."""
+    site = app.parent / "site"
+    for place in (app / "src" / "pack", app / "src" / "edited", site / "pack"):
+        place.mkdir(parents=True)
+        (place / "__init__.py").touch()
+    (app.parent / "link").symlink_to(app / "src")
+    monkeypatch.syspath_prepend(app.parent / "link")
+    monkeypatch.setattr(sys, "path", [str(site), *sys.path])
+    settings = read(app, "[run]\nsource =\n    pack\n    edited\n    src\n")
+    sources = tuple(str(app / "src" / name) for name in ("pack", "edited", "."))
+    expected = (tuple(os.path.normpath(name) for name in sources), (str(app / "src"),), (str(site / "pack"),))
+    assert expected == (settings.source, settings.source_folders, settings.copies)
 
 
 def test_a_source_package_is_not_any_folder_of_its_name(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
