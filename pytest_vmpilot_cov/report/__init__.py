@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +62,8 @@ def _xml(cov: ReportingCoverage, request: ReportRequest, options: Options, _outc
     cov.xml_report(outfile=path)
     if options.settings.relative_files:  # coverage.py would name the sources so, if it had measured here alone
         text = Path(path).read_text("utf-8")
-        Path(path).write_text(text.replace(f"<source>{escape(str(options.root))}/", "<source>"), encoding="utf-8")
+        root = re.escape(escape(str(options.root)))
+        Path(path).write_text(re.sub(f"<source>{root}(/|(?=<))", "<source>", text), encoding="utf-8")
     return f"Coverage XML written to file {path}"
 
 
