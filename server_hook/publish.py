@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -135,7 +136,7 @@ def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = (
         _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)))
         os.replace(aside, target)
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
-        raise OSError(f"{target} cannot be written: {error}") from error
+        raise OSError(errno.EIO, str(error), target) from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(aside)

@@ -135,8 +135,10 @@ def test_a_failed_write_leaves_the_earlier_file(tmp_path: Path, monkeypatch: pyt
     publish.write_data_file(str(target), UNITED)
     before = target.read_bytes()
     monkeypatch.setattr(publish, "CoverageData", FullDisk)
-    with pytest.raises(OSError, match=r"/\.coverage cannot be written: .* disk is full$"):
+    with pytest.raises(OSError, match="disk is full") as caught:
         publish.write_data_file(str(target), {"unit": {APP: bitmap([9])}})
+    assert str(target) == caught.value.filename
+    assert "cannot be written" not in caught.value.strerror  # whoever reports it says so
     assert before == target.read_bytes()
     assert not left_aside(tmp_path)
 
@@ -162,7 +164,7 @@ def test_what_an_earlier_process_left_aside_is_no_harm(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_stored_is_an_error_like_others(tmp_path: Path) -> None:
     """A source whose path is no UTF-8, which SQLite cannot hold, fails as every other write: as OSError."""
-    with opened_below(tmp_path), pytest.raises(OSError, match="cannot be written"):
+    with opened_below(tmp_path), pytest.raises(OSError, match=r"'.*/\.coverage'$"):
         publish.write_data_file(str(tmp_path / ".coverage"), {"unit": {Source("/app/\udcff.py"): bitmap([1])}})
 
 
