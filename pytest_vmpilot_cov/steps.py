@@ -31,7 +31,10 @@ from server_hook.problems import HookError
 
 PROGRESS, JUNIT, CONTEXTS = "vmpilot_cov_progress", "vmpilot_cov_junit", "vmpilot_cov_contexts"
 WORKERS = "vmpilot_cov_workers"
-_NO_TESTS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
+_NO_TESTS = (
+    *("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow"),
+    *("setuponly", "setupplan"),
+)
 _MARKUP: dict[str, dict[str, bool]] = {
     "good": {"green": True},
     "bad": {"red": True, "bold": True},
