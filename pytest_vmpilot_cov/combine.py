@@ -103,6 +103,10 @@ def relocate(
     here = {source.path for source in away if os.path.isfile(source.path)}
     strangers = [source for source in away if not (source.path in here and ours(source.path))]
     found = {each: mapped for each in strangers if (mapped := path_map.find(each, is_here=each.path in here))}
+    for each in sources.difference(strangers):  # such as an installed copy that ``include`` asks for as well
+        path = path_map.by_setting(each.path)
+        if path != each.path and os.path.isfile(path) and ours(path):
+            found[each] = Mapped(each.path, path, "[paths]")
     moved = [_move(part, found) if found.keys() & part.files.keys() else part for part in parts]
     return moved, tuple(sorted(set(found.values()), key=lambda each: (each.measured, each.path)))
 

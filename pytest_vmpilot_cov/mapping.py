@@ -32,7 +32,7 @@ class PathMap:
         """
         self._files = sorted(set(project_files))
         self._fingerprint = fingerprint
-        self._by_setting = by_setting
+        self.by_setting = by_setting
         self._by_content: dict[str, list[str]] | None = None
         self._by_name: dict[str, list[str]] = defaultdict(list)
         for path in self._files:
@@ -55,7 +55,7 @@ class PathMap:
         found = _longest_end(source.path, alike, LEAST_PARTS)
         if found:
             return Mapped(source.path, found, "path")
-        set_ = self._by_setting(source.path)
+        set_ = self.by_setting(source.path)
         return Mapped(source.path, set_, "[paths]") if set_ in self._files else None
 
     def _alike(self, mark: str) -> list[str]:

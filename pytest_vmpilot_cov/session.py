@@ -131,12 +131,12 @@ class Session:
         return say("debugger-attached", sign=sign)
 
     def _measure(self) -> None:
-        loaded = dict(sys.modules)
+        loaded, source = dict(sys.modules), self.options.settings
         self._recorder.cutter.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
         self._trace = sys.gettrace()
         self._announce()
-        is_source = below(self.options.settings.source, lambda: is_project_file(self._recorder.cov))
+        is_source = below((*source.source, *source.copies), lambda: is_project_file(self._recorder.cov))
         self._troubles += early_imports(loaded, self._plugins.get_plugins(), is_source, str(self.options.root))
 
     def _announce(self) -> None:

@@ -49,6 +49,39 @@ def test_an_installed_package_counts_for_the_projects_files(src: Project, place:
     assert rows[-1] == ["TOTAL", "8", "5", "38%"]
 
 
+def test_an_installed_package_that_was_imported_early_is_named(src: Project) -> None:
+    """What the import of an installed copy ran before measurement began is missing, and the report says so."""
+    site = src.path.parent / "site"
+    shutil.copytree(src.path / "src", site)
+    (site / "theirs.py").write_text("from pack.sub import work\n")
+    done = src.pytest("--vmpilot-cov", "--cov=pack", "-p", "theirs", env={"PYTHONPATH": str(site)})
+    assert f"by theirs ({site}/theirs.py)" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("option", ["--setup-plan", "--setup-only"])
+def test_a_session_that_runs_no_test_is_not_judged(src: Project, option: str) -> None:
+    """Where pytest is asked to run no test, nothing is judged, and the last session's data stays."""
+    src.write(".coveragerc", "[run]\nsource = src\n[report]\nfail_under = 30\n")
+    src.pytest("--vmpilot-cov")
+    before = lines_in(src.path / ".coverage")
+    done = src.pytest("--vmpilot-cov", option)
+    assert (0, before) == (done.returncode, lines_in(src.path / ".coverage")), done.stdout
+    assert "vmpilot-cov =" not in done.stdout
+
+
+@pytest.mark.parametrize("place", ["site", ".tox/py/site"])
+def test_paths_holds_for_copies_that_are_included_as_well(src: Project, place: str) -> None:
+    """An installed copy that ``include`` names counts for the file that ``[paths]`` makes of it."""
+    src.write("pytest.ini", "[pytest]\n")
+    src.write(".coveragerc", "[run]\ninclude =\n    src/*\n    */site/*\n[paths]\nsource =\n    src\n    */site\n")
+    site = src.path.parent / place if place == "site" else src.path / place
+    shutil.copytree(src.path / "src", site)
+    done = src.pytest("--vmpilot-cov", env={"PYTHONPATH": str(site)})
+    rows = [line.split() for line in done.stdout.splitlines() if ".py  " in line or line.startswith("TOTAL")]
+    assert ["src/pack/sub/work.py", "4", "1", "75%"] in rows
+    assert rows[-1] == ["TOTAL", "4", "1", "75%"]
+
+
 def test_a_bare_report_prints_the_verdicts_total(src: Project) -> None:
     """``coverage report`` right after a session prints the verdict's total, and ``vmpilot-cov combine`` still works."""
     src.write(".coveragerc", "[run]\nsource = src\n")
