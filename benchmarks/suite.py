@@ -54,7 +54,7 @@ def commands(*more: str, peers: bool = False) -> dict[str, list[str]]:
         BASE: bare,
         AGAIN: bare,
         THEIRS: [*PYTEST, *ONLY_THEIRS, "--cov=app", "-W", "ignore::pytest.PytestUnknownMarkWarning", *more],
-        OURS: [*PYTEST, *ONLY_OURS, "--vmpilot-cov", *more],
+        OURS: [*PYTEST, "--vmpilot-cov", *more],  # pytest-cov stays quiet, and brings --cov-context
     }
     if peers:
         sides["coverage run"] = [sys.executable, "-m", "coverage", "run", *bare[1:]]
