@@ -22,7 +22,7 @@ SYSMON = sys.version_info >= (3, 12)
 LIMIT_THEIRS = 0.5 if SYSMON else 1.05
 LIMIT_NONE, LIMIT_CONTEXTS = 1.1, 0.8
 SIZES, CONTEXT_SIZES = (50, 150, 450), (500, 1000, 2000)
-FILES, LINES, ROUNDS = 20, 500, 400
+FILES, LINES, ROUNDS = 20, 500, 1000
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 ONLY_THEIRS, ONLY_OURS = ["-p", "no:vmpilot_cov"], ["-p", "no:pytest_cov"]
@@ -84,7 +84,7 @@ def measure(
 def judge(table: Table, pairs: int, rounds: int) -> None:
     """Print the table of the suite whose tests are told apart by origin."""
     table.begin(f"A CPU-bound suite, lines, origins told apart, {pairs} pairs")
-    costs: dict[str, dict[int, float]] = {OURS: {}, THEIRS: {}}
+    costs: dict[str, dict[int, float]] = {BASE: {}, OURS: {}, THEIRS: {}}
     for tests in SIZES:
         figures = measure(table, commands(peers=tests == SIZES[-1]), tests, rounds, pairs)
         noise = table.noise(figures)
@@ -93,7 +93,9 @@ def judge(table: Table, pairs: int, rounds: int) -> None:
     table.at_most(f"CPU, to {THEIRS}", ratio(figures, OURS, THEIRS), LIMIT_THEIRS, noise=noise)
     if SYSMON:
         table.at_most(f"CPU, to {BASE}", ratio(figures, OURS), LIMIT_NONE, noise=noise)
+    fewer, more = SIZES[-2:]
     for side, by_size in costs.items():
+        table.note(f"seconds of CPU a further test, {side}", f"{(by_size[more] - by_size[fewer]) / (more - fewer):.4f}")
         table.growth(f"CPU seconds, {side}", by_size)
 
 
