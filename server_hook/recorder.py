@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -174,7 +173,9 @@ class Recorder:
         """Leave nothing behind: nothing was measured, or another recorder takes the process over."""
         self._close_channel()
         if self.record is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            from shutil import rmtree  # few processes need it, and its import is a part of every start
+
+            rmtree(self.folder, ignore_errors=True)
             self.record = None
 
     def stop(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.conftest import Project, lines_in
@@ -19,6 +21,19 @@ def test_each_origin_has_its_own_lines(app: Project, core: str, branch: bool) ->
     assert without_inits(lines_in(tests, "unit")) == expected("unit")
     assert without_inits(lines_in(tests, "e2e")) == expected("e2e")
     assert without_inits(lines_in(app.path / ".coverage")) == expected("unit", "e2e")
+
+
+@pytest.mark.skipif(len(CORES) == 1, reason="sysmon needs Python 3.12")
+def test_totals_are_the_same_on_every_core(app: Project) -> None:
+    """The report has the same totals, for all together and for each origin, whichever core has measured."""
+    app.write("pytest.ini", "[pytest]\n")
+    found = {}
+    for core in CORES:
+        done = app.pytest("--vmpilot-cov", "--cov-report=json", env={"COVERAGE_CORE": core})
+        assert f"core {core} " in done.stdout, done.stdout + done.stderr
+        report = json.loads((app.path / "coverage.json").read_text())
+        found[core] = (report["totals"], report["vmpilot_cov"]["origins"])
+    assert found["ctrace"] == found["sysmon"]
 
 
 @pytest.mark.parametrize("core", CORES)

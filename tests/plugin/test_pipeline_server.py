@@ -181,8 +181,8 @@ def test_each_worker_has_its_own_server(app: Project) -> None:
     assert survivors(app) == []
 
 
-@pytest.mark.parametrize("command", [("-m", "pytest"), ("-m", "coverage", "run", "-m", "pytest", "--vmpilot-cov")])
-def test_without_measuring_the_server_is_the_same(app: Project, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("options", [(), ("--vmpilot-cov", "--pdb")], ids=["off", "stood down"])
+def test_without_measuring_the_server_is_the_same(app: Project, options: tuple[str, ...]) -> None:
     """With the flag off, or where the session stands down, the server runs with the same environment, unmeasured."""
     write_tests(
         app,
@@ -193,7 +193,7 @@ def test_without_measuring_the_server_is_the_same(app: Project, command: tuple[s
         assert vmpilot_cov_env == {}
 """,
     )
-    done = app.run("python", *command, "-q", "-p", "no:cacheprovider")
+    done = app.pytest(*options, "-q")
     assert "1 passed in" in done.stdout, done.stdout + done.stderr
     assert not (app.path / ".vmpilot-cov").exists()
     assert survivors(app) == []

@@ -1,0 +1,169 @@
+"""Guard against steps up in cost: count instructions, which the load of a machine does not change, and compare them.
+
+Each figure is a ratio to something that is counted in the same run, so that it holds on other machines: a bare start of
+the interpreter, coverage.py's own process start-up, or a fixed piece of Python. It fails where a figure is more than
+10 % above the one in ``instructions.json`` for this Python and architecture. ``python benchmarks/instructions.py``, and
+with ``--record`` to write the figures down; needs valgrind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import counts
+from pairs import Table, run
+from programs import modules, write_package
+from startup import fresh, make_environment
+
+RECORDED = Path(__file__).with_suffix(".json")
+KEY = f"{sys.version_info.major}.{sys.version_info.minor}-{platform.machine()}"
+STEP = 1.1
+"""Most that a figure may be of the recorded one."""
+FILES, FILE_LINES, CUTS, SEGMENTS = 100, 200, 10, 20
+
+
+def piece_of_python() -> None:
+    """Be what the inner works are counted in: a fixed piece of Python of their kind."""
+    for number in range(60):
+        lines = set(range(number, 2000 + number, 3))
+        bits = 0
+        for line in lines:
+            bits |= 1 << (line % 200)
+        text = json.dumps({str(line): f"{bits ^ line:x}" for line in lines})
+        assert len({int(value, 16) for value in json.loads(text).values()}) > 1
+
+
+def prepare(folder: Path) -> dict[str, Callable[[], object]]:
+    """Make ready what each work needs, whichever will be done: all runs have that in common."""
+    from types import SimpleNamespace
+
+    from pytest_vmpilot_cov.combine import combine
+    from server_hook import segment
+    from server_hook.cutting import Cutter
+    from server_hook.fingerprint import fingerprint
+
+    paths = [str(folder / f"app/m{number}.py") for number in range(FILES)]
+    mark = fingerprint(paths[0])  # all are alike
+    live: dict[str, set[int]] = {path: set(range(1, FILE_LINES, 2)) for path in paths}
+    cutter = Cutter(SimpleNamespace(_collector=SimpleNamespace(data=live)), segment.Label("unit"), branch=False)  # type: ignore[arg-type]
+    cutter.written(cutter.cut())
+    sources = [segment.Source(path, mark) for path in paths]
+    known = [
+        [segment.Part(segment.Label(origin), 1.5, 2.5, dict.fromkeys(sources, (1 << 199) // (3 + number)))]
+        for number in range(SEGMENTS)
+        for origin in ("unit", "e2e")
+    ]
+    octets = [segment.encode(parts) for parts in known]
+
+    def cut() -> None:
+        for number in range(CUTS):
+            for path in paths:
+                live[path].update(range(20 * number + 2, 20 * number + 22, 2))  # 10 new lines in each of 100 files
+            parts = cutter.cut()
+            segment.write(str(folder), number, parts)
+            cutter.written(parts)
+
+    def combine_all() -> None:
+        parts = [part for each in known for part in each]
+        found = combine(parts, project_files=paths, is_project_file=lambda _: True)
+        assert len(found.counted) == 2  # noqa: PLR2004 - the origins
+
+    return {
+        "nothing": lambda: None,
+        "a piece of Python": piece_of_python,
+        "a cut with 1,000 new lines": cut,
+        "encode segments": lambda: [segment.encode(parts) for parts in known],
+        "decode segments": lambda: [segment.decode(each) for each in octets],
+        "combine segments": combine_all,
+    }
+
+
+INNER = ("a cut with 1,000 new lines", "encode segments", "decode segments", "combine segments")
+
+
+def count_all(folder: Path) -> dict[str, int]:
+    """Count the instructions of every start and every work, as many at once as there are processors."""
+    write_package(folder, FILES, FILE_LINES)
+    write_package(folder / "program", 1, 20)
+    (folder / "program/main.py").write_text(modules(1) + "ALL[0].run()\n")
+    config = folder / "program/.coveragerc"
+    config.write_text(config.read_text() + "[vmpilot_cov]\ninterval_s = 3600\n")
+    bare, installed = (make_environment(folder / name, ours=ours) for name, ours in (("bare", False), ("ours", True)))
+    main = [installed, str(folder / "program/main.py")]
+    theirs = {"COVERAGE_PROCESS_START": str(config), "COVERAGE_FILE": str(folder / ".coverage")}
+    ours = {"VMPILOT_COV": str(config), **fresh(folder)}
+    do = [sys.executable, __file__, str(folder), "--do"]
+    jobs: dict[str, Callable[..., int]] = {
+        "bare": partial(counts.count, [bare, "-c", "pass"], folder),
+        "off": partial(counts.count, [installed, "-c", "pass"], folder),
+        "theirs": partial(counts.count, main, folder, **theirs),
+        "recorded": partial(counts.count, main, folder, **ours),
+        **{name: partial(counts.count, [*do, name], folder) for name in ("nothing", "a piece of Python", *INNER)},
+    }
+    run(main, folder, **theirs)  # the cached bytecode is there from now on
+    run(main, folder, **{**ours, **fresh(folder)})
+    run([*do, "nothing"], folder)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(jobs, pool.map(lambda job: job(), jobs.values()), strict=True))
+
+
+def ratios(counted: Mapping[str, int]) -> dict[str, float]:
+    """Turn counts into the figures that are compared."""
+    piece = counted["a piece of Python"] - counted["nothing"]
+    found = {
+        "a start, not recorded, to one without the line": counted["off"] / counted["bare"],
+        "a start, recorded, to coverage.py's own": counted["recorded"] / counted["theirs"],
+    }
+    inner = {f"{name}, to a piece of Python": (counted[name] - counted["nothing"]) / piece for name in INNER}
+    return {name: round(figure, 4) for name, figure in {**found, **inner}.items()}
+
+
+def compare(found: Mapping[str, float]) -> None:
+    """Print the figures beside the recorded ones; leave with 1 where one is a step above."""
+    recorded = json.loads(RECORDED.read_text()).get(KEY, {}) if RECORDED.exists() else {}
+    table = Table()
+    table.begin(f"Instructions; limit: {STEP:g} times what is recorded for {KEY}")
+    for what, figure in found.items():
+        if what in recorded:
+            table.at_most(what, figure, round(STEP * recorded[what], 4))
+        else:
+            table.note(f"{what}: no figure for {KEY}, not compared", f"{figure:.3f}")
+    table.end()
+
+
+def record(found: Mapping[str, float]) -> None:
+    """Write the figures down for this Python and architecture; those of others stay."""
+    recorded = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
+    recorded[KEY] = dict(found)
+    RECORDED.write_text(json.dumps(recorded, indent=2, sort_keys=True) + "\n")
+    print(f"{len(found)} figures recorded for {KEY} in {RECORDED}")
+
+
+def main() -> None:
+    """Count, and compare or record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, help="where a counted process finds its files")
+    parser.add_argument("--do", help="be a counted process that does this work")
+    parser.add_argument("--record", action="store_true", help="write the figures down instead of comparing them")
+    asked = parser.parse_args()
+    if asked.do:
+        prepare(asked.folder)[asked.do]()
+        return
+    if not counts.can_count():
+        raise SystemExit(counts.MISSING)
+    with tempfile.TemporaryDirectory() as name:
+        found = ratios(count_all(Path(name)))
+    (record if asked.record else compare)(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""What measuring a CPU-bound test suite costs, beside pytest-cov, ``coverage run`` and SlipCover.
+
+Unit and E2E tests take turns, so that the origin changes at every test; with ``--contexts`` a second table labels
+2,000 tests each by its name. The figures are CPU of whole sessions, from start to exit, with the default report.
+``python benchmarks/suite.py``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+
+from pairs import AGAIN, BASE, Table, arguments, ratio, run, take_in_turn
+from programs import write_package
+
+OURS, THEIRS = "vmpilot-cov", "pytest-cov"
+SYSMON = sys.version_info >= (3, 12)
+LIMIT_THEIRS = 0.5 if SYSMON else 1.05
+LIMIT_NONE, LIMIT_CONTEXTS = 1.1, 0.8
+SIZES, CONTEXT_SIZES = (50, 150, 450), (500, 1000, 2000)
+FILES, LINES, ROUNDS = 20, 500, 1000
+
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+ONLY_THEIRS, ONLY_OURS = ["-p", "no:vmpilot_cov"], ["-p", "no:pytest_cov"]
+TEST = """
+{mark}
+def test_{number}():
+    for _ in range({rounds}):
+        ALL[{module}].run()
+"""
+
+
+def write_suite(folder: Path, tests: int, rounds: int) -> None:
+    """Write tests that each run all lines of one module again and again; every other one is an E2E test."""
+    write_package(folder, FILES, LINES)
+    (folder / "conftest.py").write_text("")
+    imports = "".join(f"from app import m{number}\n" for number in range(FILES))
+    names = ", ".join(f"m{number}" for number in range(FILES))
+    bodies = [
+        TEST.format(number=number, module=number % FILES, rounds=rounds, mark="@pytest.mark.e2e" if number % 2 else "")
+        for number in range(tests)
+    ]
+    (folder / "test_all.py").write_text(f"import pytest\n{imports}ALL = [{names}]\n" + "".join(bodies))
+
+
+def commands(*more: str, peers: bool = False) -> dict[str, list[str]]:
+    """Return how each side runs the tests; with *peers* those that no limit speaks of, too."""
+    bare = [*PYTEST, *ONLY_THEIRS, *ONLY_OURS, "-W", "ignore::pytest.PytestUnknownMarkWarning"]
+    sides = {
+        BASE: bare,
+        AGAIN: bare,
+        THEIRS: [*PYTEST, *ONLY_THEIRS, "--cov=app", "-W", "ignore::pytest.PytestUnknownMarkWarning", *more],
+        OURS: [*PYTEST, "--vmpilot-cov", *more],  # pytest-cov stays quiet, and brings --cov-context
+    }
+    if peers:
+        sides["coverage run"] = [sys.executable, "-m", "coverage", "run", *bare[1:]]
+        if importlib.util.find_spec("slipcover"):
+            sides["SlipCover"] = [sys.executable, "-m", "slipcover", "--source", "app", *bare[1:]]
+    return sides
+
+
+def measure(
+    table: Table, sides: Mapping[str, list[str]], tests: int, rounds: int, pairs: int
+) -> dict[str, list[float]]:
+    """Run the sides in turn over a suite of *tests* tests; return their CPU."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_suite(folder, tests, rounds)
+        run(sides[BASE], folder)  # the cached bytecode is there from now on
+        figures = take_in_turn(
+            {side: (lambda c=command: run(c, folder).cpu_s) for side, command in sides.items()}, pairs
+        )
+    table.note(f"{tests:,} tests", "")
+    for side in sides:
+        if side not in (BASE, AGAIN):
+            table.note(f"  {side}, to {BASE}", f"{ratio(figures, side):.3f}")
+    return figures
+
+
+def judge(table: Table, pairs: int, rounds: int) -> None:
+    """Print the table of the suite whose tests are told apart by origin."""
+    table.begin(f"A CPU-bound suite, lines, origins told apart, {pairs} pairs")
+    costs: dict[str, dict[int, float]] = {BASE: {}, OURS: {}, THEIRS: {}}
+    for tests in SIZES:
+        figures = measure(table, commands(peers=tests == SIZES[-1]), tests, rounds, pairs)
+        noise = table.noise(figures)
+        for side, by_size in costs.items():
+            by_size[tests] = median(figures[side])
+    table.at_most(f"CPU, to {THEIRS}", ratio(figures, OURS, THEIRS), LIMIT_THEIRS, noise=noise)
+    if SYSMON:
+        table.at_most(f"CPU, to {BASE}", ratio(figures, OURS), LIMIT_NONE, noise=noise)
+    fewer, more = SIZES[-2:]
+    for side, by_size in costs.items():
+        table.note(f"seconds of CPU a further test, {side}", f"{(by_size[more] - by_size[fewer]) / (more - fewer):.4f}")
+        table.growth(f"CPU seconds, {side}", by_size)
+
+
+def judge_contexts(table: Table, pairs: int) -> None:
+    """Print the table of the suite whose tests are labelled each by its name."""
+    table.begin(f"--cov-context=test, {pairs} pairs")
+    costs: dict[int, float] = {}
+    for tests in CONTEXT_SIZES:
+        figures = measure(table, commands("--cov-context=test"), tests, 1, pairs)
+        noise = table.noise(figures)
+        costs[tests] = median(figures[OURS])
+    table.at_most(f"CPU, to {THEIRS}", ratio(figures, OURS, THEIRS), LIMIT_CONTEXTS, noise=noise)
+    table.growth(f"CPU seconds, {OURS}", costs)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = arguments(__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often a test runs its module")
+    parser.add_argument("--only", choices=("origins", "contexts"), help="one of the two tables")
+    asked = parser.parse_args()
+    table = Table()
+    if asked.only != "contexts":
+        judge(table, asked.pairs, asked.rounds)
+    if asked.only != "origins":
+        judge_contexts(table, asked.pairs)
+    table.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""From the last test to the end of the session: what the verdict and the reports cost, beside pytest-cov's.
+
+A suite runs every line of 500 files with 100,000 lines. Its conftest notes the CPU when the loop over the tests is
+done; what the process uses from there to its exit is the figure. ``python benchmarks/verdict.py``.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from pairs import Table, arguments, ratio, run, take_in_turn
+from programs import modules, write_package
+
+OURS, THEIRS, AGAIN = "vmpilot-cov", "pytest-cov", "pytest-cov, again"
+SIZES = (50, 150, 500)
+LINES = 200
+LIMIT = 1.0
+
+CONFTEST = """
+import os, pytest
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop():
+    try:
+        return (yield)
+    finally:
+        used = os.times()
+        with open(os.environ["NOTE"], "w") as file:
+            file.write(str(used.user + used.system + used.children_user + used.children_system))
+"""
+TESTS = """
+import pytest
+{imports}
+def test_unit():
+    for each in ALL[::2]:
+        each.run()
+@pytest.mark.e2e
+def test_e2e():
+    for each in ALL[1::2]:
+        each.run()
+"""
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+SIDES = {
+    THEIRS: [*PYTEST, "-p", "no:vmpilot_cov", "--cov=app", "-W", "ignore::pytest.PytestUnknownMarkWarning"],
+    OURS: [*PYTEST, "-p", "no:pytest_cov", "--vmpilot-cov"],
+    AGAIN: [*PYTEST, "-p", "no:vmpilot_cov", "--cov=app", "-W", "ignore::pytest.PytestUnknownMarkWarning"],
+}
+
+
+def cost_s(command: list[str], folder: Path) -> float:
+    """Return the CPU from the last test to the exit."""
+    note = folder / "note"
+    whole = run(command, folder, NOTE=str(note)).cpu_s
+    return whole - float(note.read_text())
+
+
+def measure(report: str, files: int, pairs: int) -> dict[str, list[float]]:
+    """Run the sides in turn over a suite of *files* files; return their CPU after the last test."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_package(folder, files, LINES)
+        (folder / "conftest.py").write_text(CONFTEST)
+        (folder / "test_all.py").write_text(TESTS.format(imports=modules(files)))
+        option = f"--cov-report={report}"
+        sides = {side: partial(cost_s, [*command, option], folder) for side, command in SIDES.items()}
+        return take_in_turn(sides, pairs)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = arguments(__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of files")
+    asked = parser.parse_args()
+    table = Table()
+    table.begin(f"Last test to exit, {LINES} lines a file, {asked.pairs} pairs")
+    for report in ("term", "html"):
+        costs: dict[int, float] = {}
+        for files in asked.sizes:
+            figures = measure(report, files, asked.pairs)
+            costs[files] = median(figures[OURS])
+        noise = table.noise(figures, THEIRS, AGAIN)
+        figure = ratio(figures, OURS, THEIRS)
+        table.at_most(f"{report}, {files} files: CPU, to {THEIRS}", figure, LIMIT, noise=noise)
+        table.growth(f"CPU seconds, {OURS}", costs)
+    table.end()
+
+
+if __name__ == "__main__":
+    main()
