@@ -61,6 +61,8 @@ class Options:
     settings: Settings
     fail_under: Setting[float | None]
     precision: int
+    source_from: str = ""
+    """Where the source was named; empty for no configuration."""
     thresholds: tuple[Threshold, ...] = ()
     """Those beside the total's, in the order of the configuration."""
     strict: bool = False

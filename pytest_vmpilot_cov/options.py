@@ -134,6 +134,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         root=root,
         settings=settings,
         fail_under=_total(cov, fail_under, configured, settings.config_file),
+        source_from="--cov" if "run:source" in (overrides or {}) else settings.config_file,
         precision=_digits(cov.get_option("report:precision") if precision is None else precision),
         reports=reports,
         places=tuple(_places(places, own, settings, root)),

@@ -153,7 +153,7 @@ class Session:
         try:
             announce.make_folder(str(self.options.data_folder), self._recorder.id)
         except OSError as error:
-            raise OptionError(say("cannot-write", path=self._recorder.folder, why=error.strerror)) from None
+            raise OptionError(say("cannot-record", path=self._recorder.folder, why=error.strerror)) from None
         if self.options.reset:
             self._reset_servers()
         self._until = time.time()  # what others reset from now on is not this session's business

@@ -108,10 +108,9 @@ def combine_collected(options: Options, collected: Collected) -> Combined:
 
 def _missing_sources(options: Options) -> Iterator[str]:
     """Name each folder of the source that is not there."""
-    where = options.settings.config_file or "the command line"
     for source in options.settings.source:
         if os.sep in source and not os.path.isdir(source):
-            yield say("source-missing", path=shown_path(source, options.root), where=where)
+            yield say("source-missing", path=shown_path(source, options.root), where=options.source_from)
 
 
 def publish_tests(options: Options) -> None:

@@ -185,7 +185,15 @@ def test_session_folder_that_cannot_be_written(app: Project) -> None:
     line = usage_error(session(app))
     assert line.startswith(f"ERROR: {app.path / '.vmpilot-cov'}/")
     assert " cannot be written: Not a directory" in line
-    assert line.endswith(" (cannot-write)")
+    assert line.endswith(" (cannot-record)")
+    elsewhere = {"COVERAGE_FILE": str(app.path.parent / "elsewhere" / ".coverage")}
+    assert session(app, "--cov-fail-under=10", env=elsewhere).returncode == 0
+
+
+def test_source_that_is_a_test_file(app: Project) -> None:
+    """A path that ``--cov`` has swallowed is named with the option, not with the configuration."""
+    done = session(app, "--cov", "tests/test_unit.py")
+    assert "WARNING: source tests/test_unit.py (from --cov) is no folder here" in done.stdout
 
 
 def test_data_file_that_cannot_be_written(app: Project) -> None:
