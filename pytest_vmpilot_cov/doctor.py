@@ -115,6 +115,9 @@ def _configuration(options: Options) -> Iterator[Finding]:
     branch = "branches" if settings.branch else "lines"
     yield Finding(good=True, text=f"configuration {found}; {branch}, core {settings.core}, {asked}")
     yield Finding(good=True, text=f"source {', '.join(settings.source)}")
+    there = next(place for place in (options.data_folder, *options.data_folder.parents) if os.path.exists(place))
+    if not (os.path.isdir(there) and os.access(there, os.W_OK)):
+        yield Finding(good=False, text=say("cannot-record", path=there, why="no folder that may be written"))
 
 
 def _environment() -> Iterator[Finding]:

@@ -25,7 +25,7 @@ def early_imports(
         is_source: whether the file at a path is one of the source.
         root: what paths are shown relative to.
     """
-    loaded = {name: module for name, module in modules.items() if isinstance(module, ModuleType)}
+    loaded = {name: each for name, each in modules.items() if isinstance(each, ModuleType) and name != "__mp_main__"}
     early = {name: file for name, module in loaded.items() if (file := _file_of(module)) and is_source(file)}
     by_importer: dict[str, list[str]] = {}
     named = {id(plugin) for plugin in plugins}
@@ -55,14 +55,15 @@ def _importer_outside(name: str, loaded: Mapping[str, ModuleType], early: Mappin
 def _importer(name: str, later: Sequence[str], loaded: Mapping[str, ModuleType]) -> str:
     """Return the next module that has one, or something of it, in its namespace.
 
-    A package has each of its modules, whoever has imported it: it is taken only where nobody else is found. Who has
-    imported a module of it has imported the package.
+    A package has each of its modules, whoever has imported them: it is taken only where nobody else is found, as by
+    ``import package.module``. Who has imported a module of it has imported the package.
     """
     parent = name.rpartition(".")[0]
     having = [each for each in later if each in loaded and _has(loaded[each], name, loaded[name])]
     others = [each for each in having if each != parent]
     inside = [each for each in later if each.startswith(f"{name}.")]
-    return (others or having or inside or [""])[0]
+    package = [parent] if parent in loaded else []
+    return (others or package or inside or [""])[0]
 
 
 def _has(module: ModuleType, name: str, wanted: ModuleType) -> bool:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.conftest import Project
 from tests.e2e.conftest import stay, vmpilot
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def findings(app: Project, *words: str) -> tuple[int, list[str]]:
@@ -34,6 +38,14 @@ def test_who_is_recording_and_what_would_count(app: Project) -> None:
     _, lines = findings(app)
     assert any(line.startswith(f"ok    pid {server.pid} (") and "is recording as pipeline" in line for line in lines)
     assert any(line.startswith("ok    pipeline: ") for line in lines)
+
+
+def test_a_data_folder_that_cannot_be_written(app: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a session could not keep its data it says so, as the session would."""
+    monkeypatch.setenv("COVERAGE_FILE", str(app.path / ".coveragerc" / "x" / ".coverage"))
+    code, lines = findings(app)
+    assert code == 1
+    assert any(f"{app.path / '.coveragerc'} cannot be written" in line and "(cannot-record)" in line for line in lines)
 
 
 def test_stale_data_is_wrong(app: Project) -> None:

@@ -56,6 +56,20 @@ def test_a_package_is_not_taken_for_the_importer_of_its_modules() -> None:
     assert said(modules)[0] == "shop/cart.py was imported before measurement began, by plugin (/site/plugin.py)"
 
 
+def test_modules_named_through_their_package_have_its_importer() -> None:
+    """``import shop.cart, shop.till`` in a script leaves only the package in its namespace: the script did it."""
+    modules = loaded(
+        __main__="/run.py",
+        shop="/app/shop/__init__.py",
+        cart_in_shop="/app/shop/cart.py",
+        till_in_shop="/app/shop/till.py",
+    )
+    modules["__mp_main__"] = modules["__main__"]  # multiprocessing's second name of it
+    vars(modules["__main__"])["shop"] = modules["shop"]
+    files = "shop/__init__.py, shop/cart.py, shop/till.py"
+    assert said(modules) == [f"{files} were imported before measurement began, by __main__ (/run.py)"]
+
+
 def test_plugins_are_imported_by_pytest() -> None:
     """A source module that is itself a plugin was imported by pytest; of others it may not be known."""
     modules = loaded(shop="/app/shop.py", cart="/app/cart.py")
