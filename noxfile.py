@@ -34,7 +34,8 @@ def parity(session: nox.Session) -> None:
     """Compare with pytest-cov for every set of options, those included that CI leaves out."""
     session.install("-e", ".[dev]")
     env = {"TEST_PARITY": "all"}
-    session.run("python", "-m", "pytest", "tests/plugin/test_like_pytest_cov.py", "-n", "2", *session.posargs, env=env)
+    files = ["tests/plugin/test_like_pytest_cov.py", "tests/plugin/test_xdist.py"]
+    session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env=env)
 
 
 @nox.session(python=PYTHONS)
