@@ -25,8 +25,11 @@ PATIENCE_S = float(os.environ.get("TEST_PATIENCE_S", "60"))
 """How long a test waits for an event before it gives up: generous, because no test may depend on speed."""
 
 
-NEIGHBOURS = ("asyncio", "django", "randomly", "rerunfailures", "timeout")
-"""Plugins that are installed to be tested beside ours: only sessions of tests that ask for one load it."""
+NEIGHBOURS = ("anyio", "asyncio", "django", "hypothesispytest", "randomly", "rerunfailures", "timeout")
+"""Plugins that are installed to be tested beside ours, or for our tests: only sessions that ask for one load it.
+
+That of hypothesis takes longer than all else in a small session.
+"""
 
 
 @pytest.fixture(autouse=True, scope="session")
