@@ -200,7 +200,7 @@ class Recorder:
         """Make the recorder of a forked child: measured alike, for the same origin, in a folder of its own."""
         child = Recorder(self.settings, self.data_folder, self.origin, self.session)
         child.cutter.label = self.cutter.label
-        child.is_heir = True
+        child.is_heir, child.parent = True, self.pid  # who may have ended since the fork
         return child
 
     def resume(self) -> None:
