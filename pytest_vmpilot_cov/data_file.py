@@ -17,14 +17,12 @@ from coverage.exceptions import CoverageException
 
 from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE
 from server_hook import publish, segment
-from server_hook.coverage_private import close_data
+from server_hook.coverage_private import KNOWN_SCHEMA, close_data
 from server_hook.segment import Label, Measured, Part
 
 UNREADABLE = (CoverageException, sqlite3.Error, OSError, LookupError, TypeError, ValueError)
 """What reading a file raises that is no data file, or a damaged one."""
 MAGIC = b"SQLite format 3\0"
-SCHEMA = 7
-"""The version of coverage.py's schema that is read here; see "coverage.py database schema" in its documentation."""
 
 
 def is_data_file(path: Path) -> bool:
@@ -57,7 +55,7 @@ def read_data_file(path: Path, folder: str, origin: str = "") -> tuple[list[Part
         parts = {"": Part(Label(origin or ("unit" if path.name == TESTS_FILE else "pipeline")))}
     else:
         parts = {name: Part(Label(name)) for name in ORIGINS if any(name == context for context, _ in marks)}
-    read = _by_schema if path.stat().st_size and _version(path) == SCHEMA else _by_coverage
+    read = _by_schema if path.stat().st_size and _version(path) == KNOWN_SCHEMA else _by_coverage
     for context, file, tracer, measured in read(path):
         part = parts.get("" if marks is None else context)
         if part is not None and measured:

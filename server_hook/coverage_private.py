@@ -25,8 +25,8 @@ from coverage.sqldata import SCHEMA_VERSION
 REFUSALS = (CoverageException, ConfigError)
 """What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
 
-_KNOWN_SCHEMA = 7
-"""The schema of coverage.py's data files that is written here directly (its documentation: "Coverage.py database
+KNOWN_SCHEMA = 7
+"""The schema of coverage.py's data files that is read and written directly (its documentation: "Coverage.py database
 schema"); files of another one are written through its own calls."""
 
 
@@ -168,7 +168,7 @@ def add_contexts(path: str, contexts: Iterable[tuple[str, Iterable[tuple[str, by
         path: a data file that knows all the files already.
         contexts: context, and for each of its files the path with lines (as numbits) or arcs.
     """
-    if SCHEMA_VERSION != _KNOWN_SCHEMA:
+    if SCHEMA_VERSION != KNOWN_SCHEMA:
         return False
     with contextlib.closing(sqlite3.connect(path)) as base, base:
         ids = dict(base.execute("SELECT path, id FROM file"))

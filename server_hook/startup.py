@@ -167,7 +167,7 @@ def _server_settings(start: Start) -> Settings:
     from server_hook.settings import Settings, read_settings
 
     if start.session_folder:
-        with contextlib.suppress(HookError):
+        with contextlib.suppress(HookError, TypeError):  # TypeError: the session's is another version of this package
             settings = Settings.from_record(_read_session(start.session_folder)[2])
             if start.config == (settings.config_file or settings.folder):
                 return settings

@@ -110,7 +110,7 @@ def test_the_schema_is_read_as_coverage_reads_it(
     """Reading by the documented schema gives what coverage.py's own reader gives; another schema is left to that."""
     path = a_data_file(tmp_path / "x", LINES, branch=branch)
     by_schema = read_data_file(path, "/here")
-    monkeypatch.setattr(data_file, "SCHEMA", -1)
+    monkeypatch.setattr(data_file, "KNOWN_SCHEMA", -1)
     assert by_schema == read_data_file(path, "/here")
     (part,) = by_schema[0]
     sources = {"/app/main.py", "/app/page.html", "/here/app/relative.py"}
@@ -128,7 +128,7 @@ def test_a_publication_is_read_as_coverage_reads_it(
     )
     expected = [Part(Label("unit"), files={marked: measured}), Part(Label("e2e"), files={APP: measured})]
     assert read_data_file(tmp_path / "x", "/here") == (expected, True)
-    monkeypatch.setattr(data_file, "SCHEMA", -1)
+    monkeypatch.setattr(data_file, "KNOWN_SCHEMA", -1)
     assert read_data_file(tmp_path / "x", "/here") == (expected, True)
 
 

@@ -232,6 +232,15 @@ def test_a_server_may_stand_alone(app: Path, *, gone: bool) -> None:
     assert expected == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
 
 
+def test_a_session_of_another_version_is_not_understood(app: Path) -> None:
+    """A server whose session has written settings that are unknown here measures as its configuration says."""
+    folder = session_folder(app, read_settings(str(app)))
+    record = Path(folder, "record.json")
+    record.write_text(record.read_text().replace('"branch"', '"of_a_later_version"'))
+    expected = read_settings(str(app))
+    assert expected == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
+
+
 def session_folder(app: Path, settings: Settings) -> str:
     """Write the record of a session; return its folder."""
     folder = announce.make_folder(str(app), "1")
