@@ -30,6 +30,7 @@ from coverage import CoverageData
 from coverage.numbits import nums_to_numbits
 
 from server_hook import announce, segment
+from server_hook.arcs import Arcs
 from server_hook.fingerprint import fingerprint
 from server_hook.segment import Label, Part, Source, bitmap
 
@@ -115,7 +116,7 @@ class Bench:
     def _part(self, number: int, context: str, files: Drawn) -> Part:
         part = Part(Label("unit", context), 1e9 + number, 2e9)
         for source, drawn in files.items():
-            part.add(source, set(drawn) if self.kind == "branch" else bitmap(drawn))
+            part.add(source, Arcs(drawn) if self.kind == "branch" else bitmap(drawn))
         return part
 
     def _write_data_file(self, number: int, measured: Sequence[tuple[str, Drawn]]) -> None:

@@ -159,7 +159,7 @@ def cut_under_load(core: str, cuts: int, *, branch: bool) -> tuple[int, int]:
                 for part in parts:
                     for source, measured in part.files.items():
                         if source.path.endswith("work.py"):
-                            found |= measured if isinstance(measured, set) else set(segment.line_numbers(measured))
+                            found |= set(segment.line_numbers(measured)) if isinstance(measured, int) else set(measured)
         wanted: set[object] = set()
         for number in range(FUNCTIONS):
             first = 5 * number + 1

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from pytest_vmpilot_cov.data_file import UNREADABLE, read_data_file
@@ -99,7 +97,12 @@ def ask_servers(options: Options, do: str, places: Sequence[Path] = ()) -> list[
 
 
 def _distinct(paths: Iterable[Path]) -> list[Path]:
-    return list(dict.fromkeys(path.resolve() for path in paths))
+    resolved = cache(Path.resolve)  # of folders, each of which has many
+
+    def real(path: Path) -> Path:
+        return path.resolve() if path.is_symlink() or path.name in ("", "..") else resolved(path.parent) / path.name
+
+    return list(dict.fromkeys(map(real, paths)))
 
 
 def folder_of(place: Path) -> Path:
@@ -228,27 +231,19 @@ def _written(path: Path) -> float | None:
 
 
 def _read_file(scope: Scope, path: Path, folder: str, fold: Fold, problems: list[str]) -> DataFile | None:
-    """Read a coverage data file: ours with its fingerprints, any other one as unverified data; None if it is gone.
-
-    A copy is read: the file may be replaced or deleted at any moment, and coverage.py makes one that is not there.
-    """
+    """Read a coverage data file: ours with its fingerprints, any other one as unverified data; None if it is gone."""
     place = scope.place_of(path)
     scope.tick(place.named)
     written, named = _written(path), place.named if place.is_copy else ""
     if written is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as aside:
-        copy = place.path if place.is_copy else Path(aside, place.path.name)
-        try:
-            if not place.is_copy:
-                shutil.copyfile(place.path, copy)
-            read, published = read_data_file(copy, folder, place.origin)
-        except FileNotFoundError:
+    try:
+        read, published = read_data_file(place.path, folder, place.origin)
+    except UNREADABLE as error:
+        if not os.path.exists(place.path):  # deleted meanwhile
             return None
-        except UNREADABLE as error:
-            why = " ".join(str(error).split()).removeprefix(f"Couldn't use data file '{copy}': ")
-            problems.append(say("data-unreadable", path=place.named, why=why))
-            return DataFile(place.path, written, named=named)
+        problems.append(say("data-unreadable", path=place.named, why=" ".join(str(error).split())))
+        return DataFile(place.path, written, named=named)
     if not any(part.files for part in read):
         problems.append(say("data-empty", path=place.named))
     for part in read:

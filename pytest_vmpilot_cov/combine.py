@@ -9,6 +9,7 @@ from functools import cache
 from pytest_vmpilot_cov.mapping import PathMap
 from pytest_vmpilot_cov.model import Combined, LeftOut, Mapped
 from server_hook import segment
+from server_hook.arcs import Arcs
 from server_hook.fingerprint import fingerprint
 from server_hook.publish import ByContext, contexts_of
 from server_hook.segment import Label, Part, Source
@@ -71,14 +72,14 @@ def _each(parts: Iterable[Part]) -> Iterator[tuple[Part, Source, segment.Measure
 def _count(counted: ByContext, label: Label, source: Source, measured: segment.Measured) -> None:
     for context in contexts_of(label):
         files = counted.setdefault(context, {})
-        files[source] = segment.join(files[source], measured) if source in files else measured  # not copied: see join
+        files[source] = segment.join(files[source], measured) if source in files else measured
 
 
 def without_branches(parts: Iterable[Part], counted: ByContext) -> tuple[str, ...]:
     """Name the origins of which some data that counts has lines only, where other data has branches."""
     sources = {source for files in counted.values() for source in files}
     kinds = {
-        (part.label.origin, isinstance(measured, set))
+        (part.label.origin, isinstance(measured, Arcs))
         for part, source, measured in _each(parts)
         if measured and source in sources
     }

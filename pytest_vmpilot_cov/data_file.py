@@ -6,23 +6,40 @@ rest of combining. It reads what has another schema, and says what is wrong with
 
 from __future__ import annotations
 
-import contextlib
+import json
 import os
+import shutil
 import sqlite3
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
 from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE
 from server_hook import publish, segment
+from server_hook.arcs import NUMBER_IN_SQL, Arcs
 from server_hook.coverage_private import KNOWN_SCHEMA, close_data
-from server_hook.segment import Label, Measured, Part
+from server_hook.segment import MOST_SOURCES, Label, Measured, Part, Source, intern_source
 
-UNREADABLE = (CoverageException, sqlite3.Error, OSError, LookupError, TypeError, ValueError)
+UNREADABLE = (CoverageException, sqlite3.Error, OSError, LookupError, TypeError, ValueError, OverflowError)
 """What reading a file raises that is no data file, or a damaged one."""
 MAGIC = b"SQLite format 3\0"
+
+
+class _Content(NamedTuple):
+    """What a data file holds. The keys are whatever its reader tells contexts and files apart by."""
+
+    marks: publish.Marks | None
+    contexts: Mapping[Any, str]
+    files: Mapping[Any, str]
+    tracers: Mapping[Any, str]
+    """Of those files that have one."""
+    rows: Iterable[tuple[Any, Any, Measured]]
+    """Context, file and what was measured, each pair once."""
 
 
 def is_data_file(path: Path) -> bool:
@@ -36,74 +53,108 @@ def is_data_file(path: Path) -> bool:
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             return False
-    return _version(path) is not None
+    with publish.open_to_read(path) as base:
+        return _version_in(base) is not None
 
 
 def read_data_file(path: Path, folder: str, origin: str = "") -> tuple[list[Part], bool]:
     """Read a data file; return its parts, and whether it is a publication of ours, which knows its fingerprints.
 
     Args:
-        path: a file that nobody writes meanwhile.
+        path: a data file; it is not changed.
         folder: what relative names of sources are read against.
         origin: whose data it is, if it does not say so itself; empty to tell by its name.
 
     Raises:
-        UNREADABLE: when it is no data file.
+        UNREADABLE: when it is no data file, or gone.
     """
-    marks = publish.read_fingerprints(path)
-    if marks is None:
-        parts = {"": Part(Label(origin or ("unit" if path.name == TESTS_FILE else "pipeline")))}
-    else:
-        parts = {name: Part(Label(name)) for name in ORIGINS if any(name == context for context, _ in marks)}
-    read = _by_schema if path.stat().st_size and _version(path) == KNOWN_SCHEMA else _by_coverage
-    for context, file, tracer, measured in read(path):
-        part = parts.get("" if marks is None else context)
-        if part is not None and measured:
-            name = file if file.startswith("/") else os.path.join(folder, file)
-            mark = marks.get((context, file), "") if marks else ""
-            source = segment.intern_source(name, mark, tracer)
-            known = part.files.get(source)
-            part.files[source] = measured if known is None else segment.join(known, measured)  # no copy is needed
-    return list(parts.values()), marks is not None
+    whose = origin or ("unit" if path.name == TESTS_FILE else "pipeline")
+    with publish.open_to_read(path) as base:
+        if _version_in(base) == KNOWN_SCHEMA:
+            return _parts_of(_by_schema(base), folder, whose)
+    with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as aside:
+        copy = shutil.copyfile(path, Path(aside, path.name))  # coverage.py would write into an empty one
+        try:
+            return _parts_of(_by_coverage(copy), folder, whose)
+        except CoverageException as error:
+            raise CoverageException(str(error).removeprefix(f"Couldn't use data file '{copy}': ")) from error
 
 
-def _version(path: Path) -> int | None:
+def _version_in(base: sqlite3.Connection) -> int | None:
     """Return the version of a data file's schema; None where it has none."""
     try:
-        with contextlib.closing(_opened(path)) as base:
-            ((version,),) = base.execute("SELECT version FROM coverage_schema")
-            return int(version)
+        ((version,),) = base.execute("SELECT version FROM coverage_schema")
+        return int(version)
     except (sqlite3.Error, ValueError, TypeError):
         return None
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+def _by_schema(base: sqlite3.Connection) -> _Content:
+    return _Content(
+        publish.fingerprints_in(base),
+        dict(base.execute("SELECT id, context FROM context")),
+        dict(base.execute("SELECT id, path FROM file")),
+        dict(base.execute("SELECT file_id, tracer FROM tracer")),
+        _rows_of(base),
+    )
 
 
-def _by_schema(path: Path) -> Iterator[tuple[str, str, str, Measured]]:
-    """Yield context, file, its tracer and what was measured."""
-    with contextlib.closing(_opened(path)) as base:
-        contexts = dict(base.execute("SELECT id, context FROM context"))
-        tracers = dict(base.execute("SELECT file_id, tracer FROM tracer"))
-        files = {number: (name, tracers.get(number, "")) for number, name in base.execute("SELECT id, path FROM file")}
-        for file, context, numbits in base.execute("SELECT file_id, context_id, numbits FROM line_bits"):
-            yield contexts[context], *files[file], int.from_bytes(numbits, "little")
-        for file, context in base.execute("SELECT DISTINCT file_id, context_id FROM arc").fetchall():
-            arcs = base.execute("SELECT fromno, tono FROM arc WHERE file_id = ? AND context_id = ?", (file, context))
-            yield contexts[context], *files[file], set(arcs)
+def _rows_of(base: sqlite3.Connection) -> Iterator[tuple[int, int, Measured]]:
+    for context, file, numbits in base.execute("SELECT context_id, file_id, numbits FROM line_bits"):
+        yield context, file, int.from_bytes(numbits, "little")
+    numbers = f"SELECT context_id, file_id, group_concat({NUMBER_IN_SQL}) FROM arc GROUP BY file_id, context_id"  # noqa: S608 - constant
+    for context, file, listed in base.execute(numbers):
+        yield context, file, Arcs.from_numbers(json.loads(f"[{listed}]"))
 
 
-def _by_coverage(path: Path) -> Iterator[tuple[str, str, str, Measured]]:
-    """Yield the same through coverage.py's own reader, whatever schema it knows."""
+def _by_coverage(path: Path) -> _Content:
+    """Read the same through coverage.py's own reader, whatever schema it knows."""
     data = CoverageData(basename=str(path))
     try:
         data.read()
-        for context in sorted(data.measured_contexts()):
+        contexts, files = sorted(data.measured_contexts()), sorted(data.measured_files())
+        rows: list[tuple[str, str, Measured]] = []
+        for context in contexts:
             data.set_query_context(context)
-            for file in sorted(data.measured_files()):
+            for file in files:
                 arcs, lines = data.arcs(file), data.lines(file)
-                measured = set(arcs) if arcs else segment.bitmap(lines or ())
-                yield context, file, data.file_tracer(file) or "", measured
+                rows.append((context, file, Arcs(arcs) if arcs else segment.bitmap(lines or ())))
+        tracers = {file: data.file_tracer(file) or "" for file in files}
+        marks = publish.read_fingerprints(path)
+        return _Content(marks, {each: each for each in contexts}, {each: each for each in files}, tracers, rows)
     finally:
         close_data(data)
+
+
+def _parts_of(content: _Content, folder: str, origin: str) -> tuple[list[Part], bool]:
+    """Make parts: one for each origin of a publication, and else a single one of *origin*."""
+    marks = content.marks
+    if marks is None:
+        parts = {"": Part(Label(origin))}
+        wanted = dict.fromkeys(content.contexts, (parts[""].files, _sources(content, folder, {})))
+    else:
+        parts = {name: Part(Label(name)) for name in ORIGINS if any(name == context for context, _ in marks)}
+        wanted = {
+            key: (
+                parts[name].files,
+                _sources(content, folder, {path: marks[at, path] for at, path in marks if at == name}),
+            )
+            for key, name in content.contexts.items()
+            if name in parts
+        }
+    for context, file, measured in content.rows:
+        if measured and context in wanted:
+            files, sources = wanted[context]
+            source = sources[file]
+            files[source] = segment.join(files[source], measured) if source in files else measured
+    return list(parts.values()), marks is not None
+
+
+def _sources(content: _Content, folder: str, marks: Mapping[str, str]) -> dict[Any, Source]:
+    mark_of, tracer_of = marks.get, content.tracers.get
+    return {key: _source(folder, path, mark_of(path, ""), tracer_of(key, "")) for key, path in content.files.items()}
+
+
+@lru_cache(MOST_SOURCES)
+def _source(folder: str, path: str, mark: str, tracer: str) -> Source:
+    return intern_source(path if path.startswith("/") else os.path.join(folder, path), mark, tracer)

@@ -16,8 +16,8 @@ from server_hook.segment import Label, Measured, Part, Source
 class _Union:
     """What was measured under one label, all of it lines or all of it arcs."""
 
-    files: dict[Source, Measured] = field(default_factory=dict)
-    begun: dict[Source, float] = field(default_factory=dict)
+    files: dict[Source, tuple[Measured, float]] = field(default_factory=dict)
+    """What was measured of a source, and when the oldest of it begun."""
     ended: float = 0.0
 
 
@@ -41,19 +41,18 @@ class Fold:
                 union.ended = max(union.ended, part.ended)
             known = union.files.get(source)
             if known is None:
-                union.files[source] = set(measured) if isinstance(measured, set) else measured
-                union.begun[source] = part.begun
+                union.files[source] = measured, part.begun
                 continue
-            known |= measured  # type: ignore[operator] # one union holds one kind; a set grows in place
-            union.files[source] = known
-            union.begun[source] = min(union.begun[source], part.begun)
+            before, begun = known
+            united = before | measured  # type: ignore[operator]  # one union holds one kind
+            if united is not before or part.begun < begun:
+                union.files[source] = united, min(part.begun, begun)
 
     def parts(self) -> Iterator[Part]:
         """Yield parts that say the same as all that were added; those without any file say nothing."""
         for (label, _), union in self._unions.items():
             by_age: dict[float, Part] = {}
-            for source, measured in union.files.items():
-                begun = union.begun[source]
+            for source, (measured, begun) in union.files.items():
                 part = by_age.setdefault(begun, Part(label, begun, union.ended))
                 part.files[source] = measured
             yield from by_age.values()

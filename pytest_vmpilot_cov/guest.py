@@ -22,6 +22,7 @@ from pytest_vmpilot_cov.debuggers import sign_here
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.session import OUTSIDE, Session, take_over
 from server_hook import announce, segment
+from server_hook.arcs import Arcs
 from server_hook.clock import now
 from server_hook.fingerprint import fingerprint
 from server_hook.segment import Label, Part, Source
@@ -120,7 +121,7 @@ def _measured_by(host: Coverage, root: str) -> Iterator[tuple[Source, segment.Me
         data = host.get_data()
     for path in data.measured_files():
         arcs = data.arcs(path)
-        measured = set(arcs) if arcs else segment.bitmap(data.lines(path) or ())
+        measured = Arcs(arcs) if arcs else segment.bitmap(data.lines(path) or ())
         if measured:
             file = os.path.join(root, path)
             yield Source(file, fingerprint(file), data.file_tracer(path) or ""), measured

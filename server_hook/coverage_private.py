@@ -22,6 +22,8 @@ from coverage.collector import Collector
 from coverage.exceptions import ConfigError, CoverageException
 from coverage.sqldata import SCHEMA_VERSION
 
+from server_hook.arcs import Arcs
+
 REFUSALS = (CoverageException, ConfigError)
 """What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
 
@@ -105,8 +107,8 @@ def enter_running_frames(cov: Coverage) -> None:
         recorded.clear()  # the lines where the frames stand are the parent's
 
 
-def unpack_arcs(cov: Coverage, arcs: set[Any]) -> set[tuple[int, int]]:
-    """Turn what a set of live arcs holds into pairs; the C tracer packs each pair into one integer.
+def unpack_arcs(cov: Coverage, arcs: set[Any]) -> Arcs:
+    """Turn what a set of live arcs holds into our own form; the C tracer packs each pair into one integer.
 
     coverage's own unpacking runs on a stand-in for the collector, because the bits differ between its versions.
 
@@ -114,7 +116,7 @@ def unpack_arcs(cov: Coverage, arcs: set[Any]) -> set[tuple[int, int]]:
         UnsupportedError: when the unpacking does not run on the stand-in.
     """
     if all(isinstance(arc, tuple) for arc in arcs):
-        return set(arcs)
+        return Arcs(arcs)
     unpacked: dict[str, Any] = {}
     collector = cov._collector
     stand_in = SimpleNamespace(
@@ -131,7 +133,7 @@ def unpack_arcs(cov: Coverage, arcs: set[Any]) -> set[tuple[int, int]]:
     )
     try:
         Collector.flush_data(stand_in)  # type: ignore[arg-type]
-        return {(int(one), int(other)) for one, other in unpacked[""]}
+        return Arcs(unpacked[""])
     except Exception as error:
         raise UnsupportedError(f"arcs of this coverage.py cannot be unpacked: {error!r}") from error
 
@@ -159,7 +161,7 @@ def close_data(data: CoverageData) -> None:
     data._dbs = {}
 
 
-def add_contexts(path: str, contexts: Iterable[tuple[str, Iterable[tuple[str, bytes | set[tuple[int, int]]]]]]) -> bool:
+def add_contexts(path: str, contexts: Iterable[tuple[str, Iterable[tuple[str, bytes | Arcs]]]]) -> bool:
     """Add what was measured in many contexts to a data file in one go; return whether that is possible.
 
     ``CoverageData`` needs a round trip for each context: with thousands, most of a session's end.

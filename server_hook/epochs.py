@@ -15,6 +15,7 @@ from functools import lru_cache
 from types import CodeType
 
 from server_hook import announce, segment
+from server_hook.arcs import Arcs
 from server_hook.fingerprint import fingerprint
 from server_hook.segment import Part, Source
 
@@ -74,7 +75,7 @@ def at_module_level(source: Source, measured: segment.Measured) -> segment.Measu
     if isinstance(measured, int):
         return measured & lines
     kept = set(segment.line_numbers(lines))
-    return {arc for arc in measured if all(end in kept or end < 0 for end in arc)}
+    return Arcs(arc for arc in measured if all(end in kept or end < 0 for end in arc))
 
 
 @lru_cache(4096)

@@ -16,6 +16,7 @@ from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
 from server_hook import announce, clock, epochs, segment
+from server_hook.arcs import Arcs
 from server_hook.coverage_private import add_contexts, close_data
 from server_hook.segment import Label, Part, Source
 from server_hook.startup import ORIGINS
@@ -154,7 +155,7 @@ def origins_of(united: ByContext) -> ByContext:
     return {name: files for name, files in united.items() if name in ORIGINS}
 
 
-def _in_rows(united: ByContext, *, branch: bool) -> Iterator[tuple[str, Iterator[tuple[str, bytes | segment.Arcs]]]]:
+def _in_rows(united: ByContext, *, branch: bool) -> Iterator[tuple[str, Iterator[tuple[str, bytes | Arcs]]]]:
     """Yield what was measured by context and path, as a data file keeps it."""
     kept = segment.to_arcs if branch else _numbits
     for context, files in united.items():
@@ -179,21 +180,38 @@ def folder_identity(data_folder: str) -> str:
 def is_published_here(path: str, data_folder: str) -> bool:
     """Tell whether a data file was published out of the segments beside it, so that nothing is lost with it."""
     own = os.path.join(data_folder, announce.WORKING_FOLDER, "identity")
-    return os.path.exists(own) and _select(Path(path), "folder") == [(folder_identity(data_folder),)]
+    if not os.path.exists(own):
+        return False
+    with contextlib.suppress(sqlite3.Error), open_to_read(Path(path)) as base:
+        return base.execute(f"SELECT DISTINCT folder FROM {TABLE}").fetchall() == [(folder_identity(data_folder),)]  # noqa: S608 - constant
+    return False
 
 
 def read_fingerprints(path: Path) -> Marks | None:
     """Read our own table of a published file: (context, path) -> fingerprint; None when it has none."""
-    rows = _select(path, "context, path, fingerprint")
-    return None if rows is None else {(context, file): mark for context, file, mark in rows}
+    with contextlib.suppress(sqlite3.Error), open_to_read(path) as base:
+        return fingerprints_in(base)
+    return None
 
 
-def _select(path: Path, columns: str) -> list[tuple[str, ...]] | None:
+def fingerprints_in(base: sqlite3.Connection) -> Marks | None:
+    """Read the same of an open file."""
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as base:
-            return base.execute(f"SELECT DISTINCT {columns} FROM {TABLE}").fetchall()  # noqa: S608 - constants
+        rows = base.execute(f"SELECT context, path, fingerprint FROM {TABLE}")  # noqa: S608 - constant
+        return {(context, path): mark for context, path, mark in rows}
     except sqlite3.Error:
         return None
+
+
+@contextlib.contextmanager
+def open_to_read(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a data file, and do not change it.
+
+    Raises:
+        sqlite3.Error: when it cannot be opened.
+    """
+    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as base:
+        yield base
 
 
 def keep_foreign(target: str, data_folder: str) -> None:
@@ -258,7 +276,7 @@ def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -
 
 def has_arcs(united: ByContext) -> bool:
     """Tell whether any file was measured with branches: then a data file holds arcs of all of them."""
-    return any(isinstance(measured, set) for files in united.values() for measured in files.values())
+    return any(isinstance(measured, Arcs) for files in united.values() for measured in files.values())
 
 
 def _by_path(files: Mapping[Source, segment.Measured]) -> dict[str, segment.Measured]:

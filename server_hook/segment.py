@@ -2,7 +2,7 @@
 
 A segment is one text line that names the format, its checksum and its length, and a JSON body: a list of sources, and a
 list of parts that name their sources by the place in it. Lines are bitmaps (bit *n* is line *n*, as in coverage's
-numbits) in hexadecimal; arcs are pairs of line numbers in one flat list.
+numbits) in hexadecimal; arcs are what ``Arcs.to_text`` makes of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -17,15 +18,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-FORMAT = 2
+from server_hook.arcs import Arcs
+
+FORMAT = "3" if sys.byteorder == "little" else "3-big-endian"
 SUFFIX = ".seg"
+MOST_SOURCES = 1 << 16
+"""How many sources are kept as one and the same value, whoever measured them."""
 _FILES = (open, os.replace)  # not by name: tests replace them with mocks
 _MAGIC = "vmpilot-cov segment"
 _BITS = [tuple(bit for bit in range(8) if octet >> bit & 1) for octet in range(256)]
 """The places of the bits of each octet."""
 
 Lines: TypeAlias = int
-Arcs: TypeAlias = set[tuple[int, int]]
 Measured: TypeAlias = Lines | Arcs
 
 
@@ -73,9 +77,9 @@ class Part:
 
 
 def join(one: Measured | None, other: Measured) -> Measured:
-    """Unite what was measured in a new value; where either side has arcs, lines enter as arcs from a line to itself."""
+    """Unite what was measured; where either side has arcs, lines enter as arcs from a line to itself."""
     if one is None:
-        return set(other) if isinstance(other, set) else other
+        return other
     if isinstance(one, int) and isinstance(other, int):
         return one | other
     return to_arcs(one) | to_arcs(other)
@@ -83,14 +87,12 @@ def join(one: Measured | None, other: Measured) -> Measured:
 
 def to_arcs(measured: Measured) -> Arcs:
     """Turn lines into arcs (n, n), which count for their line and for no branch."""
-    return measured if isinstance(measured, set) else {(line, line) for line in line_numbers(measured)}
+    return Arcs((line, line) for line in line_numbers(measured)) if isinstance(measured, int) else measured
 
 
 def to_lines(measured: Measured) -> Lines:
     """Turn arcs into the lines that they touch, as coverage does: both ends, without entries and exits."""
-    if isinstance(measured, int):
-        return measured
-    return bitmap(line for arc in measured for line in arc if line > 0)
+    return measured if isinstance(measured, int) else bitmap(measured.lines())
 
 
 def bitmap(lines: Iterable[int]) -> Lines:
@@ -129,7 +131,7 @@ def decode(octets: bytes) -> list[Part]:
     words = head.decode("ascii", "replace").split()
     if " ".join(words[:2]) != _MAGIC or len(words) != 5:  # noqa: PLR2004 - magic (2), format, checksum, length
         raise TornError("it does not begin like a segment")
-    if words[2] != str(FORMAT):
+    if words[2] != FORMAT:
         raise TornError(f"it has format {words[2]}, this version reads {FORMAT}; install the same one everywhere")
     if [f"{zlib.crc32(body):08x}", str(len(body))] != words[3:]:
         raise TornError(f"{len(body)} bytes do not match the checksum and length that were promised")
@@ -183,8 +185,8 @@ def _encode_part(part: Part, places: dict[Source, int]) -> dict[str, object]:
     }
 
 
-def _encode_measured(measured: Measured) -> str | list[int]:
-    return f"{measured:x}" if isinstance(measured, int) else [line for arc in sorted(measured) for line in arc]
+def _encode_measured(measured: Measured) -> str | list[str]:
+    return f"{measured:x}" if isinstance(measured, int) else [measured.to_text()]
 
 
 def _decode_part(raw: dict[str, object], sources: list[Source]) -> Part:
@@ -199,13 +201,11 @@ def _decode_part(raw: dict[str, object], sources: list[Source]) -> Part:
     return part
 
 
-@lru_cache(8192)
+@lru_cache(MOST_SOURCES)
 def intern_source(path: str, fingerprint: str, tracer: str) -> Source:
     """Return one and the same value for a source, whichever process measured it."""
     return Source(path, fingerprint, tracer)
 
 
-def _decode_measured(raw: str | list[int]) -> Measured:
-    if isinstance(raw, str):
-        return int(raw, 16)
-    return set(zip(raw[::2], raw[1::2], strict=True))
+def _decode_measured(raw: str | list[str]) -> Measured:
+    return int(raw, 16) if isinstance(raw, str) else Arcs.from_text(raw[0])

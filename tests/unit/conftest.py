@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pytest_vmpilot_cov.model import ORIGINS, Options, Setting, Threshold
 from server_hook import announce, segment
 from server_hook.announce import Record
+from server_hook.arcs import Arcs
 from server_hook.segment import Label, Measured, Part, Source, bitmap
 from server_hook.settings import Settings
 
@@ -108,10 +109,10 @@ def bitmaps() -> st.SearchStrategy[int]:
     return st.sets(st.integers(1, 400)).map(bitmap)
 
 
-def arc_sets() -> st.SearchStrategy[set[tuple[int, int]]]:
+def arc_sets() -> st.SearchStrategy[Arcs]:
     """Draw arcs, entries and exits (negative line numbers) included."""
     line = st.integers(-400, 400)
-    return st.sets(st.tuples(line, line))
+    return st.sets(st.tuples(line, line)).map(Arcs)
 
 
 def anything_measured() -> st.SearchStrategy[Measured]:

@@ -12,6 +12,7 @@ from pytest_vmpilot_cov.collect import Scope, collect, folder_of
 from pytest_vmpilot_cov.model import Collected, DataFile, Delivery, Options, Setting
 from server_hook import publish
 from server_hook.announce import Record
+from server_hook.arcs import Arcs
 from server_hook.coverage_private import close_data
 from server_hook.segment import Measured, Source, bitmap
 from tests.unit.conftest import a_part, opened_below, recorded, some_options
@@ -123,9 +124,9 @@ def test_a_data_file_of_coverage_is_unverified(tmp_path: Path) -> None:
 def test_a_publication_knows_its_origins_and_sources(tmp_path: Path) -> None:
     """A data file that was published comes back with its origins, its fingerprints and its arcs."""
     united: publish.ByContext = {
-        "unit": {APP: {(1, 2)}},
-        "test_one": {APP: {(1, 2)}},
-        "pipeline": {Source("/app/x.html", "3" * 32, "a.plugin"): {(5, 5)}},
+        "unit": {APP: Arcs({(1, 2)})},
+        "test_one": {APP: Arcs({(1, 2)})},
+        "pipeline": {Source("/app/x.html", "3" * 32, "a.plugin"): Arcs({(5, 5)})},
     }
     publish.write_data_file(str(tmp_path / "copied"), united)
     found = collect(some_options(tmp_path), Scope(only=(tmp_path / "copied",)))
@@ -178,7 +179,7 @@ def test_a_file_without_data_is_a_problem(tmp_path: Path, octets: bytes, expecte
     assert not any(part.files for part in found.parts)
 
 
-@pytest.mark.parametrize("moment", ["collect.publish.is_published_here", "collect.shutil.copyfile"])
+@pytest.mark.parametrize("moment", ["collect.publish.is_published_here", "collect.read_data_file"])
 def test_a_file_that_is_deleted_meanwhile_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_vmpilot_cov import combine as combine_
 from pytest_vmpilot_cov.model import ORIGINS, Combined, LeftOut
+from server_hook.arcs import Arcs
 from server_hook.fingerprint import fingerprint
 from server_hook.segment import Label, Measured, Part, Source, bitmap
 from tests.unit.conftest import a_part, anything_measured
@@ -77,13 +78,13 @@ def test_every_origin_and_context_is_kept_apart() -> None:
     parts = [
         a_part("unit", {FRESH: bitmap([1])}, context="test_one"),
         a_part("e2e", {FRESH: bitmap([1, 2])}),
-        a_part("pipeline", {FRESH: {(2, 3)}}),
+        a_part("pipeline", {FRESH: Arcs({(2, 3)})}),
     ]
     expected = {
         "unit": {FRESH: bitmap([1])},
         "test_one": {FRESH: bitmap([1])},
         "e2e": {FRESH: bitmap([1, 2])},
-        "pipeline": {FRESH: {(2, 3)}},
+        "pipeline": {FRESH: Arcs({(2, 3)})},
     }
     assert expected == combine(parts).counted
 
@@ -93,7 +94,7 @@ def test_stale_files_are_left_out_and_counted() -> None:
     parts = [
         a_part("unit", {STALE: bitmap([1, 2, 3])}),
         a_part("unit", {Source(APP, "1" * 32): bitmap([3, 4])}),
-        a_part("e2e", {STALE: {(-1, 1), (1, 2)}}),
+        a_part("e2e", {STALE: Arcs({(-1, 1), (1, 2)})}),
     ]
     expected = Combined({}, frozenset([APP, OTHER]), stale=(LeftOut(APP, "e2e", 2), LeftOut(APP, "unit", 4)))
     assert expected == combine(parts)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_hook import coverage_private
+from server_hook.arcs import Arcs
 from server_hook.coverage_private import UnsupportedError
 from server_hook.cutting import Cutter
 from server_hook.fingerprint import fingerprint
@@ -118,10 +119,10 @@ def test_arcs_are_cut_alike() -> None:
     """Where branches are measured, arcs are written, each once."""
     live = Live(branch=True)
     live.run(APP, (-1, 1), (1, 2))
-    expected: dict[Label, dict[Source, Measured]] = {UNIT: {Source(APP): {(-1, 1), (1, 2)}}}
+    expected: dict[Label, dict[Source, Measured]] = {UNIT: {Source(APP): Arcs({(-1, 1), (1, 2)})}}
     assert expected == live.write()
     live.run(APP, (1, 2), (2, -1))
-    expected = {UNIT: {Source(APP): {(2, -1)}}}
+    expected = {UNIT: {Source(APP): Arcs({(2, -1)})}}
     assert expected == live.write()
     count = 3
     assert count == live.cutter.lines

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_vmpilot_cov.figures import count, reporting, shown_path
 from pytest_vmpilot_cov.model import Combined, Figures, Row, Tally
+from server_hook.arcs import Arcs
 from server_hook.publish import ByContext
 from server_hook.segment import Measured, Source, bitmap
 from tests.unit.conftest import some_options
@@ -86,8 +87,8 @@ def test_each_file_says_what_is_missing_for_whom(app: Path) -> None:
 
 def test_branches_of_each_file_are_told_apart(app: Path) -> None:
     """Where branches are measured a file knows those that are missing, too, and all files give the total's figure."""
-    arcs = {(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3), (3, -1)}
-    figures = counted_figures(app, counted(app, {"unit": {"app.py": arcs, "lib.py": {(-1, 1)}}}), branch=True)
+    arcs = Arcs({(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3), (3, -1)})
+    figures = counted_figures(app, counted(app, {"unit": {"app.py": arcs, "lib.py": Arcs({(-1, 1)})}}), branch=True)
     expected = {str(app / "app.py"): Tally(5, 1, 2, 1), str(app / "lib.py"): Tally(5, 4, 2, 2)}
     assert expected == {path: by["combined"] for path, by in figures.tallies.items()}
     assert figures.total.percent == sum(expected.values(), Tally()).percent
@@ -119,7 +120,7 @@ def test_only_statements_are_counted(app: Path) -> None:
 
 def test_branches_count_where_they_are_measured(app: Path) -> None:
     """With branches the percentage counts them beside the statements, and the statements are counted as before."""
-    arcs = {(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3), (3, -1)}
+    arcs = Arcs({(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3), (3, -1)})
     figures = figures_of(app, counted(app, {"unit": {"app.py": arcs}}), branch=True)
     percent = 100 * (4 + 1) / (5 + 2)
     assert (
@@ -181,7 +182,7 @@ def test_files_are_named_as_seen_from_the_root(path: str, expected: str) -> None
     assert expected == shown_path(path, Path("/project"))
 
 
-@pytest.mark.parametrize("measured", [bitmap([1, 2, 7]), {(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3)}])
+@pytest.mark.parametrize("measured", [bitmap([1, 2, 7]), Arcs({(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3)})])
 def test_no_syntax_tree_is_kept(app: Path, measured: Measured) -> None:
     """What is kept of parsed files for the reports is small, and every report of coverage.py can be made of it."""
     combined = counted(app, {"unit": {"app.py": measured}})

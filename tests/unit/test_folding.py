@@ -14,8 +14,9 @@ from pytest_vmpilot_cov import data_file
 from pytest_vmpilot_cov.data_file import is_data_file, read_data_file
 from pytest_vmpilot_cov.fold import Fold
 from server_hook import publish
+from server_hook.arcs import Arcs
 from server_hook.coverage_private import close_data
-from server_hook.segment import Label, Part, Source, bitmap
+from server_hook.segment import Label, Measured, Part, Source, bitmap
 from tests.unit.conftest import a_part
 from tests.unit.test_combine import FRESH, STALE, any_parts, combine
 
@@ -67,8 +68,8 @@ def test_a_fold_keeps_ages_apart() -> None:
 
 def test_a_fold_keeps_lines_and_arcs_apart() -> None:
     """Data without branches is still known as such beside data of the same origin that has them."""
-    parts = [a_part("unit", {APP: bitmap([1])}), a_part("unit", {APP: {(1, 2)}})]
-    assert [part.files[APP] for part in Fold(parts).parts()] == [bitmap([1]), {(1, 2)}]
+    parts = [a_part("unit", {APP: bitmap([1])}), a_part("unit", {APP: Arcs({(1, 2)})})]
+    assert [part.files[APP] for part in Fold(parts).parts()] == [bitmap([1]), Arcs({(1, 2)})]
 
 
 def test_a_fold_grows_with_the_sources_alone() -> None:
@@ -76,7 +77,7 @@ def test_a_fold_grows_with_the_sources_alone() -> None:
     parts = [a_part("unit", {APP: {(n, n + 1)}}, begun=float(n), ended=float(n)) for n in range(1, 1001)]
     (part,) = Fold(parts).parts()
     assert (part.begun, part.ended, part.files) == (1, 1000, {APP: {(n, n + 1) for n in range(1, 1001)}})
-    assert parts[0].files == {APP: {(1, 2)}}
+    assert parts[0].files == {APP: Arcs({(1, 2)})}
 
 
 def a_data_file(path: Path, contexts: dict[str, dict[str, list[int]]], *, branch: bool) -> Path:
@@ -117,9 +118,9 @@ def test_the_schema_is_read_as_coverage_reads_it(
     assert ({source.path for source in part.files}, part.label) == (sources, Label("pipeline"))
 
 
-@pytest.mark.parametrize("measured", [bitmap([1, 70]), {(1, 2), (-1, 1)}])
+@pytest.mark.parametrize("measured", [bitmap([1, 70]), Arcs({(1, 2), (-1, 1)})])
 def test_a_publication_is_read_as_coverage_reads_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: int | set[tuple[int, int]]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Measured
 ) -> None:
     """Origins and fingerprints come back, test contexts do not count twice, whichever way the file is read."""
     marked = Source("/app/main.py", "1" * 32)

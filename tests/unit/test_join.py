@@ -4,7 +4,8 @@ from coverage.numbits import numbits_to_nums, nums_to_numbits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server_hook.segment import Arcs, Measured, Source, bitmap, join, line_numbers, to_arcs, to_lines
+from server_hook.arcs import Arcs
+from server_hook.segment import Measured, Source, bitmap, join, line_numbers, to_arcs, to_lines
 from tests.unit.conftest import a_part, anything_measured, arc_sets, bitmaps
 
 
@@ -39,21 +40,9 @@ def test_joining_is_idempotent(measured: Measured) -> None:
 
 
 @given(anything_measured())
-def test_joining_with_nothing_is_a_copy(measured: Measured) -> None:
-    """Joined with nothing, a measurement is equal to itself, and changing the one does not change the other."""
-    copy = join(None, measured)
-    assert measured == copy
-    if isinstance(copy, set):
-        copy.add((998, 999))
-        assert measured != copy
-
-
-@given(anything_measured(), arc_sets())
-def test_joining_changes_neither_side(one: Measured, other: Arcs) -> None:
-    """Joining leaves both measurements as they were."""
-    before = join(None, one), set(other)
-    join(one, other)
-    assert before == (one, other)
+def test_joining_with_nothing_changes_nothing(measured: Measured) -> None:
+    """Joined with nothing, a measurement is what it was."""
+    assert measured == join(None, measured)
 
 
 @given(bitmaps(), arc_sets())
@@ -76,7 +65,7 @@ def test_lines_survive_as_arcs(lines: int) -> None:
 
 def test_entries_and_exits_are_no_lines() -> None:
     """The lines of arcs are both ends of each, without entries and exits."""
-    assert bitmap([1, 2, 5]) == to_lines({(-1, 1), (1, 2), (2, 5), (5, -1)})
+    assert bitmap([1, 2, 5]) == to_lines(Arcs({(-1, 1), (1, 2), (2, 5), (5, -1)}))
 
 
 @given(anything_measured(), anything_measured())

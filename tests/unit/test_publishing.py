@@ -10,6 +10,7 @@ from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
 from server_hook import announce, coverage_private, publish, segment
+from server_hook.arcs import Arcs
 from server_hook.coverage_private import close_data
 from server_hook.publish import ByContext
 from server_hook.segment import Label, Part, Source, bitmap
@@ -57,7 +58,7 @@ def test_a_published_file_is_read_by_coverage(tmp_path: Path) -> None:
     assert not left_aside(tmp_path)
 
 
-@pytest.mark.parametrize("united", [UNITED, {**UNITED, "e2e": {APP: {(-1, 2), (2, 3)}}}], ids=["lines", "arcs"])
+@pytest.mark.parametrize("united", [UNITED, {**UNITED, "e2e": {APP: Arcs({(-1, 2), (2, 3)})}}], ids=["lines", "arcs"])
 def test_contexts_of_tests_are_written_alike_in_either_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, united: ByContext
 ) -> None:
@@ -81,11 +82,14 @@ def test_fingerprints_come_back(tmp_path: Path) -> None:
 
 def test_all_are_arcs_as_soon_as_one_is(tmp_path: Path) -> None:
     """Where one file has arcs, lines become arcs to themselves, and none is lost."""
-    united: publish.ByContext = {"unit": {APP: bitmap([4, 5])}, "pipeline": {APP: {(-1, 1), (1, 2)}, LIB: bitmap([9])}}
+    united: publish.ByContext = {
+        "unit": {APP: bitmap([4, 5])},
+        "pipeline": {APP: Arcs({(-1, 1), (1, 2)}), LIB: bitmap([9])},
+    }
     publish.write_data_file(str(tmp_path / ".coverage"), united)
     data = CoverageData(basename=str(tmp_path / ".coverage"))
     data.read()
-    expected = {(4, 4), (5, 5), (-1, 1), (1, 2)}
+    expected = Arcs({(4, 4), (5, 5), (-1, 1), (1, 2)})
     assert (True, expected) == (data.has_arcs(), set(data.arcs(APP.path) or []))
     close_data(data)
     assert lines_in(tmp_path / ".coverage") == {
@@ -102,7 +106,7 @@ def test_two_states_of_a_file_share_its_name(tmp_path: Path) -> None:
     assert expected == lines_in(tmp_path / ".coverage")
 
 
-@pytest.mark.parametrize("united", [{}, UNITED, {"e2e": {APP: {(1, 2)}}}])
+@pytest.mark.parametrize("united", [{}, UNITED, {"e2e": {APP: Arcs({(1, 2)})}}])
 def test_untouched_files_are_named(tmp_path: Path, united: publish.ByContext) -> None:
     """Files that never ran are in the published file without lines, so that reports count them."""
     publish.write_data_file(str(tmp_path / ".coverage"), united, ["/app/never.py"])
@@ -171,11 +175,11 @@ def test_a_path_that_cannot_be_stored_is_an_error_like_others(tmp_path: Path) ->
 def test_sources_may_be_named_relative_to_a_folder() -> None:
     """Sources are named as seen from a folder, and keep what is known of them; without a folder they stay."""
     outside = Source("/lib/x.py", "3" * 32, "a.plugin")
-    united: publish.ByContext = {"unit": {APP: bitmap([1]), outside: {(1, 2)}}}
+    united: publish.ByContext = {"unit": {APP: bitmap([1]), outside: Arcs({(1, 2)})}}
     expected = {
         "unit": {
             Source("main.py", "1" * 32): bitmap([1]),
-            Source("../lib/x.py", "3" * 32, "a.plugin"): {(1, 2)},
+            Source("../lib/x.py", "3" * 32, "a.plugin"): Arcs({(1, 2)}),
         }
     }
     assert expected == publish.relative(united, "/app")

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_hook import segment
+from server_hook.arcs import Arcs
 from server_hook.segment import Part, Source, TornError
 from tests.unit.conftest import a_part, many_parts
 
 APP = Source("/app/main.py", "0f" * 16)
 PARTS = [
-    a_part("unit", {APP: 0b1110, Source("/app/\udcff.py"): {(-1, 2), (2, 3)}}, context="test_one"),
+    a_part("unit", {APP: 0b1110, Source("/app/\udcff.py"): Arcs({(-1, 2), (2, 3)})}, context="test_one"),
     a_part("pipeline", {APP: 0}, startup=True),
 ]
 
@@ -68,7 +69,7 @@ def test_something_else_is_torn(octets: bytes) -> None:
 def test_another_format_says_which(tmp_path: Path) -> None:
     """A whole segment of a later format is torn, and its error names both formats and the way out."""
     (tmp_path / "000001.seg").write_bytes(_with_body(b"[]", 99))
-    expected = "it has format 99, this version reads 2; install the same one everywhere"
+    expected = "it has format 99, this version reads 3; install the same one everywhere"
     ((_, error),) = segment.read_folder(tmp_path)
     assert expected == str(error)
 

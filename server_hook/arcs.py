@@ -1,0 +1,95 @@
+"""Arcs of one file, in eight octets each; as a set of pairs they take more than ten times that.
+
+The pairs are kept as one string of octets, two signed numbers of 32 bits each, ascending by the number of 64 bits that
+a pair is when it is read as one. Such numbers are united; pairs are made only where somebody asks for them.
+"""
+
+from __future__ import annotations
+
+import binascii
+import sys
+from array import array
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from itertools import chain
+
+NUMBER_IN_SQL = (
+    "tono << 32 | (fromno & 4294967295)" if sys.byteorder == "little" else "fromno << 32 | (tono & 4294967295)"
+)
+"""How SQL makes of a row of coverage.py's table ``arc`` the number that ``Arcs.from_numbers`` takes."""
+_LINE, _PAIR = "i", "q"
+
+
+class Arcs(AbstractSet[tuple[int, int]]):
+    """A set of arcs that does not change."""
+
+    __slots__ = ("_octets",)
+
+    def __init__(self, arcs: Iterable[tuple[int, int]] = ()) -> None:
+        """Take pairs of line numbers in any order; negative ones are entries and exits, as coverage.py has them."""
+        flat = array(_LINE, chain.from_iterable(arcs))
+        self._octets = _in_order(set(array(_PAIR, flat.tobytes())))
+
+    @classmethod
+    def from_numbers(cls, numbers: Iterable[int]) -> Arcs:
+        """Take pairs that were made one number each by ``NUMBER_IN_SQL``, each of them once."""
+        return cls._of(_in_order(numbers))
+
+    @classmethod
+    def from_text(cls, text: str) -> Arcs:
+        """Turn back what ``to_text`` has returned.
+
+        Raises:
+            ValueError: when it cannot be.
+        """
+        return cls._of(array(_PAIR, binascii.a2b_base64(text)).tobytes())
+
+    @classmethod
+    def _of(cls, octets: bytes) -> Arcs:
+        made = cls.__new__(cls)
+        made._octets = octets
+        return made
+
+    def to_text(self) -> str:
+        """Return the arcs as text, which machines of the same byte order understand."""
+        return binascii.b2a_base64(self._octets, newline=False).decode("ascii")
+
+    def lines(self) -> set[int]:
+        """Return the lines at either end, without entries and exits."""
+        return {line for line in set(array(_LINE, self._octets)) if line > 0}
+
+    def __or__(self, other: AbstractSet[object]) -> Arcs:
+        """Unite; where the other one has nothing new this is the same object."""
+        if not isinstance(other, Arcs):
+            return NotImplemented
+        if self._octets == other._octets:
+            return self
+        mine, theirs = set(array(_PAIR, self._octets)), set(array(_PAIR, other._octets))
+        return self if theirs <= mine else Arcs._of(_in_order(mine | theirs))
+
+    def __eq__(self, other: object) -> bool:
+        """Compare as sets do."""
+        return self._octets == other._octets if isinstance(other, Arcs) else super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as sets that change: they are equal to those
+
+    def __contains__(self, arc: object) -> bool:
+        """Tell whether an arc is among them."""
+        return arc in set(self)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Walk the pairs."""
+        flat = array(_LINE, self._octets)
+        return zip(flat[::2], flat[1::2], strict=True)
+
+    def __len__(self) -> int:
+        """Count the arcs."""
+        return len(self._octets) // 8
+
+    def __repr__(self) -> str:
+        """Show the pairs."""
+        return f"Arcs({list(self)})"
+
+
+def _in_order(numbers: Iterable[int]) -> bytes:
+    return array(_PAIR, sorted(numbers)).tobytes()
