@@ -22,7 +22,6 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -110,7 +109,7 @@ class Bench:
     def _write_segment(self, number: int, measured: Sequence[tuple[str, Drawn]]) -> None:
         folder = announce.make_folder(str(self.folder), f"{number}-bench")
         record = announce.Record(f"{number}-bench", number, "unit", ended=1.0)
-        Path(folder, announce.RECORD).write_text(json.dumps(asdict(record)))
+        Path(folder, announce.RECORD).write_text(json.dumps(record._asdict()))
         segment.write(folder, 1, [self._part(number, context, files) for context, files in measured])
 
     def _part(self, number: int, context: str, files: Drawn) -> Part:

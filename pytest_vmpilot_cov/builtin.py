@@ -11,9 +11,9 @@ from pytest_vmpilot_cov import judge
 from pytest_vmpilot_cov.report import ci
 
 if TYPE_CHECKING:
+    from pytest_vmpilot_cov.coverage_private import ReportingCoverage
     from pytest_vmpilot_cov.model import Check, Combined, Figures, Options
     from pytest_vmpilot_cov.verdict import Outcome
-    from server_hook.coverage_private import ReportingCoverage
 
 NAME = "vmpilot_cov_builtin"
 

@@ -100,7 +100,7 @@ def _distinct(paths: Iterable[Path]) -> list[Path]:
     resolved = cache(Path.resolve)  # of folders, each of which has many
 
     def real(path: Path) -> Path:
-        return path.resolve() if path.is_symlink() or path.name in ("", "..") else resolved(path.parent) / path.name
+        return path.resolve() if os.path.islink(path) or path.name in ("", "..") else resolved(path.parent) / path.name
 
     return list(dict.fromkeys(map(real, paths)))
 

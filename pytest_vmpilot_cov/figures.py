@@ -9,13 +9,17 @@ from typing import Any
 
 from coverage.exceptions import CoverageException, NoDataError
 
+from pytest_vmpilot_cov import coverage_private
+from pytest_vmpilot_cov.coverage_private import ReportingCoverage
 from pytest_vmpilot_cov.model import ORIGINS, Combined, Figures, Options, Row, Tally
-from server_hook import coverage_private, publish
-from server_hook.coverage_private import ReportingCoverage
+from server_hook import publish
+from server_hook.coverage_private import close_data
 from server_hook.settings import apply_settings
 
 _SHOWING_CONTEXTS = ("html:show_contexts", "json:show_contexts", "report:contexts")
 """Settings of coverage.py that need the contexts of single tests; without them the origins hold all that counts."""
+TABLES = ("term", "term-missing", "markdown", "markdown-append")
+"""Reports that show figures alone, and nothing of the sources."""
 NOTHING = Row("combined", 0, 0, 0, 0.0, 0)
 
 
@@ -27,7 +31,9 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
     the root, wherever the session was started.
     """
     with contextlib.chdir(options.root):
-        cov = ReportingCoverage(data_file=None, config_file=options.settings.config_file or False)
+        keeps_parsed = any(request.kind not in TABLES for request in options.reports)
+        config_file = options.settings.config_file or False
+        cov = ReportingCoverage(keeps_parsed=keeps_parsed, data_file=None, config_file=config_file)
         apply_settings(cov, options.settings)
         cov.set_option("run:source", list(options.settings.source_folders))  # nothing but the XML report reads it
         cov.set_option("paths", {})
@@ -40,7 +46,7 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
         try:
             yield cov
         finally:
-            coverage_private.close_data(data)
+            close_data(data)
 
 
 def count(cov: ReportingCoverage) -> Figures:

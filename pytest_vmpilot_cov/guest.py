@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,8 +101,8 @@ class GuestSession(Session):
     def _write_record(self, ended: float = 0.0) -> None:
         """Say how children are to measure; nobody is to ask this process, and it has no control channel."""
         ours = self._recorder
-        record = announce.describe_process(ours.id, OUTSIDE, ours.session, asdict(ours.settings))
-        announce.write_record(ours.folder, replace(record, started=self._begun, ended=ended))
+        record = announce.describe_process(ours.id, OUTSIDE, ours.session, ours.settings._asdict())
+        announce.write_record(ours.folder, record._replace(started=self._begun, ended=ended))
 
 
 def _away_from(file: str, options: Options) -> Options:
@@ -110,7 +110,7 @@ def _away_from(file: str, options: Options) -> Options:
     if options.settings.data_file != file:
         return options
     return replace(
-        options, settings=replace(options.settings, data_file=str(Path(options.settings.folder, ".coverage")))
+        options, settings=options.settings._replace(data_file=str(Path(options.settings.folder, ".coverage")))
     )
 
 

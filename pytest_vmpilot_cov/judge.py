@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from coverage.results import should_fail_under
 
+from pytest_vmpilot_cov.coverage_private import file_matcher
 from pytest_vmpilot_cov.figures import shown_path
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Check, Figures, LeftOut, Options, Tally, Threshold, Verdict
-from server_hook.coverage_private import file_matcher
 
 NAMED_FILES = 3
 """How many files below a threshold are named; the others are counted."""

@@ -199,7 +199,8 @@ def read_thresholds(settings: Settings) -> tuple[Threshold, ...]:
 
 
 def _thresholds(named: Mapping[str, str], section: str, settings: Settings) -> Iterator[Threshold]:
-    from server_hook.coverage_private import REFUSALS, absolute_pattern
+    from pytest_vmpilot_cov.coverage_private import absolute_pattern
+    from server_hook.coverage_private import REFUSALS
 
     exact = f"{section} in {settings.config_file}"
     for name, value in named.items():

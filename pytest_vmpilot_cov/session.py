@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from coverage import Coverage
 
 from pytest_vmpilot_cov.collect import Scope, ask_servers
+from pytest_vmpilot_cov.coverage_private import is_project_file
 from pytest_vmpilot_cov.debuggers import sign_here, trace_again
 from pytest_vmpilot_cov.early import below, early_imports
 from pytest_vmpilot_cov.messages import say
@@ -26,7 +27,6 @@ from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.verdict import Outcome, reach_verdict
 from pytest_vmpilot_cov.working_folder import working_in
 from server_hook import announce, lifecycle, publish, recorder
-from server_hook.coverage_private import is_project_file
 from server_hook.recorder import Recorder
 from server_hook.segment import Label
 from server_hook.startup import (
@@ -190,7 +190,7 @@ class Session:
             yield
             return
         label, variable = self._recorder.cutter.label, os.environ.pop(VARIABLE, None)
-        self._switch(replace(label, dropped=True))
+        self._switch(label._replace(dropped=True))
         try:
             yield
         finally:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.collect import Scope, collect
 from pytest_vmpilot_cov.combine import combine, relocate, without_branches
 from pytest_vmpilot_cov.figures import count, reporting, shown_path
@@ -19,7 +20,7 @@ from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Check, Collected, Combined, Figures, Options, Verdict
 from pytest_vmpilot_cov.options import OptionError
 from pytest_vmpilot_cov.report import make_reports
-from server_hook import coverage_private, publish
+from server_hook import publish
 from server_hook.coverage_private import REFUSALS
 from server_hook.fingerprint import fingerprint
 from server_hook.publish import ByContext

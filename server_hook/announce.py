@@ -10,10 +10,9 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from server_hook import clock
 
@@ -25,8 +24,7 @@ SILENCE_S = 15.0
 Life: TypeAlias = Literal["live", "remote", "dead"]
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What a process says of itself. Times are seconds since the epoch."""
 
     id: str
@@ -48,7 +46,7 @@ class Record:
     coverage: str = ""
     core: str = ""
     core_reason: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = {}
     socket: str = ""
     """Path of the control channel; empty where there is none."""
     ended: float = 0.0
@@ -56,7 +54,7 @@ class Record:
     problem: str = ""
 
 
-def describe_process(identifier: str, origin: str, session: str, settings: dict[str, Any]) -> Record:
+def describe_process(identifier: str, origin: str, session: str, settings: Mapping[str, Any]) -> Record:
     """Describe this process, as far as the system tells."""
     from coverage import version_info
 
@@ -95,7 +93,7 @@ def write_record(folder: str, record: Record) -> None:
     """Write a process's record aside and rename it into place."""
     aside = f"{folder}/.{RECORD}.tmp"
     with open(aside, "w", encoding="utf-8") as file:
-        json.dump(asdict(record), file)
+        json.dump(record._asdict(), file)
     os.replace(aside, f"{folder}/{RECORD}")
 
 
@@ -103,23 +101,23 @@ def read_record(folder: Path) -> Record | None:
     """Read the record in a process's folder; None when there is none that can be understood."""
     try:
         raw = json.loads((folder / RECORD).read_text("utf-8"))
-        kinds = {each.name: each.type for each in fields(Record)}
-        return Record(**{name: _understood(value, str(kinds[name])) for name, value in raw.items() if name in kinds})
+        known = Record("", 0, "")._asdict()
+        return Record(**{name: _understood(value, known[name]) for name, value in raw.items() if name in known})
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return None
 
 
-def _understood(value: Any, kind: str) -> Any:  # noqa: ANN401 - what JSON gives
-    """Take a value of a record if it is of its field's kind; lists are tuples there.
+def _understood(value: Any, example: Any) -> Any:  # noqa: ANN401 - what JSON gives
+    """Take a value of a record if it is of the kind of another one; lists are tuples there.
 
     Raises:
         TypeError: when it is not.
     """
-    wanted: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "dict[str, Any]": dict}
-    if kind not in wanted:
+    if isinstance(example, tuple):
         return tuple(str(word) for word in value)
-    if not isinstance(value, wanted[kind]) or isinstance(value, bool):
-        raise TypeError(kind)
+    wanted = (int, float) if isinstance(example, float) else type(example)
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        raise TypeError(type(value))
     return value
 
 

@@ -7,17 +7,16 @@ meanwhile; no public call copies what was measured and leaves the rest alone.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import starmap
 from types import FrameType, SimpleNamespace
 from typing import Any
 
-from coverage import Coverage, CoverageData
+from coverage import Coverage, CoverageData, collector
 from coverage.collector import Collector
 from coverage.exceptions import ConfigError, CoverageException
 from coverage.sqldata import SCHEMA_VERSION
@@ -54,6 +53,22 @@ class WatchedCoverage(Coverage):
     def warnings(self) -> list[str]:
         """List what coverage.py warned of."""
         return list(self._warnings)
+
+
+def start(cov: Coverage) -> None:
+    """Start a Coverage, but spare it the description of the stack that its collector takes for debugging.
+
+    For that it reads the source of every frame, which is a tenth of what a start costs.
+    """
+    described = vars(collector).get("short_stack")
+    if described is None:
+        cov.start()
+        return
+    vars(collector)["short_stack"] = str  # ""
+    try:
+        cov.start()
+    finally:
+        vars(collector)["short_stack"] = described
 
 
 def live_sets(cov: Coverage) -> dict[str, set[Any]]:
@@ -183,117 +198,3 @@ def add_contexts(path: str, contexts: Iterable[tuple[str, Iterable[tuple[str, by
                     rows = [(ids[file], number, *arc) for arc in measured]
                     base.executemany("INSERT INTO arc VALUES (?, ?, ?, ?)", rows)
     return True
-
-
-def project_files(cov: Coverage) -> set[str]:
-    """Find the source files that the configuration of *cov* asks for, never-imported ones included."""
-    return {path for path, _ in _in_or_out(cov).find_possibly_unexecuted_files()}
-
-
-def is_project_file(cov: Coverage) -> Callable[[str], bool]:
-    """Return a judge that says whether the configuration of *cov* asks for the file at a path."""
-    rules = _in_or_out(cov)
-
-    def asks_for(path: str) -> bool:
-        if rules.check_include_omit_etc(path, None) is None:
-            return True
-        # A source that is named as a module, and lies where this process cannot find it, is known by its path alone.
-        omitted = rules.omit_match is not None and rules.omit_match.match(path)
-        return not omitted and any(_is_of_module(path, name) for name in rules.source_pkgs)
-
-    return asks_for
-
-
-def path_setting(cov: Coverage, folder: str) -> Callable[[str], str]:
-    """Return what ``[paths]`` of the configuration makes of a path; its own folders are read against *folder*."""
-    from coverage.files import PathAliases
-
-    aliases = PathAliases(relative=False)
-    named = cov.get_option("paths")
-    for own, *elsewhere in (named or {}).values() if isinstance(named, dict) else ():
-        for pattern in elsewhere:
-            aliases.add(pattern, os.path.abspath(os.path.join(folder, own)))
-    return lambda path: aliases.map(path, exists=lambda _: True)
-
-
-def _is_of_module(path: str, name: str) -> bool:
-    tail = "/" + name.replace(".", "/")
-    return f"{tail}/" in path or path.endswith(tail + ".py")
-
-
-def _in_or_out(cov: Coverage) -> Any:  # noqa: ANN401 - coverage.inorout.InOrOut, by no public name
-    from coverage.inorout import InOrOut
-
-    try:
-        cov._init()
-        rules = InOrOut(
-            config=cov.config,
-            warn=cov._warn,
-            debug=None,
-            include_namespace_packages=cov.config.include_namespace_packages,
-        )
-        rules.plugins = cov._plugins
-    except REFUSALS:
-        raise
-    except Exception as error:
-        raise UnsupportedError(f"the rules of this coverage.py cannot be asked: {error!r}") from error
-    return rules
-
-
-def absolute_pattern(pattern: str, folder: str) -> str:
-    """Make a path pattern absolute as coverage.py does with those of ``omit``, but below *folder*.
-
-    Raises:
-        REFUSALS: when coverage.py does not accept it.
-    """
-    from coverage.files import prep_patterns
-
-    prepared = prep_patterns([pattern if pattern.startswith(("*", "?")) else os.path.join(folder, pattern)])[-1]
-    file_matcher(prepared)
-    return prepared
-
-
-def file_matcher(pattern: str) -> Callable[[str], bool]:
-    """Return a judge that says whether a path matches a pattern of ``absolute_pattern``, by coverage.py's rules."""
-    from coverage.files import GlobMatcher
-
-    return GlobMatcher([pattern]).match
-
-
-class ReportingCoverage(WatchedCoverage):
-    """A Coverage that parses each source file once, however many reports are made of it."""
-
-    def _get_file_reporter(self, morf: Any) -> Any:  # noqa: ANN401 - coverage's FileReporter
-        parsed: dict[Any, Any] = self.__dict__.setdefault("_vmpilot_cov_parsed", {})
-        if morf not in parsed:
-            parsed[morf] = super()._get_file_reporter(morf)
-        return parsed[morf]
-
-
-def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Analyse each file that reports of *cov* would show.
-
-    Yields the file's path, coverage's ``Analysis`` of all data together, and one for each context alone.
-    """
-    from coverage.report_core import get_analysis_to_report
-    from coverage.results import analysis_from_file_reporter
-
-    data = cov.get_data()
-    for reporter, analysis in get_analysis_to_report(cov, None):
-        alone = {}
-        for context in contexts:
-            data.set_query_context(context)
-            alone[context] = analysis_from_file_reporter(data, cov.config.precision, reporter, reporter.filename)
-        data.set_query_contexts(None)
-        _forget_tree(reporter)
-        yield reporter.filename, analysis, alone
-
-
-def _forget_tree(reporter: Any) -> None:  # noqa: ANN401 - coverage's FileReporter
-    """Let go of a file's syntax tree, five times as large as all else that is kept of it; reports ask for it no more.
-
-    coverage.py does so itself where it has looked for arcs, in its newest versions.
-    """
-    parser: Any = getattr(reporter, "_parser", None)
-    if hasattr(parser, "_ast_root"):
-        parser._ast_root = None

@@ -10,7 +10,6 @@ import contextlib
 import inspect
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import lru_cache
 from types import CodeType
 
@@ -64,7 +63,7 @@ def counted(parts: Iterable[Part], sign_of_life: float, reset_at: float, until: 
         if part.epoch >= current:
             yield part
         elif carried := {source: ran for source, each in part.files.items() if (ran := at_module_level(source, each))}:
-            yield Part(replace(part.label, startup=True), part.begun, part.ended, carried, current)
+            yield Part(part.label._replace(startup=True), part.begun, part.ended, carried, current)
 
 
 def at_module_level(source: Source, measured: segment.Measured) -> segment.Measured:

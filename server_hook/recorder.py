@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
 from functools import partial
 
 from coverage import Coverage
@@ -90,7 +89,7 @@ class Recorder:
         global _current  # noqa: PLW0603 - one recorder a process is what the module is about
         apply_settings(self.cov, self.settings, to_measure=True)
         self.cov.on_first_sight = self._meet
-        self.cov.start()
+        coverage_private.start(self.cov)
         self.core = coverage_private.core_in_use(self.cov)
         if self.core == "pytrace" and self.origin == "pipeline":
             self.cov.stop()
@@ -161,7 +160,7 @@ class Recorder:
                 self.discard()
             self._close_channel()
             if self.record is not None:
-                self.record = replace(self.record, ended=clock.now(), problem=self.trouble.latest)
+                self.record = self.record._replace(ended=clock.now(), problem=self.trouble.latest)
                 with self._reporting(self.folder):
                     announce.write_record(self.folder, self.record)
         is_publisher = not self.is_heir or os.getppid() != self.parent
@@ -223,9 +222,8 @@ class Recorder:
             announce.make_folder(self.data_folder, self.id)
             if self.channel is None or self.channel.is_lost:
                 self._open_channel()
-            record = announce.describe_process(self.id, self.origin, self.session, asdict(self.settings))
-            self.record = replace(
-                record,
+            record = announce.describe_process(self.id, self.origin, self.session, self.settings._asdict())
+            self.record = record._replace(
                 started=self._started_at,
                 core=self.core,
                 core_reason=self.settings.core_reason,

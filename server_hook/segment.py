@@ -13,7 +13,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -47,8 +47,7 @@ class Source(NamedTuple):
     """The coverage plugin that measured it; empty for plain Python."""
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """What lines are counted for."""
 
     origin: str
@@ -175,7 +174,7 @@ def read_folder(folder: Path) -> Iterator[tuple[Path, list[Part] | TornError]]:
 
 def _encode_part(part: Part, places: dict[Source, int]) -> dict[str, object]:
     return {
-        **asdict(part.label),
+        **part.label._asdict(),
         "begun": part.begun,
         "ended": part.ended,
         "epoch": part.epoch,

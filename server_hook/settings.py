@@ -10,9 +10,8 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
-from typing import Any
+from typing import Any, NamedTuple
 
 from server_hook.configuration import locate, read_own_section
 from server_hook.coverage_private import REFUSALS, WatchedCoverage
@@ -23,8 +22,7 @@ _LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How to measure: everything that two processes must agree on."""
 
     config_file: str

@@ -9,8 +9,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from server_hook.problems import HookError
 
@@ -35,8 +34,7 @@ _RUNS = re.compile(r"-[bBdEhiIOPqsSuvVx]*(?P<what>[mc])(?P<attached>.*)")
 _OPTIONS_WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(NamedTuple):
     """How this process is to be recorded."""
 
     config: str

@@ -17,8 +17,8 @@ from pytest_vmpilot_cov.report.json import add_origins
 from pytest_vmpilot_cov.report.markdown import markdown_report
 
 if TYPE_CHECKING:
+    from pytest_vmpilot_cov.coverage_private import ReportingCoverage
     from pytest_vmpilot_cov.verdict import Outcome
-    from server_hook.coverage_private import ReportingCoverage
 
 NOUNS = {"xml": "XML", "json": "JSON", "lcov": "LCOV", "markdown": "Markdown"}
 

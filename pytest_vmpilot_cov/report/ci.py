@@ -11,9 +11,9 @@ from pytest_vmpilot_cov.report.markdown import files_table, origins_table
 from pytest_vmpilot_cov.report.terminal import verdict_lines
 
 if TYPE_CHECKING:
+    from pytest_vmpilot_cov.coverage_private import ReportingCoverage
     from pytest_vmpilot_cov.model import Options
     from pytest_vmpilot_cov.verdict import Outcome
-    from server_hook.coverage_private import ReportingCoverage
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 """GitHub Actions names the file here to which a step appends what the job's page shows."""

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from server_hook import announce, segment
@@ -25,7 +24,7 @@ def main() -> None:
         listener.bind(address := f"{project.parent}/{os.getpid()}")
         listener.listen()
         record = announce.describe_process(f"{os.getpid()}-stuck", "pipeline", "", {})
-        announce.write_record(folder, replace(record, socket=address))
+        announce.write_record(folder, record._replace(socket=address))
         Path("stuck").write_text(str(os.getpid()))
         client, _ = listener.accept()
         Path("asked").write_bytes(client.recv(4096))

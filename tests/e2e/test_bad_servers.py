@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -195,7 +194,7 @@ def test_stale_announcement_whose_pid_is_somebody_elses(app: Project) -> None:
     (folder,) = app.path.glob(f".vmpilot-cov/{pid_in(app)}-*")
     record = announce.read_record(folder)
     assert record is not None
-    (folder / "record.json").write_text(json.dumps(asdict(replace(record, pid=os.getpid()))))
+    (folder / "record.json").write_text(json.dumps(record._replace(pid=os.getpid())._asdict()))
     done = vmpilot(app, "combine")
     assert (done.returncode, warnings_in(done)) == (0, [])
     assert "Pipeline: 1 killed process (pid " in done.stdout

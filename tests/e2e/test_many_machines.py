@@ -9,7 +9,6 @@ import subprocess
 import tarfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -146,8 +145,8 @@ def test_pods_that_share_a_volume_give_one_verdict(app: Project) -> None:
     for number, folder in enumerate(folders):
         record = announce.read_record(folder)
         assert record is not None
-        forged = replace(record, host=f"pod-{number}", namespace=f"pid:[{number}]", ended=float(number == 0))
-        (folder / announce.RECORD).write_text(json.dumps(asdict(forged)))
+        forged = record._replace(host=f"pod-{number}", namespace=f"pid:[{number}]", ended=float(number == 0))
+        (folder / announce.RECORD).write_text(json.dumps(forged._asdict()))
     os.utime(folders[1] / announce.RECORD, (1e9, 1e9))
     (volume / ".coverage.pipeline").unlink()
     done = vmpilot(app, "combine", str(volume))

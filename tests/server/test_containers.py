@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -142,12 +141,12 @@ def test_a_process_that_rests_goes_on_beating(app: Project) -> None:
 
 def another_host(record: Record) -> Record:
     """Say that the process runs on another host."""
-    return replace(record, host="elsewhere")
+    return record._replace(host="elsewhere")
 
 
 def another_boot(record: Record) -> Record:
     """Say that the process ran before the machine was booted."""
-    return replace(record, boot="00000000-0000-0000-0000-000000000000")
+    return record._replace(boot="00000000-0000-0000-0000-000000000000")
 
 
 @pytest.mark.parametrize("forge", [another_host, another_boot])
@@ -157,7 +156,7 @@ def test_a_forged_record_is_judged_by_its_heart_alone(app: Project, forge: Calla
     folder = only_folder(app.path)
     wait_for(lambda: lines_of(folder) >= START)
     server.stop(signal.SIGKILL)
-    forged = forge(replace(record_in(folder), pid=os.getpid(), socket=f"{app.path}/bait"))
+    forged = forge(record_in(folder)._replace(pid=os.getpid(), socket=f"{app.path}/bait"))
     with socket.socket(socket.AF_UNIX) as bait:
         os.symlink(app.path, link := f"/tmp/vc{os.getpid()}")
         try:
@@ -166,7 +165,7 @@ def test_a_forged_record_is_judged_by_its_heart_alone(app: Project, forge: Calla
             os.unlink(link)
         bait.listen()
         bait.settimeout(0)
-        (folder / announce.RECORD).write_text(json.dumps(asdict(forged)))
+        (folder / announce.RECORD).write_text(json.dumps(forged._asdict()))
         line = remote_line(app.run("vmpilot-cov", "combine"))
         assert line.startswith(f"Pipeline: pid {os.getpid()} on {forged.host} ")
         os.utime(folder / announce.RECORD, (1e9, 1e9))

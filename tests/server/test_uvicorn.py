@@ -61,7 +61,14 @@ def test_reload_is_recorded_in_the_process_that_serves(app: Project) -> None:
     """With ``--reload`` the spawned grandchild that serves is recorded, before and after a reload."""
     server = start(app, "--reload", "--reload-dir", str(app.path / "app"))
     first = server.get("/pid")
-    (app.path / "app" / "__init__.py").write_text("# touched\n")
+
+    def is_noticed() -> bool:  # a touch before the first look of the reloader is none
+        noticed = "Reloading" in server.log.read_text()
+        if not noticed:
+            (app.path / "app" / "__init__.py").touch()
+        return noticed
+
+    wait_for(is_noticed, server.log.read_text)
     wait_for(lambda: _pid_of(server) not in ("", first), server.log.read_text)
     assert server.get("/driven") == "driven"
     server.stop()

@@ -8,7 +8,6 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ def some_settings(folder: Path, **changes: Any) -> Settings:
         signals=True,
         server_command="",
     )
-    return replace(plain, **changes)
+    return plain._replace(**changes)
 
 
 def some_options(
@@ -128,7 +127,7 @@ def odd_text() -> st.SearchStrategy[str]:
 def many_parts() -> st.SearchStrategy[list[Part]]:
     """Draw the parts of a segment, with odd paths, contexts and both kinds of measurement."""
     source = st.builds(Source, odd_text(), odd_text(), odd_text())
-    label = st.builds(Label, st.sampled_from(ORIGINS), odd_text(), st.booleans())
+    label = st.builds(Label, st.sampled_from(ORIGINS), odd_text(), st.booleans(), dropped=st.sampled_from([False]))
     moment = st.floats(allow_nan=False, allow_infinity=False)
     files = st.dictionaries(source, anything_measured(), max_size=3)
     return st.lists(st.builds(Part, label, moment, moment, files), max_size=3)

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def test_a_record_comes_back(tmp_path: Path) -> None:
 
 def test_keys_of_a_later_version_are_ignored(tmp_path: Path) -> None:
     """A record of a later version is read without what this version does not know."""
-    written(tmp_path, json.dumps({**asdict(HERE), "weather": "fine", "format": 9}))
+    written(tmp_path, json.dumps({**HERE._asdict(), "weather": "fine", "format": 9}))
     assert announce.read_record(tmp_path) == HERE
 
 
@@ -104,13 +103,13 @@ def test_a_pid_of_nobody_is_dead() -> None:
     process = subprocess.Popen([sys.executable, "-S", "-c", ""])
     process.wait()
     expected = "dead"
-    assert expected == announce.life_of(replace(HERE, pid=process.pid), 0.0)
+    assert expected == announce.life_of(HERE._replace(pid=process.pid), 0.0)
 
 
 def test_a_zombie_is_dead() -> None:
     """A process that has ended and that nobody has waited for records nothing any more."""
     with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
-        record = replace(HERE, pid=process.pid, ticks=announce._start_ticks(process.pid))
+        record = HERE._replace(pid=process.pid, ticks=announce._start_ticks(process.pid))
         lives = [announce.life_of(record, 0.0)]
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -123,17 +122,17 @@ def test_a_zombie_is_dead() -> None:
 def test_a_pid_that_was_given_again_is_dead() -> None:
     """Another process that has the same pid now is not the one that announced itself."""
     expected = "dead"
-    assert expected == announce.life_of(replace(HERE, ticks=HERE.ticks - 1), 0.0)
+    assert expected == announce.life_of(HERE._replace(ticks=HERE.ticks - 1), 0.0)
 
 
 def test_a_process_that_said_that_it_ends_is_dead() -> None:
     """A process that announced its end is over, even while it still runs."""
     expected = "dead"
-    assert expected == announce.life_of(replace(HERE, ended=1.0), 0.0)
+    assert expected == announce.life_of(HERE._replace(ended=1.0), 0.0)
 
 
 @pytest.mark.parametrize(
-    "elsewhere", [replace(HERE, boot="another"), replace(HERE, namespace="pid:[1]"), replace(HERE, host="another")]
+    "elsewhere", [HERE._replace(boot="another"), HERE._replace(namespace="pid:[1]"), HERE._replace(host="another")]
 )
 @pytest.mark.parametrize(
     ("heartbeat_s", "interval_s", "expected"),
@@ -150,14 +149,14 @@ def test_elsewhere_the_heartbeat_alone_counts(
     elsewhere: Record, heartbeat_s: float, interval_s: float, expected: str
 ) -> None:
     """A process of another boot, namespace or host lives by its heartbeat alone, whoever has its pid here."""
-    record = replace(elsewhere, settings={"interval_s": interval_s})
+    record = elsewhere._replace(settings={"interval_s": interval_s})
     assert expected == announce.life_of(record, heartbeat_s)
 
 
 def test_elsewhere_an_interval_that_is_not_known_is_a_second() -> None:
     """A record without its interval is judged by the default one."""
     expected = "remote"
-    assert expected == announce.life_of(replace(HERE, host="another", settings={}), 14.0)
+    assert expected == announce.life_of(HERE._replace(host="another", settings={}), 14.0)
 
 
 def test_the_heartbeat_is_the_age_of_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

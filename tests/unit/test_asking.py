@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from tests.unit.conftest import a_part, recorded, some_options
 def live(identifier: str, **changes: str) -> Record:
     """Make the record of a pipeline server that lives: the process that has started this one stands in for it."""
     plain = announce.describe_process(identifier, "pipeline", "", {})
-    return replace(plain, pid=os.getppid(), ticks=0, **changes)  # type: ignore[arg-type]  # only texts are changed
+    return plain._replace(pid=os.getppid(), ticks=0, **changes)  # type: ignore[arg-type]  # only texts are changed
 
 
 @contextmanager
@@ -96,11 +95,11 @@ def test_nobody_is_asked_where_asking_is_off(tmp_path: Path, short_folder: Path)
     ("record", "expected"),
     [
         (live("1-a"), "it has no control channel"),
-        (replace(live("1-a"), problem="it cannot be asked: no room"), "it cannot be asked: no room"),
+        (live("1-a")._replace(problem="it cannot be asked: no room"), "it cannot be asked: no room"),
         (live("1-a", socket="/nowhere/c.sock"), "its control channel failed (No such file or directory)"),
         (live("1-a", host="another"), "it runs on another host or in another pid namespace and cannot be asked"),
-        (replace(live("1-a"), pid=os.getpid()), ""),
-        (replace(live("1-a"), ended=1.0), ""),
+        (live("1-a")._replace(pid=os.getpid()), ""),
+        (live("1-a")._replace(ended=1.0), ""),
     ],
     ids=["no channel", "its own words", "gone", "elsewhere", "this process", "ended"],
 )

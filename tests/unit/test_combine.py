@@ -30,7 +30,13 @@ combine = partial(
 def any_parts() -> st.SearchStrategy[list[Part]]:
     """Draw parts of files that are fresh, unmarked, stale, deleted and foreign."""
     sources = st.sampled_from([FRESH, UNMARKED, STALE, Source(OTHER), Source(GONE, NOW), Source(FOREIGN)])
-    labels = st.builds(Label, st.sampled_from(ORIGINS), st.sampled_from(["", "test_one"]), st.booleans())
+    labels = st.builds(
+        Label,
+        st.sampled_from(ORIGINS),
+        st.sampled_from(["", "test_one"]),
+        st.booleans(),
+        dropped=st.sampled_from([False]),
+    )
     moment = st.integers(1, 9).map(float)
     files = st.dictionaries(sources, anything_measured(), max_size=3)
     return st.lists(st.builds(Part, labels, moment, moment, files), max_size=6)

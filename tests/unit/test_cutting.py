@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from coverage import collector
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -248,3 +250,37 @@ def test_a_coverage_without_live_sets_is_refused(collector: object) -> None:
     cutter = Cutter(cov, UNIT, branch=False)
     with pytest.raises(UnsupportedError, match="no live sets"):
         cutter.cut()
+
+
+class Starting:
+    """Stands in for a Coverage whose collector describes the stack when it starts."""
+
+    def __init__(self, outcome: Exception | None) -> None:
+        """Begin with nothing described."""
+        self.outcome = outcome
+        self.described: list[str] = []
+
+    def start(self) -> None:
+        """Describe the stack, where this coverage.py does."""
+        if hasattr(collector, "short_stack"):
+            self.described.append(collector.short_stack())
+        if self.outcome:
+            raise self.outcome
+
+
+@pytest.mark.parametrize("outcome", [None, ValueError("refused")])
+def test_a_start_describes_no_stack(outcome: Exception | None) -> None:
+    """The collector's description of the stack is left out for the start of a Coverage, and is back after it."""
+    before, cov = collector.short_stack, Starting(outcome)
+    with pytest.raises(ValueError, match="refused") if outcome else nullcontext():
+        coverage_private.start(cov)  # type: ignore[arg-type]
+    assert ([""], before) == (cov.described, collector.short_stack)
+
+
+def test_a_coverage_that_describes_no_stack_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no such description, a Coverage is started as it is."""
+    monkeypatch.delattr(collector, "short_stack")
+    cov = Starting(ValueError("started"))
+    with pytest.raises(ValueError, match="started"):
+        coverage_private.start(cov)  # type: ignore[arg-type]
+    assert not hasattr(collector, "short_stack")

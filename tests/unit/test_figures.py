@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from coverage.parser import PythonParser
 
 from pytest_vmpilot_cov.figures import count, reporting, shown_path
-from pytest_vmpilot_cov.model import Combined, Figures, Row, Tally
+from pytest_vmpilot_cov.model import Combined, Figures, ReportRequest, Row, Tally
 from server_hook.arcs import Arcs
 from server_hook.publish import ByContext
 from server_hook.segment import Measured, Source, bitmap
@@ -183,14 +184,29 @@ def test_files_are_named_as_seen_from_the_root(path: str, expected: str) -> None
 
 
 @pytest.mark.parametrize("measured", [bitmap([1, 2, 7]), Arcs({(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3)})])
-def test_no_syntax_tree_is_kept(app: Path, measured: Measured) -> None:
-    """What is kept of parsed files for the reports is small, and every report of coverage.py can be made of it."""
+@pytest.mark.parametrize("asked", [(), (ReportRequest("html"),)])
+def test_each_file_is_parsed_once(
+    app: Path, monkeypatch: pytest.MonkeyPatch, measured: Measured, asked: tuple[ReportRequest, ...]
+) -> None:
+    """What was counted is not parsed again for a table or for a report that was asked for; all others can be made."""
     combined = counted(app, {"unit": {"app.py": measured}})
-    with reporting(some_options(app, branch=isinstance(measured, set)), combined) as cov:
+    options = replace(some_options(app, branch=isinstance(measured, Arcs)), reports=asked)
+    with reporting(options, combined) as cov:
         count(cov)
-        parsers = [reporter._parser for reporter in cov.__dict__["_vmpilot_cov_parsed"].values()]
-        assert [parser._ast_root for parser in parsers] == [None] * len(parsers) != []
+        with monkeypatch.context() as without_parser:
+            without_parser.setattr(PythonParser, "parse_source", None)
+            assert cov.report() == cov.report() == (cov.html_report() if asked else cov.report())
         for report in (cov.html_report, cov.xml_report, cov.json_report, cov.lcov_report, cov.report):
             report()  # type: ignore[operator]
     made = {"htmlcov", "coverage.xml", "coverage.json", "coverage.lcov"}
     assert made <= {path.name for path in app.iterdir()}
+
+
+def test_reports_of_some_contexts_show_those(app: Path) -> None:
+    """Where the configuration shows a part of what was counted, the reports show that part, after any count."""
+    (app / ".coveragerc").write_text("[report]\ncontexts = e2e\n")
+    combined = counted(app, {"unit": {"app.py": bitmap([1, 2, 7])}, "e2e": {"app.py": bitmap([1])}})
+    options = some_options(app)
+    options = replace(options, settings=options.settings._replace(config_file=str(app / ".coveragerc")))
+    with reporting(options, combined) as cov:
+        assert (count(cov).total.percent, cov.report()) == (60.0, 20.0)

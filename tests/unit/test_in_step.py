@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,12 @@ from server_hook.announce import Record
 from tests.unit.conftest import some_settings
 
 HERE = some_settings(Path("/me/project"), source=("/me/project/app",), omit=("/me/project/app/gen.py",))
-THERE = replace(HERE, folder="/app", source=("/app/app",), omit=("/app/app/gen.py",), data_file="/app/.coverage")
+THERE = HERE._replace(folder="/app", source=("/app/app",), omit=("/app/app/gen.py",), data_file="/app/.coverage")
 
 
 def test_the_same_configuration_in_another_place_is_in_step() -> None:
     """Paths are compared below the configuration's own folder, so that a container is no difference."""
-    assert list(differing(asdict(THERE), HERE)) == []
+    assert list(differing(THERE._asdict(), HERE)) == []
 
 
 @pytest.mark.parametrize(
@@ -34,19 +33,19 @@ def test_the_same_configuration_in_another_place_is_in_step() -> None:
 )
 def test_each_setting_that_differs_is_named(changes: dict[str, object], expected: tuple[str, str, str]) -> None:
     """A setting that matters is named with both values."""
-    assert list(differing(asdict(replace(THERE, **changes)), HERE)) == [expected]  # type: ignore[arg-type]
+    assert list(differing(THERE._replace(**changes)._asdict(), HERE)) == [expected]  # type: ignore[arg-type]
 
 
 def test_a_core_that_follows_from_the_python_is_no_difference() -> None:
     """Where nobody has chosen a core, another Python has another one, and the figures are the same."""
-    assert list(differing(asdict(replace(THERE, core="sysmon", core_reason="the fastest")), HERE)) == []
+    assert list(differing(THERE._replace(core="sysmon", core_reason="the fastest")._asdict(), HERE)) == []
 
 
 def test_processes_that_differ_alike_are_one_line() -> None:
     """Workers of one server are named together; tests and processes without data are not compared."""
-    branch = asdict(replace(THERE, branch=True))
+    branch = THERE._replace(branch=True)._asdict()
     records = [Record(f"{pid}-a", pid, "pipeline", settings=branch) for pid in (11, 12, 13)]
     found = [Delivery(record, "live", Path("/x"), executed=record.pid != 13) for record in records]
-    tests = Delivery(replace(records[0], origin="unit"), "dead", Path("/x"), executed=True)
+    tests = Delivery(records[0]._replace(origin="unit"), "dead", Path("/x"), executed=True)
     (line,) = differences([*found, tests], HERE)
     assert line.startswith("2 processes (pid 11, ...) measured with branch = on, here it is off; ")

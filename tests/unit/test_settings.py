@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -240,7 +239,7 @@ def test_a_broken_configuration_is_refused_with_its_path(app: Path, name: str, t
 def test_settings_travel_in_a_record(app: Path) -> None:
     """Settings come back from the JSON of a process's record as they were."""
     settings = read(app, "[run]\nsource = src\nomit = */x\nconcurrency = thread\n[vmpilot_cov]\nserver_command = a b\n")
-    assert settings == Settings.from_record(json.loads(json.dumps(asdict(settings))))
+    assert settings == Settings.from_record(json.loads(json.dumps(settings._asdict())))
 
 
 def test_a_coverage_is_given_the_settings_and_nothing_else(app: Path) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -218,7 +217,7 @@ def test_a_pipeline_knows_the_session_that_started_it(app: Path, monkeypatch: py
 
 def test_a_server_measures_as_the_session_that_started_it(app: Path) -> None:
     """A server with the session's configuration measures by the session's settings, typed ones included."""
-    typed = replace(read_settings(str(app)), source=("typed",))
+    typed = read_settings(str(app))._replace(source=("typed",))
     folder = session_folder(app, typed)
     assert typed == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
 
@@ -226,7 +225,7 @@ def test_a_server_measures_as_the_session_that_started_it(app: Path) -> None:
 @pytest.mark.parametrize("gone", [True, False], ids=["gone", "other"])
 def test_a_server_may_stand_alone(app: Path, *, gone: bool) -> None:
     """A server whose session is gone, or that has a configuration of its own, measures as its configuration says."""
-    other = replace(read_settings(str(app)), source=("typed",), config_file="/other/.coveragerc")
+    other = read_settings(str(app))._replace(source=("typed",), config_file="/other/.coveragerc")
     folder = "/data/.vmpilot-cov/1" if gone else session_folder(app, other)
     expected = read_settings(str(app))
     assert expected == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
@@ -244,5 +243,5 @@ def test_a_session_of_another_version_is_not_understood(app: Path) -> None:
 def session_folder(app: Path, settings: Settings) -> str:
     """Write the record of a session; return its folder."""
     folder = announce.make_folder(str(app), "1")
-    announce.write_record(folder, announce.describe_process("1", "unit", "1", asdict(settings)))
+    announce.write_record(folder, announce.describe_process("1", "unit", "1", settings._asdict()))
     return folder
