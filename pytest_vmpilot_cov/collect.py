@@ -68,12 +68,23 @@ def collect(options: Options, scope: Scope) -> Collected:
     problems: list[str] = []
     fold = Fold()
     resets = {folder: epochs.last_reset(str(folder), scope.until) for folder in folders}
-    deliveries = [_read_process(each, fold, problems, resets[each.folder.parent.parent], scope) for each in found]
+
+    def read_all(some: Iterable[Delivery]) -> list[Delivery]:
+        return [_read_process(each, fold, problems, resets[each.folder.parent.parent], scope) for each in some]
+
+    deliveries = read_all(found)
+    deliveries += read_all(_folded_meanwhile(found, find_processes(folders, options, scope)))
     whole = _distinct(folder_of(place) for place in places if place not in named)
     files = _distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
     tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
     read = tuple(each for each in tried if each is not None)
     return Collected(tuple(fold.parts()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
+
+
+def _folded_meanwhile(found: Iterable[Delivery], now: Iterable[Delivery]) -> Iterator[Delivery]:
+    """Yield the folders into which some of those that were found were folded before they could be read."""
+    known = {each.folder for each in found}
+    yield from (each for each in now if each.record.folded > 1 and each.folder not in known)
 
 
 def places_of(options: Options) -> tuple[Path, ...]:

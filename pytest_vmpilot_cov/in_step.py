@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery
+from server_hook.announce import Record
 from server_hook.settings import Settings
 
 COMPARED = ("branch", "source", "include", "omit", "concurrency")
@@ -16,13 +17,14 @@ COMPARED = ("branch", "source", "include", "omit", "concurrency")
 
 def differences(deliveries: Iterable[Delivery], here: Settings) -> Iterator[str]:
     """Name each setting that servers measured with and that is another one here, with both values."""
-    found: dict[tuple[str, str, str], list[int]] = {}
+    found: dict[tuple[str, str, str], list[Record]] = {}
     for each in deliveries:
         if each.record.origin == "pipeline" and each.executed and each.record.settings:
             for name, theirs, ours in differing(each.record.settings, here):
-                found.setdefault((name, theirs, ours), []).append(each.record.pid)
-    for (name, theirs, ours), pids in found.items():
-        who = f"process {pids[0]}" if len(pids) == 1 else f"{len(pids)} processes (pid {pids[0]}, ...)"
+                found.setdefault((name, theirs, ours), []).append(each.record)
+    for (name, theirs, ours), records in found.items():
+        number, pid = sum(record.folded for record in records), records[0].pid
+        who = f"process {pid}" if number == 1 else f"{number} processes (pid {pid}, ...)"
         yield say("settings-differ", who=who, name=name, theirs=theirs, ours=ours)
 
 

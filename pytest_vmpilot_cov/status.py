@@ -47,7 +47,8 @@ def _row(each: Delivery, lines: int) -> tuple[str, ...]:
     newest = f"{age_of(each.newest)} ago" if each.newest else "none"
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.started)) if record.started else "?"
     numbers = (str(lines), since, newest, f"{interval_s:.1f} s")
-    return str(record.pid), record.origin or "?", state, *numbers, record.core, ",".join(each.ports), command_of(record)
+    pid = str(record.pid) if record.folded == 1 else f"{record.folded} processes"
+    return pid, record.origin or "?", state, *numbers, record.core, ",".join(each.ports), command_of(record)
 
 
 def _lines_in(folder: Path) -> int:

@@ -52,6 +52,8 @@ class Record(NamedTuple):
     ended: float = 0.0
     """When the process said that it ends; 0 while it runs, and after a kill."""
     problem: str = ""
+    folded: int = 1
+    """How many processes it stands for: ended ones are folded into one."""
 
 
 def describe_process(identifier: str, origin: str, session: str, settings: Mapping[str, Any]) -> Record:

@@ -15,7 +15,7 @@ from typing import TextIO, TypeAlias
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
-from server_hook import announce, clock, epochs, segment
+from server_hook import announce, clock, epochs, folding, segment
 from server_hook.arcs import Arcs
 from server_hook.coverage_private import add_contexts, close_data
 from server_hook.segment import Label, Part, Source
@@ -51,6 +51,8 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
     segments = Path(data_folder, announce.WORKING_FOLDER)
     until = clock.steady() + ENDING_WAIT_S
     with lock(data_folder, ENDING_WAIT_S) as held:
+        with contextlib.suppress(OSError):
+            folding.fold(Path(data_folder))
         seen: set[Path] = set()
         while held and (found := set(segments.glob("*/*" + segment.SUFFIX))) > seen:
             if seen and clock.steady() > until:

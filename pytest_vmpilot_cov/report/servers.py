@@ -57,7 +57,8 @@ def _processes(known: list[Delivery]) -> Iterator[str]:
     ended = [each for each in known if each.life == "dead" and each.record.ended]
     if ended:
         newest = max(ended, key=lambda each: each.newest)
-        yield f"Pipeline: {count(len(ended), 'ended process', 'ended processes')}, {_newest(newest)}"
+        number = sum(each.record.folded for each in ended)
+        yield f"Pipeline: {count(number, 'ended process', 'ended processes')}, {_newest(newest)}"
     killed = [each for each in known if each.life == "dead" and not each.record.ended]
     if killed:
         processes = count(len(killed), "killed process", "killed processes")

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_vmpilot_cov import collect as collect_
+from pytest_vmpilot_cov.collect import Scope, collect
+from pytest_vmpilot_cov.in_step import differences
+from pytest_vmpilot_cov.model import Combined, Figures, Row, Verdict
+from pytest_vmpilot_cov.report.servers import server_lines
+from pytest_vmpilot_cov.verdict import Outcome
+from server_hook import announce, epochs, folding, publish, segment
+from server_hook.announce import Record
+from server_hook.segment import Label, Part, Source, bitmap
+from tests.unit.conftest import a_part, recorded, some_options
+from tests.unit.test_combine import FRESH, STALE, any_parts, combine
+
+MANY = folding.FOLD_AT + 6
+SETTINGS = {"branch": False, "folder": "/app", "source": ["/app"], "omit": ["/app/x.py"], "interval_s": 1.0}
+
+
+def leave(folder: Path, number: int, *parts: Part, settings: object = SETTINGS, ended: float | None = None) -> Path:
+    """Leave what a process has recorded that ended at second *number*, or as *ended* says."""
+    when = float(number) if ended is None else ended
+    record = Record(f"{number}-a", number, "pipeline", started=1.0, settings=settings, ended=when)  # type: ignore[arg-type]
+    place = recorded(folder, record, *(parts or [usual(number)]))
+    os.utime(place / announce.RECORD, (number, number))
+    return place
+
+
+def usual(number: int) -> Part:
+    """Return what process *number* measured: every second one before a source has changed."""
+    source = STALE if number % 2 else FRESH
+    return a_part("pipeline", {source: bitmap([number])}, begun=number - 1.0, ended=float(number))
+
+
+def leave_many(folder: Path) -> None:
+    """Leave what many processes have recorded."""
+    for number in range(100, 100 + MANY):
+        leave(folder, number)
+
+
+def names_in(folder: Path) -> list[str]:
+    """List the folders of processes by what they stand for."""
+    return sorted(path.name.partition("-")[0] for path in announce.process_folders(folder))
+
+
+def said(folder: Path) -> tuple[Combined, list[str], publish.ByContext]:
+    """Return all that is made of a data folder: figures and ages, accounts, and what is published."""
+    options = some_options(folder)
+    found = collect(options, Scope())
+    united = combine(found.parts)
+    figures = Figures((), Row("combined", 0, 0, 0, 0.0, 0), {})
+    outcome = Outcome(found, united, figures, Verdict((), (), 0.0))
+    texts = [text.replace(f"{os.getpid()}", "") for text in server_lines(outcome, options)]
+    settings = [text.partition("(pid")[0] for text in differences(found.deliveries, options.settings)]
+    return united, texts + settings, publish.newest(publish.read_parts(folder))
+
+
+@pytest.mark.parametrize("reset_at", [0.0, 120.0, 300.0])
+def test_folding_changes_no_figure_age_or_account(tmp_path: Path, reset_at: float) -> None:
+    """Many ended processes become one folder for each epoch, and everything that is said of them stays."""
+    leave_many(tmp_path)
+    if reset_at:
+        epochs.note_reset(str(tmp_path), reset_at)
+    before = said(tmp_path)
+    folding.fold(tmp_path)
+    assert names_in(tmp_path) == ["folded"] * (2 if reset_at == 120.0 else 1)
+    assert before == said(tmp_path)
+    epochs.note_reset(str(tmp_path), 400.0)
+    assert publish.newest(publish.read_parts(tmp_path)) == {}
+
+
+@given(any_parts())
+def test_united_parts_say_what_they_said(parts: list[Part]) -> None:
+    """What is published of united parts, and what is combined of them, is the same, whichever state came last."""
+    together = list(folding.united(parts))
+    assert publish.newest(parts) == publish.newest(together)
+    assert combine(parts) == combine(together)
+
+
+@given(any_parts(), st.integers(0, 6))
+def test_united_parts_may_be_united(parts: list[Part], at: int) -> None:
+    """Uniting some and then all is uniting all."""
+    in_two_steps = folding.united([*folding.united(parts[:at]), *parts[at:]])
+    assert sorted(folding.united(parts), key=repr) == sorted(in_two_steps, key=repr)
+
+
+def test_what_was_folded_is_folded_again(tmp_path: Path) -> None:
+    """Folders do not pile up, however many processes end; each of them is in the account."""
+    for number in range(100, 100 + 5 * MANY):
+        leave(tmp_path, number)
+        folding.fold(tmp_path)
+        assert len(names_in(tmp_path)) < folding.FOLD_AT
+    records = [announce.read_record(place) for place in announce.process_folders(tmp_path)]
+    assert sum(record.folded for record in records if record) == 5 * MANY
+
+
+def test_few_processes_keep_their_folders(tmp_path: Path) -> None:
+    """Below a number of folders nothing is folded."""
+    for number in range(100, 99 + folding.FOLD_AT):
+        leave(tmp_path, number)
+    folding.fold(tmp_path)
+    assert "folded" not in names_in(tmp_path)
+
+
+def torn(place: Path) -> None:
+    """Leave a torn segment in the folder."""
+    (place / "000002.seg").write_bytes(b"torn")
+
+
+def foreign(place: Path) -> None:
+    """Leave something in the folder that is not ours."""
+    (place / ".coverage.pipeline").write_bytes(b"")
+
+
+def unknown(place: Path) -> None:
+    """Take the record away."""
+    (place / announce.RECORD).unlink()
+
+
+@pytest.mark.parametrize("spoil", [torn, foreign, unknown])
+def test_what_is_not_understood_stays(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    """A folder with anything in it that is no whole segment keeps it, and its place."""
+    leave_many(tmp_path)
+    spoil(place := leave(tmp_path, 7))
+    kept = sorted(path.name for path in place.iterdir())
+    folding.fold(tmp_path)
+    assert names_in(tmp_path) == ["7", "folded"]
+    assert kept == sorted(path.name for path in place.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("ended", "parts"),
+    [
+        (0.0, []),
+        (4e9, []),
+        (None, [a_part("unit", {FRESH: bitmap([1])})]),
+        (None, [Part(Label("pipeline"), 1.0, 2.0, {FRESH: 1}, epoch=1.0)]),
+        (None, [a_part("pipeline", {})]),
+    ],
+    ids=["killed", "ended just now", "of the tests", "was reset", "without lines"],
+)
+def test_what_may_be_asked_for_stays(tmp_path: Path, ended: float | None, parts: list[Part]) -> None:
+    """Killed processes, those that have just ended, and those whose lines count by other rules are left alone."""
+    leave_many(tmp_path)
+    place = leave(tmp_path, 7, *parts, ended=ended)
+    if parts and parts[0].label.origin == "unit":
+        announce.write_record(str(place), Record("7-a", 7, "unit", ended=7.0))
+    folding.fold(tmp_path)
+    assert names_in(tmp_path) == ["7", "folded"]
+
+
+def test_other_settings_are_folded_apart(tmp_path: Path) -> None:
+    """Processes that measured otherwise are named with their own settings, folded or not."""
+    leave_many(tmp_path)
+    for number in (7, 8):
+        leave(tmp_path, number, settings={**SETTINGS, "branch": True})
+    before = said(tmp_path)
+    folding.fold(tmp_path)
+    assert names_in(tmp_path) == ["folded", "folded"]
+    assert before == said(tmp_path)
+
+
+@pytest.mark.parametrize("broken", ["os.rename", "shutil.rmtree"])
+def test_folding_that_is_broken_off_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    """Wherever it is broken off, what counts stays; the next one does the work."""
+    leave_many(tmp_path)
+    figures, _, published = said(tmp_path)
+
+    def fail(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as at_that_step:
+        at_that_step.setattr(broken, fail)
+        with pytest.raises(KeyboardInterrupt):
+            folding.fold(tmp_path)
+    assert (figures, published) == (said(tmp_path)[0], said(tmp_path)[2])
+    folding.fold(tmp_path)
+    assert names_in(tmp_path) == ["folded"]
+    assert (figures, published) == (said(tmp_path)[0], said(tmp_path)[2])
+
+
+def test_a_reader_misses_nothing_that_is_folded_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders that are folded between being found and being read are read as what they have become."""
+    leave_many(tmp_path)
+    before = said(tmp_path)
+    asked = collect_.ask_all
+
+    def fold_and_ask(*arguments: object) -> object:
+        folding.fold(tmp_path)
+        return asked(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(collect_, "ask_all", fold_and_ask)
+    assert before == said(tmp_path)
+    assert names_in(tmp_path) == ["folded"]
+
+
+def test_an_end_folds(tmp_path: Path) -> None:
+    """Who publishes folds first; a folder that cannot be folded keeps nobody from publishing."""
+    leave_many(tmp_path)
+    publish.publish_pipeline(str(tmp_path))
+    assert names_in(tmp_path) == ["folded"]
+    (tmp_path / announce.WORKING_FOLDER / ".folding.tmp").write_text("in the way")
+    leave_many(tmp_path)
+    leave(tmp_path, 7, a_part("pipeline", {Source("/late.py"): bitmap([1])}))
+    path = publish.publish_pipeline(str(tmp_path))
+    assert ("pipeline", "/late.py") in (publish.read_fingerprints(Path(path)) or {})
+    assert segment.SUFFIX in {file.suffix for file in (tmp_path / announce.WORKING_FOLDER / "7-a").iterdir()}
