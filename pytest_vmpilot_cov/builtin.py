@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import pytest
+import pluggy
 
 from pytest_vmpilot_cov import judge
 from pytest_vmpilot_cov.report import ci
@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Check, Combined, Figures, Options
     from pytest_vmpilot_cov.verdict import Outcome
 
+hookimpl = pluggy.HookimplMarker("pytest")
 NAME = "vmpilot_cov_builtin"
 
 
-@pytest.hookimpl
+@hookimpl
 def pytest_vmpilot_cov_checks(figures: Figures, combined: Combined, options: Options) -> Iterator[Check]:
     """Check that each origin that must be there is, and that no stale data was found where that is a failure."""
     yield from judge.required_origins(figures, options)
     yield from judge.stale_files(combined.stale, options)
 
 
-@pytest.hookimpl
+@hookimpl
 def pytest_vmpilot_cov_report(outcome: Outcome, options: Options, cov: ReportingCoverage) -> str | None:
     """Append the Markdown report to the summary of the CI job, where there is one."""
     return ci.append_job_summary(cov, options, outcome)

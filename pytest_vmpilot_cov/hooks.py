@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pytest
+import pluggy
 
 from pytest_vmpilot_cov import builtin, hookspecs
 from pytest_vmpilot_cov.messages import say
-
-if TYPE_CHECKING:
-    import pluggy
 
 ENTRY_POINTS = "vmpilot_cov"
 """The group under which installed packages name modules whose hooks the command calls."""
@@ -27,9 +26,22 @@ class Answers:
     failures: tuple[str, ...]
 
 
+class _Plugins(pluggy.PluginManager):
+    """As pytest's, without its import: a function that is called like a hook is one, decorated or not."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """Tell whether a member of a plugin implements a hook, and how."""
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options is None and name.startswith("pytest_vmpilot_cov_") and inspect.isroutine(getattr(plugin, name)):
+            return pluggy.HookimplOpts(
+                wrapper=False, hookwrapper=False, optionalhook=False, tryfirst=False, trylast=False, specname=None
+            )
+        return options
+
+
 def hooks_of_command() -> pluggy.PluginManager:
     """Return the plugins whose hooks the command calls: our own, and those of installed packages."""
-    plugins = pytest.PytestPluginManager()  # pluggy's own takes no hook without a decorator
+    plugins = _Plugins("pytest")
     plugins.add_hookspecs(hookspecs)
     plugins.register(builtin, builtin.NAME)
     plugins.load_setuptools_entrypoints(ENTRY_POINTS)
@@ -46,9 +58,15 @@ def call_each(plugins: pluggy.PluginManager, name: str, **arguments: object) -> 
         try:
             for answer in call(**arguments):
                 given += [answer] if isinstance(answer, str) or not isinstance(answer, Iterable) else answer
-        except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:  # noqa: BLE001 - not our code
+        except _failures() as error:  # not our code
             failures.append(_failure(plugins.get_name(plugin) or repr(plugin), name, error))
     return Answers(tuple(given), tuple(failures))
+
+
+def _failures() -> tuple[type[BaseException], ...]:
+    """Return what an implementation may raise: what ``pytest.fail`` and ``pytest.skip`` do is no ``Exception``."""
+    pytest: Any = sys.modules.get("pytest")
+    return (Exception, pytest.fail.Exception, pytest.skip.Exception) if pytest else (Exception,)
 
 
 def _failure(plugin: str, hook: str, error: BaseException) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
+import pluggy
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Check, Combined, Figures, Options
     from pytest_vmpilot_cov.verdict import Outcome
 
+hookspec = pluggy.HookspecMarker("pytest")  # pytest's own, without its import: who combines alone needs none of it
 
-@pytest.hookspec
+
+@hookspec
 def pytest_vmpilot_cov_data(options: Options, folder: Path) -> Iterable[Path] | None:
     """Contribute data before anything is combined: copied out of a container, say.
 
@@ -33,7 +35,7 @@ def pytest_vmpilot_cov_data(options: Options, folder: Path) -> Iterable[Path] | 
     """
 
 
-@pytest.hookspec
+@hookspec
 def pytest_vmpilot_cov_checks(figures: Figures, combined: Combined, options: Options) -> Iterable[Check] | None:
     """Take part in the verdict, which passes when every check does.
 
@@ -47,7 +49,7 @@ def pytest_vmpilot_cov_checks(figures: Figures, combined: Combined, options: Opt
     """
 
 
-@pytest.hookspec
+@hookspec
 def pytest_vmpilot_cov_report(outcome: Outcome, options: Options, cov: Coverage) -> str | None:
     """Add a report, after the verdict has been reached and before it is printed.
 

@@ -14,6 +14,7 @@ from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.collect import Scope, collect
 from pytest_vmpilot_cov.combine import combine, relocate, without_branches
 from pytest_vmpilot_cov.figures import count, reporting, shown_path
+from pytest_vmpilot_cov.hooks import call_each
 from pytest_vmpilot_cov.judge import judge
 from pytest_vmpilot_cov.mapping import PathMap
 from pytest_vmpilot_cov.messages import say
@@ -59,8 +60,6 @@ def reach_verdict(
     Raises:
         OptionError: when the configuration cannot be used.
     """
-    from pytest_vmpilot_cov.hooks import call_each  # it needs pytest; whoever combines alone does not
-
     begun = time.monotonic()
     problems: list[str] = []
     with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as folder:

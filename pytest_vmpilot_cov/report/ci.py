@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import pytest
+import pluggy
 
 from pytest_vmpilot_cov.report.markdown import files_table, origins_table
 from pytest_vmpilot_cov.report.terminal import verdict_lines
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Options
     from pytest_vmpilot_cov.verdict import Outcome
 
+hookimpl = pluggy.HookimplMarker("pytest")
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 """GitHub Actions names the file here to which a step appends what the job's page shows."""
 
@@ -53,7 +54,7 @@ def append_job_summary(cov: ReportingCoverage, options: Options, outcome: Outcom
 class JUnitProperties:
     """Put the total and each check into the JUnit XML that pytest writes, as properties of the test suite."""
 
-    def __init__(self, plugins: pytest.PytestPluginManager) -> None:
+    def __init__(self, plugins: pluggy.PluginManager) -> None:
         """Prepare.
 
         Args:
@@ -61,7 +62,7 @@ class JUnitProperties:
         """
         self._plugins = plugins
 
-    @pytest.hookimpl
+    @hookimpl
     def pytest_vmpilot_cov_report(self, outcome: Outcome) -> None:
         """Add the properties; pytest writes the file when the session is over."""
         for plugin in self._plugins.get_plugins():

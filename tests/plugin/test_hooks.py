@@ -77,3 +77,15 @@ def test_the_command_calls_hooks_of_installed_packages(app: Project) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "is reached by unit tests alone" in done.stdout
     assert app.run("vmpilot-cov", "combine").returncode == 0
+
+
+def test_the_command_alone_imports_no_pytest(app: Project) -> None:
+    """Combining and judging need nothing of pytest, which would double the time of a short command."""
+    assert app.pytest("--vmpilot-cov", "-k", "1_unit").returncode == 0
+    program = (
+        "import sys\nfrom pytest_vmpilot_cov.cli import main\nsys.argv = ['vmpilot-cov', 'combine']\n"
+        "code = main()\nprint([name for name in sys.modules if 'pytest' in name.replace('pytest_vmpilot_cov', '')])\n"
+        "sys.exit(code)\n"
+    )
+    done = app.run("python", "-c", program)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "[]"), done.stdout + done.stderr
