@@ -2,16 +2,13 @@
 
 Three things are measured. *segments*: what ``vmpilot-cov combine`` does before it counts, from the segments of all
 processes to one data file; *data files*: the same from the very files that ``coverage combine`` reads; *verdict*: the
-whole command, beside ``coverage combine`` and ``coverage report`` one after the other. Both sides take turns, medians
-are shown, and the baseline runs twice a round: A/A is how much it differs from itself. Growth is the CPU of a further
-process between the last two sizes over that between the first two: above 1 it is worse than linear.
+whole command, beside ``coverage combine`` and ``coverage report`` one after the other.
 
 ``python benchmarks/combine.py``; the data of 1,000 processes takes minutes to make, with branches 3 GB below TMPDIR.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -20,20 +17,23 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from coverage import CoverageData
 from coverage.numbits import nums_to_numbits
+from pairs import Figures, Table, arguments, ratio
 
 from server_hook import announce, segment
 from server_hook.arcs import Arcs
 from server_hook.fingerprint import fingerprint
 from server_hook.segment import Label, Part, Source, bitmap
 
+THEIRS, AGAIN = "coverage.py", "coverage.py, again"
 SOURCES, LINES = 500, 200
+SIZES = (100, 300, 1000)
 ARCS = [(n, n + 1) for n in range(1, LINES)] + [(n, n + 3) for n in range(2, LINES - 4, 4)] + [(-1, 1), (LINES, -1)]
 Drawn: TypeAlias = dict[Source, list[Any]]
 """Lines, or arcs, by source."""
@@ -169,63 +169,58 @@ def run(folder: Path, *words: str) -> Used:
     return Used(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def measure(kind: str, sizes: Sequence[int], rounds: int) -> None:
-    """Print the rows of one kind of data."""
-    took_s: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+def measure(table: Table, kind: str, sizes: Sequence[int], pairs: int) -> None:
+    """Print the table of one kind of data; the largest size is judged."""
+    what = f"{SOURCES} sources with {SOURCES * LINES:,} lines"
+    table.begin(f"Combine, {kind}, {what}, {pairs} pairs")
+    costs: dict[str, dict[int, float]] = {way: {} for way in WAYS}
     with tempfile.TemporaryDirectory() as name:
         bench = Bench(Path(name).resolve(), kind)
         for size in sizes:
             bench.grow(size)
-            turns = [(bench.run_theirs(), bench.run_ours(), bench.run_theirs()) for _ in range(rounds)]
+            turns = [(bench.run_theirs(), bench.run_ours(), bench.run_theirs()) for _ in range(pairs)]
+            table.note(f"{size:,} processes", "")
             for number, way in enumerate(WAYS):
                 which = int(way == "verdict")
-                ours = middle(turn[1][number] for turn in turns)
-                theirs, again = (middle(turn[side][which] for turn in turns) for side in (0, 2))
-                took_s[way].append((ours.cpu_s, theirs.cpu_s))
-                print_row(kind, way, size, ours, theirs, again)
+                sides = {THEIRS: [turn[0][which] for turn in turns], AGAIN: [turn[2][which] for turn in turns]}
+                cpu, peaks = pick({**sides, way: [turn[1][number] for turn in turns]})
+                costs[way][size] = statistics.median(cpu[way])
+                print_rows(table, kind, way, cpu, peaks, judged=size == sizes[-1])
     for way in WAYS:
-        ours_, theirs_ = (growth(sizes, [each[side] for each in took_s[way]]) for side in (0, 1))
-        print(f"{kind:<9} {way:<11}   growth {ours_:>7.2f}   {theirs_:>7.2f}", flush=True)
+        table.growth(f"CPU seconds, {way}", costs[way])
 
 
-def middle(used: Iterable[Used]) -> Used:
-    """Return the medians."""
-    cpu_s, peak_mib = zip(*used, strict=True)
-    return Used(statistics.median(cpu_s), statistics.median(peak_mib))
+def pick(sides: Mapping[str, Sequence[Used]]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Part what was used into CPU and peaks, by side."""
+    cpu = {side: [each.cpu_s for each in used] for side, used in sides.items()}
+    return cpu, {side: [each.peak_mib for each in used] for side, used in sides.items()}
 
 
-def print_row(kind: str, way: str, size: int, ours: Used, theirs: Used, again: Used) -> None:  # noqa: PLR0913, PLR0917
-    """Print one row."""
-    limit = "     -" if way == "verdict" else f"{KINDS[kind]:>6.2f}"
-    print(
-        f"{kind:<9} {way:<11} {size:>7} {ours.cpu_s:>7.2f} s {theirs.cpu_s:>7.2f} s {ours.cpu_s / theirs.cpu_s:>6.2f} "
-        f"{limit} {again.cpu_s / theirs.cpu_s:>5.2f} {ours.peak_mib:>6.1f} MiB {theirs.peak_mib:>6.1f} MiB "
-        f"{ours.peak_mib / theirs.peak_mib:>6.2f}",
-        flush=True,
-    )
-
-
-def growth(sizes: Sequence[int], took_s: Sequence[float]) -> float:
-    """Return how the CPU of a further process changes from the first pair of sizes to the last; 1 is linear."""
-    slopes = [(took_s[n + 1] - took_s[n]) / (sizes[n + 1] - sizes[n]) for n in range(len(sizes) - 1)]
-    return slopes[-1] / slopes[0]
+def print_rows(table: Table, kind: str, way: str, cpu: Figures, peaks: Figures, *, judged: bool) -> None:  # noqa: PLR0913 - what the rows need
+    """Print what one way has cost."""
+    base = "coverage combine and report" if way == "verdict" else "coverage combine"
+    seconds = " to ".join(f"{statistics.median(cpu[side]):.2f} s" for side in (way, THEIRS))
+    mib = " to ".join(f"{statistics.median(peaks[side]):.0f} MiB" for side in (way, THEIRS))
+    again = f"A/A {ratio(cpu, AGAIN, THEIRS):.3f}"
+    if judged and way != "verdict":
+        table.at_most(f"  {way}: CPU, to {base} ({again})", ratio(cpu, way, THEIRS), KINDS[kind])
+        table.at_most(f"  {way}: peak memory, to {base}", ratio(peaks, way, THEIRS), MEMORY_LIMIT)
+    else:
+        table.note(f"  {way}: CPU, to {base} ({again})", f"{ratio(cpu, way, THEIRS):.3f}")
+        table.note(f"  {way}: peak memory, to {base}", f"{ratio(peaks, way, THEIRS):.3f}")
+    table.note(f"    {seconds}, {mib}", "")
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="100,300,1000", help="how many processes, three numbers")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    """Print the tables."""
+    parser = arguments(__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="how many processes")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     asked = parser.parse_args()
-    sizes = [int(size) for size in asked.sizes.split(",")]
-    print(
-        f"Python {sys.version.split()[0]}, {SOURCES} sources, {SOURCES * LINES} lines, {asked.rounds} rounds;", end=" "
-    )
-    print(f"limit of the memory: {MEMORY_LIMIT:g} of coverage.py's")
-    print("what                  processes    CPU  coverage  ratio  limit   A/A     memory   coverage  ratio")
-    for kind in asked.kinds.split(","):
-        measure(kind, sizes, asked.rounds)
+    table = Table()
+    for kind in asked.kinds:
+        measure(table, kind, asked.sizes, asked.pairs)
+    table.end()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ SYSMON = sys.version_info >= (3, 12)
 LIMIT_THEIRS = 0.5 if SYSMON else 1.05
 LIMIT_NONE, LIMIT_CONTEXTS = 1.1, 0.8
 SIZES, CONTEXT_SIZES = (50, 150, 450), (500, 1000, 2000)
-FILES, LINES, ROUNDS = 20, 500, 1000
+FILES, LINES = 20, 500
+ROUNDS = 2000 if SYSMON else 300
+"""How often a test runs its module: about 10 s without coverage; fewer where a trace function takes many times that."""
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 ONLY_THEIRS, ONLY_OURS = ["-p", "no:vmpilot_cov"], ["-p", "no:pytest_cov"]

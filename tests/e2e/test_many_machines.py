@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from coverage import CoverageData
 
 from pytest_vmpilot_cov.cli import main
-from server_hook import announce
+from server_hook import announce, segment
+from server_hook.coverage_private import close_data
+from server_hook.fingerprint import fingerprint
+from server_hook.segment import Label, Part, Source, bitmap
 from tests.conftest import PATIENCE_S, Project, free_port, lines_in, numbered, wait_for
 from tests.e2e.conftest import said, session, vmpilot
 
@@ -107,6 +111,31 @@ def test_shards_give_the_figures_of_one_run(app: Project, machines: Mapping[str,
         done = vmpilot(app, "combine", "-f", "75", *words)
         assert (figures(done), counted(app)) == expected, (words, done.stdout, done.stderr)
         assert done.returncode == whole.returncode
+
+
+def test_a_thousand_processes_are_combined(app: Project) -> None:
+    """Ten artifacts with the data of a hundred processes each, as segments and as data files, miss no line of any."""
+    path = str(app.write("app/long.py", "x = 0\n" * 1010))
+    source = Source(path, fingerprint(path))
+    for number in range(1000):
+        artifact = app.path / f"artifacts/{number // 100}"
+        lines = {number + 1, 1001}
+        if number % 2:
+            artifact.mkdir(parents=True, exist_ok=True)
+            data = CoverageData(basename=str(artifact / f".coverage.host.{number}"))
+            data.add_lines({path: lines})
+            data.write()
+            close_data(data)
+        else:
+            folder = announce.make_folder(str(artifact), f"{number}-a")
+            announce.write_record(folder, announce.Record(f"{number}-a", number, "pipeline", ended=1.0))
+            segment.write(folder, 1, [Part(Label("pipeline"), 1.0, 2.0, {source: bitmap(lines)})])
+    for number in range(10):
+        shutil.make_archive(str(app.path / f"{number}"), "zip", app.path / f"artifacts/{number}")
+    done = vmpilot(app, "combine", "-f", "98", *(f"{number}.zip" for number in range(10)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "500 ended processes" in done.stdout
+    assert lines_in(app.path / ".coverage", "pipeline")["long.py"] == list(range(1, 1002))
 
 
 def test_a_shard_that_is_damaged_is_named(app: Project) -> None:
