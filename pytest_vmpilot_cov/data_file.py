@@ -69,6 +69,7 @@ def read_data_file(path: Path, folder: str, origin: str = "") -> tuple[list[Part
         UNREADABLE: when it is no data file, or gone.
     """
     whose = origin or ("unit" if path.name == TESTS_FILE else "pipeline")
+    path.open("rb").close()  # says why where it cannot be opened; the database does not
     with publish.open_to_read(path) as base:
         if _version_in(base) == KNOWN_SCHEMA:
             return _parts_of(_by_schema(base), folder, whose)

@@ -41,11 +41,17 @@ class Cutter:
         self._seen: dict[Label, Seen] = {}
         self._seen_earlier: dict[Label, Seen] = {}
         self._fingerprints: dict[str, str] = {}
+        self._names: set[str] = set()
         self._begun = now()
 
     def meet(self, path: str) -> None:
         """Take the fingerprint of a source file that runs for the first time."""
         self._fingerprints.setdefault(path, fingerprint(path))
+        self._names.add(os.path.basename(path))
+
+    def may_know(self, path: str) -> bool:
+        """Tell, without a look at each folder on the way, whether a file that is loaded may be one that was met."""
+        return os.path.basename(path) in self._names or os.path.islink(path)
 
     def meet_again(self, path: str) -> None:
         """Begin a new set for a file that is loaded again with another content; what was cut becomes stale."""

@@ -15,7 +15,7 @@ from typing import TextIO, TypeAlias
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
-from server_hook import announce, clock, epochs, folding, segment
+from server_hook import announce, clock, coverage_private, epochs, folding, segment
 from server_hook.arcs import Arcs
 from server_hook.coverage_private import add_contexts, close_data
 from server_hook.segment import Label, Part, Source
@@ -292,6 +292,6 @@ def _by_path(files: Mapping[Source, segment.Measured]) -> dict[str, segment.Meas
 def _write_fingerprints(path: str, united: ByContext, folder: str) -> None:
     by_origin = origins_of(united).items()
     rows = [(context, each.path, each.fingerprint, folder) for context, files in by_origin for each in files]
-    with contextlib.closing(sqlite3.connect(path)) as base, base:
+    with coverage_private.open_to_write(path) as base:
         base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT)")
         base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?)", rows)  # noqa: S608 - constant

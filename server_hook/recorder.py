@@ -234,8 +234,9 @@ class Recorder:
 
     def notice_load(self, path: str) -> None:
         """Notice that a source file is loaded, perhaps again and with another content."""
-        with self._locked():
-            self.cutter.meet_again(path)
+        if self.cutter.may_know(path):
+            with self._locked():
+                self.cutter.meet_again(path)
 
     def _beat(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""

@@ -217,6 +217,17 @@ def test_a_file_that_is_loaded_again_begins_anew(source: Path, *, meet_again: bo
     assert (changed if meet_again else unchanged) == live.cut()
 
 
+def test_a_file_may_be_known_under_any_of_its_names(source: Path) -> None:
+    """A file that was met may be one that is loaded by its name, through a link to its folder, or by another name."""
+    live = Live()
+    live.cutter.meet(str(source))
+    folder, link = source.parent / "linked", source.parent / "another.py"
+    folder.symlink_to(source.parent)
+    link.symlink_to(source)
+    assert all(live.cutter.may_know(str(path)) for path in (source, folder / source.name, link))
+    assert not live.cutter.may_know(str(source.with_name("never_met.py")))
+
+
 def test_loading_an_unknown_file_is_nothing(source: Path) -> None:
     """A file that was never measured may be loaded as often as it likes."""
     live = Live()
