@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -78,7 +77,7 @@ def collect(options: Options, scope: Scope) -> Collected:
     files = _distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
     tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
     read = tuple(each for each in tried if each is not None)
-    return Collected(tuple(fold.parts()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
+    return Collected(tuple(fold.take()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
 
 
 def _folded_meanwhile(found: Iterable[Delivery], now: Iterable[Delivery]) -> Iterator[Delivery]:
@@ -151,7 +150,11 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
     def ask(delivery: Delivery) -> Delivery:
         return _ask(replace(delivery, asked=True), do, deadline) if is_asked(delivery) else delivery
 
-    with ThreadPoolExecutor(1 + sum(map(is_asked, found))) as pool:  # nobody waits behind others who are silent
+    if not any(map(is_asked, found)):
+        return found
+    from concurrent.futures import ThreadPoolExecutor  # its import is worth the wait only where somebody is there
+
+    with ThreadPoolExecutor(sum(map(is_asked, found))) as pool:  # nobody waits behind others who are silent
         return list(pool.map(ask, found))
 
 

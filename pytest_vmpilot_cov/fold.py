@@ -48,9 +48,10 @@ class Fold:
             if united is not before or part.begun < begun:
                 union.files[source] = united, min(part.begun, begun)
 
-    def parts(self) -> Iterator[Part]:
-        """Yield parts that say the same as all that were added; those without any file say nothing."""
-        for (label, _), union in self._unions.items():
+    def take(self) -> Iterator[Part]:
+        """Yield parts that say the same as all that were added, and forget them; a part without a file says nothing."""
+        for label, kind in list(self._unions):
+            union = self._unions.pop((label, kind))  # nothing is held twice
             by_age: dict[float, Part] = {}
             for source, (measured, begun) in union.files.items():
                 part = by_age.setdefault(begun, Part(label, begun, union.ended))

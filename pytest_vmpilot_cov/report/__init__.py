@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
 from coverage.exceptions import CoverageException
 
@@ -61,6 +60,8 @@ def _xml(cov: ReportingCoverage, request: ReportRequest, options: Options, _outc
     path = _destination(cov, request)
     cov.xml_report(outfile=path)
     if options.settings.relative_files:  # coverage.py would name the sources so, if it had measured here alone
+        from xml.sax.saxutils import escape  # it brings half of the network's modules with it
+
         text = Path(path).read_text("utf-8")
         root = re.escape(escape(str(options.root)))
         Path(path).write_text(re.sub(f"<source>{root}(/|(?=<))", "<source>", text), encoding="utf-8")

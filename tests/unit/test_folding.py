@@ -25,7 +25,7 @@ APP = Source("/app/main.py")
 
 def folded(parts: list[Part]) -> list[Part]:
     """Fold parts, and put what comes out in an order."""
-    return sorted(Fold(parts).parts(), key=repr)
+    return sorted(Fold(parts).take(), key=repr)
 
 
 def in_epochs(parts: list[Part]) -> list[Part]:
@@ -69,13 +69,13 @@ def test_a_fold_keeps_ages_apart() -> None:
 def test_a_fold_keeps_lines_and_arcs_apart() -> None:
     """Data without branches is still known as such beside data of the same origin that has them."""
     parts = [a_part("unit", {APP: bitmap([1])}), a_part("unit", {APP: Arcs({(1, 2)})})]
-    assert [part.files[APP] for part in Fold(parts).parts()] == [bitmap([1]), Arcs({(1, 2)})]
+    assert [part.files[APP] for part in Fold(parts).take()] == [bitmap([1]), Arcs({(1, 2)})]
 
 
 def test_a_fold_grows_with_the_sources_alone() -> None:
     """A thousand processes that measured one file leave one part, and none of theirs is changed."""
     parts = [a_part("unit", {APP: {(n, n + 1)}}, begun=float(n), ended=float(n)) for n in range(1, 1001)]
-    (part,) = Fold(parts).parts()
+    (part,) = Fold(parts).take()
     assert (part.begun, part.ended, part.files) == (1, 1000, {APP: {(n, n + 1) for n in range(1, 1001)}})
     assert parts[0].files == {APP: Arcs({(1, 2)})}
 

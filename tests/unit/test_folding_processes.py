@@ -59,7 +59,7 @@ def said(folder: Path) -> tuple[Combined, list[str], publish.ByContext]:
     outcome = Outcome(found, united, figures, Verdict((), (), 0.0))
     texts = [text.replace(f"{os.getpid()}", "") for text in server_lines(outcome, options)]
     settings = [text.partition("(pid")[0] for text in differences(found.deliveries, options.settings)]
-    return united, texts + settings, publish.newest(publish.read_parts(folder))
+    return united, texts + sorted(settings), publish.newest(publish.read_parts(folder))
 
 
 @pytest.mark.parametrize("reset_at", [0.0, 120.0, 300.0])
