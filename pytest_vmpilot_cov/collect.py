@@ -72,7 +72,8 @@ def collect(options: Options, scope: Scope) -> Collected:
         return [_read_process(each, fold, problems, resets[each.folder.parent.parent], scope) for each in some]
 
     deliveries = read_all(found)
-    deliveries += read_all(_folded_meanwhile(found, find_processes(folders, options, scope)))
+    if folded := read_all(_folded_meanwhile(found, find_processes(folders, options, scope))):
+        deliveries = [*filter(_is_there, deliveries), *folded]
     whole = _distinct(folder_of(place) for place in places if place not in named)
     files = _distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
     tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
@@ -84,6 +85,11 @@ def _folded_meanwhile(found: Iterable[Delivery], now: Iterable[Delivery]) -> Ite
     """Yield the folders into which some of those that were found were folded before they could be read."""
     known = {each.folder for each in found}
     yield from (each for each in now if each.record.folded > 1 and each.folder not in known)
+
+
+def _is_there(delivery: Delivery) -> bool:
+    """Tell whether a process still has a folder of its own; a live one makes its own again."""
+    return delivery.life != "dead" or os.path.exists(delivery.folder)
 
 
 def places_of(options: Options) -> tuple[Path, ...]:

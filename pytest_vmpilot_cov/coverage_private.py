@@ -112,7 +112,7 @@ class ReportingCoverage(WatchedCoverage):
 
     def report(self, *args: Any, **named: Any) -> float:  # noqa: ANN401 - passed on
         """Make a table, as ``Coverage.report`` does."""
-        self._makes_table = not self.get_option("report:contexts")  # else it shows a part of what was counted
+        self._makes_table = True
         try:
             return super().report(*args, **named)
         finally:
@@ -125,9 +125,11 @@ class ReportingCoverage(WatchedCoverage):
         return reporter
 
     def _analyze(self, morf: Any, *args: Any, **named: Any) -> Any:  # noqa: ANN401 - coverage's Analysis
-        if not (self._makes_table and morf in self._analysed):
-            self._analysed[morf] = super()._analyze(morf, *args, **named)
-        return self._analysed[morf]
+        contexts = getattr(self.get_data(), "_query_context_ids", self)  # a report may show a part of what was counted
+        key = morf, str(contexts), self.config.precision
+        if not (self._makes_table and key in self._analysed):
+            self._analysed[key] = super()._analyze(morf, *args, **named)
+        return self._analysed[key]
 
 
 def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any, dict[str, Any]]]:

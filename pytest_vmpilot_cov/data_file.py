@@ -6,6 +6,7 @@ rest of combining. It reads what has another schema, and says what is wrong with
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ from coverage.exceptions import CoverageException
 from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE
 from server_hook import publish, segment
 from server_hook.arcs import NUMBER_IN_SQL, Arcs
-from server_hook.coverage_private import KNOWN_SCHEMA, close_data
+from server_hook.coverage_private import KNOWN_SCHEMA, close_data, open_to_read
 from server_hook.segment import MOST_SOURCES, Label, Measured, Part, Source, intern_source
 
 UNREADABLE = (CoverageException, sqlite3.Error, OSError, LookupError, TypeError, ValueError, OverflowError)
@@ -53,8 +54,12 @@ def is_data_file(path: Path) -> bool:
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             return False
-    with publish.open_to_read(path) as base:
+    with (
+        contextlib.suppress(sqlite3.Error),
+        open_to_read(path, "&immutable=1") as base,
+    ):  # a look waits for nobody
         return _version_in(base) is not None
+    return False
 
 
 def read_data_file(path: Path, folder: str, origin: str = "") -> tuple[list[Part], bool]:
@@ -70,7 +75,8 @@ def read_data_file(path: Path, folder: str, origin: str = "") -> tuple[list[Part
     """
     whose = origin or ("unit" if path.name == TESTS_FILE else "pipeline")
     path.open("rb").close()  # says why where it cannot be opened; the database does not
-    with publish.open_to_read(path) as base:
+    # what SQLite cannot open where it lies (its path may be too long) or is not given in time may be read as a copy
+    with contextlib.suppress(sqlite3.OperationalError), open_to_read(path) as base:
         if _version_in(base) == KNOWN_SCHEMA:
             return _parts_of(_by_schema(base), folder, whose)
     with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as aside:

@@ -10,7 +10,7 @@ from pytest_vmpilot_cov.collect import folder_of
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Options
 from pytest_vmpilot_cov.report.words import command_of
-from server_hook import announce, publish
+from server_hook import announce, folding, publish
 
 
 def erase(options: Options, paths: Sequence[Path]) -> Iterator[str]:
@@ -29,11 +29,15 @@ def erase(options: Options, paths: Sequence[Path]) -> Iterator[str]:
                 yield f"erased {path}"
             elif path.exists():
                 yield f"kept {path}: it was not written by vmpilot-cov"
-        yield from _erase_segments(folder)
+        if (folder / announce.WORKING_FOLDER).exists():
+            with publish.lock(str(folder)):  # nobody may be about to fold what goes
+                yield from _erase_segments(folder)
 
 
 def _erase_segments(folder: Path) -> Iterator[str]:
     gone = 0
+    for left in (folder / announce.WORKING_FOLDER).glob(f"{folding.ASIDE}*"):
+        shutil.rmtree(left, ignore_errors=True)
     for process in announce.process_folders(folder):
         record = announce.read_record(process)
         if record is not None and announce.life_of(record, announce.heartbeat_age_s(process)) != "dead":

@@ -31,6 +31,8 @@ class _Plugins(pluggy.PluginManager):
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
         """Tell whether a member of a plugin implements a hook, and how."""
+        if not name.startswith("pytest_"):
+            return None  # other members may not even be there when they are asked for
         options = super().parse_hookimpl_opts(plugin, name)
         if options is None and name.startswith("pytest_vmpilot_cov_") and inspect.isroutine(getattr(plugin, name)):
             return pluggy.HookimplOpts(

@@ -75,5 +75,5 @@ def _publish(command: Sequence[str], origin: str, data_folder: Path, options: Op
 def _recorded_since(begun: float, data_folder: Path) -> Iterator[announce.Record]:
     for folder in announce.process_folders(data_folder):
         record = announce.read_record(folder)
-        if record is not None and record.started >= begun - 1:
+        if record is not None and max(record.started, record.ended) >= begun - 1:  # folded ones start with the first
             yield record

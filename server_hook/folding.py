@@ -24,7 +24,8 @@ FOLD_AT = 64
 """How many folders there have to be before any are folded."""
 REST_S = 60.0
 """How long a process must have ended: who is about to report on it finds it as it was."""
-_ASIDE = ".folding.tmp"
+ASIDE = ".folding-"
+"""What the name of a folder begins with that is not yet in its place."""
 
 
 class _Ended(NamedTuple):
@@ -82,12 +83,14 @@ def _is_ours(name: str) -> bool:
 def _unite(working: Path, several: list[_Ended]) -> None:
     from shutil import rmtree  # its import is a part of every start
 
-    aside = working / _ASIDE
-    rmtree(aside, ignore_errors=True)  # of one that was broken off
+    for left in working.glob(f"{ASIDE}*"):  # by one that was broken off
+        rmtree(left, ignore_errors=True)
+    identifier = f"folded-{os.urandom(4).hex()}"
+    aside = working / f"{ASIDE}{identifier}"  # where there are no locks somebody else may fold, too
     aside.mkdir()
     last = max(several, key=lambda each: each.record.ended)
     record = last.record._replace(
-        id=f"folded-{os.urandom(4).hex()}",
+        id=identifier,
         started=min(each.record.started for each in several),
         folded=sum(each.record.folded for each in several),
         socket="",
@@ -96,7 +99,7 @@ def _unite(working: Path, several: list[_Ended]) -> None:
     announce.write_record(str(aside), record)
     sign_of_life = max(each.sign_of_life for each in several)
     os.utime(aside / announce.RECORD, (sign_of_life, sign_of_life))
-    os.rename(aside, working / record.id)
+    os.rename(aside, working / identifier)
     for each in several:
         rmtree(each.folder, ignore_errors=True)
 
@@ -105,7 +108,7 @@ def united(parts: Iterable[Part]) -> Iterator[Part]:
     """Unite parts of one epoch, so that of each source the first and the last moment are kept."""
     known: dict[tuple[Label, Source], tuple[Measured, float, float]] = {}
     ended: dict[Label, float] = {}
-    for part in parts:
+    for part in (part for part in parts if part.files):
         ended[part.label] = max(ended.get(part.label, 0.0), part.ended)
         for source, measured in part.files.items():
             before, first, last = known.get((part.label, source), (None, part.begun, part.begun))

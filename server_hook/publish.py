@@ -51,8 +51,9 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
     segments = Path(data_folder, announce.WORKING_FOLDER)
     until = clock.steady() + ENDING_WAIT_S
     with lock(data_folder, ENDING_WAIT_S) as held:
-        with contextlib.suppress(OSError):
-            folding.fold(Path(data_folder))
+        if held:
+            with contextlib.suppress(OSError):
+                folding.fold(Path(data_folder))
         seen: set[Path] = set()
         while held and (found := set(segments.glob("*/*" + segment.SUFFIX))) > seen:
             if seen and clock.steady() > until:
@@ -184,14 +185,14 @@ def is_published_here(path: str, data_folder: str) -> bool:
     own = os.path.join(data_folder, announce.WORKING_FOLDER, "identity")
     if not os.path.exists(own):
         return False
-    with contextlib.suppress(sqlite3.Error), open_to_read(Path(path)) as base:
+    with contextlib.suppress(sqlite3.Error), coverage_private.open_to_read(Path(path)) as base:
         return base.execute(f"SELECT DISTINCT folder FROM {TABLE}").fetchall() == [(folder_identity(data_folder),)]  # noqa: S608 - constant
     return False
 
 
 def read_fingerprints(path: Path) -> Marks | None:
     """Read our own table of a published file: (context, path) -> fingerprint; None when it has none."""
-    with contextlib.suppress(sqlite3.Error), open_to_read(path) as base:
+    with contextlib.suppress(sqlite3.Error), coverage_private.open_to_read(path) as base:
         return fingerprints_in(base)
     return None
 
@@ -203,17 +204,6 @@ def fingerprints_in(base: sqlite3.Connection) -> Marks | None:
         return {(context, path): mark for context, path, mark in rows}
     except sqlite3.Error:
         return None
-
-
-@contextlib.contextmanager
-def open_to_read(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a data file, and do not change it.
-
-    Raises:
-        sqlite3.Error: when it cannot be opened.
-    """
-    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as base:
-        yield base
 
 
 def keep_foreign(target: str, data_folder: str) -> None:

@@ -68,6 +68,7 @@ def _process(each: Delivery) -> dict[str, Any]:
         "newest": each.newest,
         "orphan": bool(each.answer.get("orphan")),
         "ports": list(each.ports),
+        "folded": each.record.folded,
     }
 
 

@@ -79,6 +79,18 @@ def test_the_command_calls_hooks_of_installed_packages(app: Project) -> None:
     assert app.run("vmpilot-cov", "combine").returncode == 0
 
 
+def test_members_that_are_no_hooks_are_left_alone(app: Project) -> None:
+    """A module of an installed package may have members that fail when they are asked for."""
+    lazy = "\ndef __dir__():\n    return [*globals(), 'heavy']\ndef __getattr__(name):\n    raise ImportError(name)\n"
+    app.write("packages/theirs.py", CHECK.replace("/server/", "/app/shared") + lazy)
+    app.write("packages/theirs-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    app.write("packages/theirs-1.dist-info/entry_points.txt", "[vmpilot_cov]\ntheirs = theirs\n")
+    assert app.pytest("--vmpilot-cov", "-k", "1_unit").returncode == 0
+    done = app.run("vmpilot-cov", "combine", env={"PYTHONPATH": str(app.path / "packages")})
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "is reached by unit tests alone" in done.stdout
+
+
 def test_the_command_alone_imports_no_pytest(app: Project) -> None:
     """Combining and judging need nothing of pytest, which would double the time of a short command."""
     assert app.pytest("--vmpilot-cov", "-k", "1_unit").returncode == 0

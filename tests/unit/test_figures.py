@@ -202,6 +202,15 @@ def test_each_file_is_parsed_once(
     assert made <= {path.name for path in app.iterdir()}
 
 
+def test_a_report_may_show_less_and_the_next_one_all(app: Path) -> None:
+    """A report that is asked for some contexts, or another precision, changes none that comes after it."""
+    combined = counted(app, {"unit": {"app.py": bitmap([1, 2, 7])}, "e2e": {"app.py": bitmap([3])}})
+    with reporting(some_options(app), combined) as cov:
+        count(cov)
+        cov.json_report(contexts=["unit"])
+        assert [cov.report(contexts=each) for each in (["unit"], None, ["e2e"], None)] == [60.0, 80.0, 20.0, 80.0]
+
+
 def test_reports_of_some_contexts_show_those(app: Path) -> None:
     """Where the configuration shows a part of what was counted, the reports show that part, after any count."""
     (app / ".coveragerc").write_text("[report]\ncontexts = e2e\n")

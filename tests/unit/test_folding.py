@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import itertools
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,23 @@ def test_a_data_file_is_known_by_its_content(tmp_path: Path) -> None:
     (tmp_path / ".coverage").write_text("text")
     (tmp_path / "other").write_bytes(data_file.MAGIC + bytes(84))
     assert not any(is_data_file(tmp_path / name) for name in (".coverage", "other", "gone"))
+
+
+def test_a_path_too_long_for_the_database_is_read(tmp_path: Path) -> None:
+    """A data file in a place whose name SQLite does not take is read all the same; a look says no more than no."""
+    folder = tmp_path.joinpath(*["x" * 200] * 4)
+    folder.mkdir(parents=True)
+    path = a_data_file(tmp_path / ".coverage.x", LINES, branch=False).rename(folder / ".coverage.x")
+    assert [part.label for part in read_data_file(path, "/here")[0]] == [Label("pipeline")]
+    assert not is_data_file(path)
+
+
+def test_a_file_in_use_is_waited_for_and_a_look_is_not(tmp_path: Path) -> None:
+    """Somebody who writes a data file keeps nobody from seeing what it is."""
+    path = a_data_file(tmp_path / "x", LINES, branch=False)
+    with closing(sqlite3.connect(path, isolation_level=None)) as base:
+        base.execute("BEGIN EXCLUSIVE")
+        assert is_data_file(path)
 
 
 def test_an_origin_goes_before_a_name(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vmpilot_cov import collect as collect_
+from pytest_vmpilot_cov import erase as erase_
 from pytest_vmpilot_cov.collect import Scope, collect
 from pytest_vmpilot_cov.in_step import differences
 from pytest_vmpilot_cov.model import Combined, Figures, Row, Verdict
 from pytest_vmpilot_cov.report.servers import server_lines
+from pytest_vmpilot_cov.serving import _recorded_since
 from pytest_vmpilot_cov.verdict import Outcome
 from server_hook import announce, epochs, folding, publish, segment
 from server_hook.announce import Record
@@ -201,14 +203,70 @@ def test_a_reader_misses_nothing_that_is_folded_meanwhile(tmp_path: Path, monkey
     assert names_in(tmp_path) == ["folded"]
 
 
-def test_an_end_folds(tmp_path: Path) -> None:
+def test_a_reader_counts_each_process_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are folded when some of them were read already stand in the account once."""
+    leave_many(tmp_path)
+    before = said(tmp_path)
+    read, calls = segment.read_folder, iter(range(MANY))
+
+    def fold_and_read(folder: Path) -> object:
+        if next(calls, None) == MANY // 2:
+            monkeypatch.undo()
+            folding.fold(tmp_path)
+        return read(folder)
+
+    monkeypatch.setattr(segment, "read_folder", fold_and_read)
+    assert before == said(tmp_path)
+    assert names_in(tmp_path) == ["folded"]
+
+
+def test_who_does_not_hold_the_lock_folds_nothing(tmp_path: Path) -> None:
+    """While another process publishes the folders stay as they are: it reads them."""
+    leave_many(tmp_path)
+    with publish.lock(str(tmp_path)):
+        publish.publish_pipeline(str(tmp_path))
+    assert "folded" not in names_in(tmp_path)
+
+
+def test_what_was_erased_does_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Erasing keeps folds out while it goes on, and takes what a broken one has left aside."""
+    leave_many(tmp_path)
+    working = tmp_path / announce.WORKING_FOLDER
+    (working / f"{folding.ASIDE}x").mkdir()
+    recorded(tmp_path, Record("1-live", os.getpid(), "pipeline", host="elsewhere"))
+    erase_segments, free = erase_._erase_segments, []
+
+    def erase_and_look(folder: Path) -> Iterator[str]:
+        with publish.lock(str(folder), 0.01) as held:
+            free.append(held)
+        yield from erase_segments(folder)
+
+    monkeypatch.setattr(erase_, "_erase_segments", erase_and_look)
+    list(erase_.erase(some_options(tmp_path), [tmp_path]))
+    assert free == [False]
+    assert [path.name for path in working.iterdir() if path.is_dir()] == ["1-live"]
+
+
+def test_what_a_command_left_is_found_where_it_was_folded(tmp_path: Path) -> None:
+    """A folded folder begins with its first process and ends with its last: both may be the command's."""
+    leave_many(tmp_path)
+    folding.fold(tmp_path)
+    ended = [bool(list(_recorded_since(begun, tmp_path))) for begun in (100.0, 90.0 + MANY, 110.0 + MANY)]
+    assert ended == [True, True, False]
+
+
+def test_an_end_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who publishes folds first; a folder that cannot be folded keeps nobody from publishing."""
     leave_many(tmp_path)
     publish.publish_pipeline(str(tmp_path))
     assert names_in(tmp_path) == ["folded"]
-    (tmp_path / announce.WORKING_FOLDER / ".folding.tmp").write_text("in the way")
     leave_many(tmp_path)
     leave(tmp_path, 7, a_part("pipeline", {Source("/late.py"): bitmap([1])}))
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(Path, "mkdir", fail)
     path = publish.publish_pipeline(str(tmp_path))
     assert ("pipeline", "/late.py") in (publish.read_fingerprints(Path(path)) or {})
     assert segment.SUFFIX in {file.suffix for file in (tmp_path / announce.WORKING_FOLDER / "7-a").iterdir()}
