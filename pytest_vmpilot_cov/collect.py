@@ -130,11 +130,14 @@ def folder_of(place: Path) -> Path:
 
 def find_processes(folders: Iterable[Path], options: Options, scope: Scope) -> Iterator[Delivery]:
     """Walk the announced processes of data folders that belong to the scope; nobody is asked yet."""
-    own = options.data_folder.resolve()
+    own, settings = options.data_folder.resolve(), announce.NO_SETTINGS
     for place in (place for folder in folders for place in announce.process_folders(folder)):
         record = announce.read_record(place)
         if record is None:
             record = announce.Record(id=place.name, pid=0, origin="", ended=1.0)
+        elif record.settings == settings:  # most of a record, and the same in a thousand processes
+            record = record._replace(settings=settings)
+        settings = record.settings
         is_own = place.parent.parent == own and record.session == scope.session
         if record.origin not in ("pipeline", "") and scope.session and not is_own:
             continue

@@ -21,6 +21,8 @@ RECORD = "record.json"
 SILENCE_S = 15.0
 """A process of another host or namespace counts as gone after this many seconds, or five intervals, without a beat."""
 
+NO_SETTINGS: Mapping[str, Any] = {}
+
 Life: TypeAlias = Literal["live", "remote", "dead"]
 
 
@@ -46,7 +48,7 @@ class Record(NamedTuple):
     coverage: str = ""
     core: str = ""
     core_reason: str = ""
-    settings: Mapping[str, Any] = {}
+    settings: Mapping[str, Any] = NO_SETTINGS
     socket: str = ""
     """Path of the control channel; empty where there is none."""
     ended: float = 0.0

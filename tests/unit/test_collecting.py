@@ -66,6 +66,15 @@ def test_every_segment_of_every_process_is_read(tmp_path: Path) -> None:
     assert not found.problems
 
 
+def test_processes_that_measure_alike_share_their_settings(tmp_path: Path) -> None:
+    """A thousand records of one server hold what they measured with once."""
+    for number, omit in enumerate(("x.py", "x.py", "y.py")):
+        recorded(tmp_path, ended(f"{number}-a", "pipeline")._replace(settings={"omit": [omit]}))
+    one, same, other = (each.record.settings for each in collect(some_options(tmp_path), Scope()).deliveries)
+    assert one is same
+    assert (one, other) == ({"omit": ["x.py"]}, {"omit": ["y.py"]})
+
+
 def test_a_torn_segment_is_named_and_the_others_count(tmp_path: Path) -> None:
     """A torn segment is a problem that names file and process; what else the process wrote counts."""
     place = recorded(tmp_path, ended("1-a", "unit"), a_part("unit", {APP: bitmap([1])}))
