@@ -199,6 +199,7 @@ def open_to_write(path: str) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(sqlite3.connect(path)) as base, base:
         base.execute("PRAGMA journal_mode = OFF")
         base.execute("PRAGMA synchronous = OFF")
+        base.execute("PRAGMA cache_size = -256")  # KiB; a file that is written from end to end needs no more
         yield base
 
 
