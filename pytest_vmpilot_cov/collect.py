@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -156,15 +157,17 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
     def is_asked(delivery: Delivery) -> bool:
         return delivery.life != "dead" and delivery.record.pid != os.getpid()
 
-    def ask(delivery: Delivery) -> Delivery:
-        return _ask(replace(delivery, asked=True), do, deadline) if is_asked(delivery) else delivery
+    answers = dict(enumerate(found))
 
-    if not any(map(is_asked, found)):
-        return found
-    from concurrent.futures import ThreadPoolExecutor  # its import is worth the wait only where somebody is there
+    def ask(place: int) -> None:
+        answers[place] = _ask(replace(found[place], asked=True), do, deadline)
 
-    with ThreadPoolExecutor(sum(map(is_asked, found))) as pool:  # nobody waits behind others who are silent
-        return list(pool.map(ask, found))
+    asking = [threading.Thread(target=ask, args=(place,)) for place, each in answers.items() if is_asked(each)]
+    for thread in asking:  # one for each: nobody waits behind others who are silent
+        thread.start()
+    for thread in asking:
+        thread.join()
+    return list(answers.values())
 
 
 def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
