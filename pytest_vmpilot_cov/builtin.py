@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import pluggy
-
 from pytest_vmpilot_cov import judge
+from pytest_vmpilot_cov.hookspecs import hookimpl
 from pytest_vmpilot_cov.report import ci
 
 if TYPE_CHECKING:
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Check, Combined, Figures, Options
     from pytest_vmpilot_cov.verdict import Outcome
 
-hookimpl = pluggy.HookimplMarker("pytest")
 NAME = "vmpilot_cov_builtin"
 
 

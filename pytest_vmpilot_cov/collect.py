@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -73,19 +73,14 @@ def collect(options: Options, scope: Scope) -> Collected:
         return [_read_process(each, fold, problems, resets[each.folder.parent.parent], scope) for each in some]
 
     deliveries = read_all(found)
-    if folded := read_all(_folded_meanwhile(found, find_processes(folders, options, scope))):
+    later = find_processes(folders, options, scope, known={each.folder for each in found})
+    if folded := read_all(each for each in later if each.record.folded > 1):  # meanwhile, of some that were found
         deliveries = [*filter(_is_there, deliveries), *folded]
     whole = _distinct(folder_of(place) for place in places if place not in named)
     files = _distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
     tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
     read = tuple(each for each in tried if each is not None)
     return Collected(tuple(fold.take()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
-
-
-def _folded_meanwhile(found: Iterable[Delivery], now: Iterable[Delivery]) -> Iterator[Delivery]:
-    """Yield the folders into which some of those that were found were folded before they could be read."""
-    known = {each.folder for each in found}
-    yield from (each for each in now if each.record.folded > 1 and each.folder not in known)
 
 
 def _is_there(delivery: Delivery) -> bool:
@@ -129,10 +124,16 @@ def folder_of(place: Path) -> Path:
     return place if os.path.isdir(place) else place.parent
 
 
-def find_processes(folders: Iterable[Path], options: Options, scope: Scope) -> Iterator[Delivery]:
-    """Walk the announced processes of data folders that belong to the scope; nobody is asked yet."""
+def find_processes(
+    folders: Iterable[Path], options: Options, scope: Scope, known: Container[Path] = ()
+) -> Iterator[Delivery]:
+    """Walk the announced processes of data folders that belong to the scope, but not the *known* folders of some.
+
+    Nobody is asked yet.
+    """
     own, settings = options.data_folder.resolve(), announce.NO_SETTINGS
-    for place in (place for folder in folders for place in announce.process_folders(folder)):
+    places = (place for folder in folders for place in announce.process_folders(folder))
+    for place in (place for place in places if place not in known):
         record = announce.read_record(place)
         if record is None:
             record = announce.Record(id=place.name, pid=0, origin="", ended=1.0)
@@ -157,17 +158,18 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
     def is_asked(delivery: Delivery) -> bool:
         return delivery.life != "dead" and delivery.record.pid != os.getpid()
 
-    answers = dict(enumerate(found))
+    answers = list(found)
 
     def ask(place: int) -> None:
+        answers[place] = replace(found[place], asked=True, problem="it could not be asked")  # unless it can
         answers[place] = _ask(replace(found[place], asked=True), do, deadline)
 
-    asking = [threading.Thread(target=ask, args=(place,)) for place, each in answers.items() if is_asked(each)]
+    asking = [threading.Thread(target=ask, args=(place,)) for place, each in enumerate(found) if is_asked(each)]
     for thread in asking:  # one for each: nobody waits behind others who are silent
         thread.start()
     for thread in asking:
         thread.join()
-    return list(answers.values())
+    return answers
 
 
 def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:

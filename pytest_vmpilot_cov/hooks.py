@@ -60,12 +60,12 @@ def call_each(plugins: pluggy.PluginManager, name: str, **arguments: object) -> 
         try:
             for answer in call(**arguments):
                 given += [answer] if isinstance(answer, str) or not isinstance(answer, Iterable) else answer
-        except _failures() as error:  # not our code
+        except _raised_by_others() as error:  # not our code
             failures.append(_failure(plugins.get_name(plugin) or repr(plugin), name, error))
     return Answers(tuple(given), tuple(failures))
 
 
-def _failures() -> tuple[type[BaseException], ...]:
+def _raised_by_others() -> tuple[type[BaseException], ...]:
     """Return what an implementation may raise: what ``pytest.fail`` and ``pytest.skip`` do is no ``Exception``."""
     pytest: Any = sys.modules.get("pytest")
     return (Exception, pytest.fail.Exception, pytest.skip.Exception) if pytest else (Exception,)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Check, Combined, Figures, Options
     from pytest_vmpilot_cov.verdict import Outcome
 
-hookspec = pluggy.HookspecMarker("pytest")  # pytest's own, without its import: who combines alone needs none of it
+# pytest's own, without its import: who combines alone needs none of it
+hookspec, hookimpl = pluggy.HookspecMarker("pytest"), pluggy.HookimplMarker("pytest")
 
 
 @hookspec

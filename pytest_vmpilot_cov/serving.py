@@ -75,5 +75,8 @@ def _publish(command: Sequence[str], origin: str, data_folder: Path, options: Op
 def _recorded_since(begun: float, data_folder: Path) -> Iterator[announce.Record]:
     for folder in announce.process_folders(data_folder):
         record = announce.read_record(folder)
-        if record is not None and max(record.started, record.ended) >= begun - 1:  # folded ones start with the first
+        if record is None:
+            continue
+        began = record.started if record.folded == 1 else record.ended  # of folded ones the first began, the last ended
+        if began >= begun - 1:
             yield record

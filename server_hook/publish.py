@@ -15,9 +15,9 @@ from typing import TextIO, TypeAlias
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
-from server_hook import announce, clock, coverage_private, epochs, folding, segment
+from server_hook import announce, clock, epochs, folding, segment
 from server_hook.arcs import Arcs
-from server_hook.coverage_private import add_contexts, close_data
+from server_hook.coverage_private import add_contexts, close_data, open_to_read, open_to_write
 from server_hook.segment import Label, Part, Source
 from server_hook.startup import ORIGINS
 
@@ -185,14 +185,14 @@ def is_published_here(path: str, data_folder: str) -> bool:
     own = os.path.join(data_folder, announce.WORKING_FOLDER, "identity")
     if not os.path.exists(own):
         return False
-    with contextlib.suppress(sqlite3.Error), coverage_private.open_to_read(Path(path)) as base:
+    with contextlib.suppress(sqlite3.Error), open_to_read(Path(path)) as base:
         return base.execute(f"SELECT DISTINCT folder FROM {TABLE}").fetchall() == [(folder_identity(data_folder),)]  # noqa: S608 - constant
     return False
 
 
 def read_fingerprints(path: Path) -> Marks | None:
     """Read our own table of a published file: (context, path) -> fingerprint; None when it has none."""
-    with contextlib.suppress(sqlite3.Error), coverage_private.open_to_read(path) as base:
+    with contextlib.suppress(sqlite3.Error), open_to_read(path) as base:
         return fingerprints_in(base)
     return None
 
@@ -282,6 +282,6 @@ def _by_path(files: Mapping[Source, segment.Measured]) -> dict[str, segment.Meas
 def _write_fingerprints(path: str, united: ByContext, folder: str) -> None:
     by_origin = origins_of(united).items()
     rows = [(context, each.path, each.fingerprint, folder) for context, files in by_origin for each in files]
-    with coverage_private.open_to_write(path) as base:
+    with open_to_write(path) as base:
         base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT)")
         base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?)", rows)  # noqa: S608 - constant

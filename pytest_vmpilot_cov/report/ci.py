@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import pluggy
-
+from pytest_vmpilot_cov.hookspecs import hookimpl
 from pytest_vmpilot_cov.report.markdown import files_table, origins_table
 from pytest_vmpilot_cov.report.terminal import verdict_lines
 
 if TYPE_CHECKING:
+    import pluggy
+
     from pytest_vmpilot_cov.coverage_private import ReportingCoverage
     from pytest_vmpilot_cov.model import Options
     from pytest_vmpilot_cov.verdict import Outcome
 
-hookimpl = pluggy.HookimplMarker("pytest")
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 """GitHub Actions names the file here to which a step appends what the job's page shows."""
 

@@ -67,28 +67,27 @@ def test_a_hook_that_fails_is_named(app: Project, hook: str, code: int) -> None:
     assert "Required test coverage of 1% reached" in done.stdout
 
 
-def test_the_command_calls_hooks_of_installed_packages(app: Project) -> None:
-    """``vmpilot-cov combine`` calls the hooks of a package's entry point, and a failed check is its exit code."""
-    app.write("packages/theirs.py", CHECK.replace("/server/", "/app/shared"))
+def combine_with_their_check(app: Project, more: str = "") -> None:
+    """Let the command judge by the check of an installed package, which fails; *more* stands in its module, too."""
+    app.write("packages/theirs.py", CHECK.replace("/server/", "/app/shared") + more)
     app.write("packages/theirs-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
     app.write("packages/theirs-1.dist-info/entry_points.txt", "[vmpilot_cov]\ntheirs = theirs\n")
     assert app.pytest("--vmpilot-cov", "-k", "1_unit").returncode == 0
     done = app.run("vmpilot-cov", "combine", env={"PYTHONPATH": str(app.path / "packages")})
     assert done.returncode == 1, done.stdout + done.stderr
     assert "is reached by unit tests alone" in done.stdout
+
+
+def test_the_command_calls_hooks_of_installed_packages(app: Project) -> None:
+    """``vmpilot-cov combine`` calls the hooks of a package's entry point, and a failed check is its exit code."""
+    combine_with_their_check(app)
     assert app.run("vmpilot-cov", "combine").returncode == 0
 
 
 def test_members_that_are_no_hooks_are_left_alone(app: Project) -> None:
     """A module of an installed package may have members that fail when they are asked for."""
     lazy = "\ndef __dir__():\n    return [*globals(), 'heavy']\ndef __getattr__(name):\n    raise ImportError(name)\n"
-    app.write("packages/theirs.py", CHECK.replace("/server/", "/app/shared") + lazy)
-    app.write("packages/theirs-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
-    app.write("packages/theirs-1.dist-info/entry_points.txt", "[vmpilot_cov]\ntheirs = theirs\n")
-    assert app.pytest("--vmpilot-cov", "-k", "1_unit").returncode == 0
-    done = app.run("vmpilot-cov", "combine", env={"PYTHONPATH": str(app.path / "packages")})
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "is reached by unit tests alone" in done.stdout
+    combine_with_their_check(app, lazy)
 
 
 def test_the_command_alone_imports_no_pytest(app: Project) -> None:

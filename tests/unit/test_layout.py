@@ -17,7 +17,7 @@ VAGUE = ("Manager", "Helper", "Util", "Utils", "Handler", "Info", "Data")
 WAY = ("asked_reports", "options", "collect", "combine", "figures", "judge", "report")
 """The way from options to report; a module on it imports only from those to its left."""
 
-BESIDE = ("model", "messages", "ports", "mapping", "in_step", "data_file", "fold", "coverage_private")
+BESIDE = ("model", "messages", "ports", "mapping", "in_step", "data_file", "fold", "coverage_private", "hookspecs")
 """What any of them may import."""
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PLUGIN.parent)))
