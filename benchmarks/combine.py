@@ -26,10 +26,10 @@ from coverage import CoverageData
 from coverage.numbits import nums_to_numbits
 from pairs import Figures, Table, arguments, ratio
 
-from server_hook import announce, segment
 from server_hook.arcs import Arcs
-from server_hook.fingerprint import fingerprint
-from server_hook.segment import Label, Part, Source, bitmap
+from server_hook.store import records, segment, working_folder
+from server_hook.store.fingerprint import fingerprint
+from server_hook.store.segment import Label, Part, Source, bitmap
 
 THEIRS, AGAIN = "coverage.py", "coverage.py, again"
 SOURCES, LINES = 500, 200
@@ -49,15 +49,15 @@ import sys
 from pathlib import Path
 from pytest_vmpilot_cov.collect import Scope, collect
 from pytest_vmpilot_cov.options import make_options
-from pytest_vmpilot_cov.verdict import combine_collected
+from pytest_vmpilot_cov.combine.combine import combine
 from server_hook.publish import write_data_file
 
 options = make_options(Path.cwd(), str(Path.cwd()))
 places = [Path.cwd()] if sys.argv[1] == "segments" else sorted(Path("theirs").iterdir())
-combined = combine_collected(options, collect(options, Scope(only=tuple(places))))
+combined = combine(options, collect(options, Scope(only=tuple(places))))
 write_data_file(str(Path.cwd() / "ours"), combined.counted, combined.untouched)
 """
-COMMAND = "import sys; from pytest_vmpilot_cov.cli import main; sys.exit(main())"
+COMMAND = "import sys; from pytest_vmpilot_cov.cli.main import main; sys.exit(main())"
 
 
 class Bench:
@@ -107,9 +107,9 @@ class Bench:
         return {source: sorted(drawn.sample(whole, len(whole) * 4 // 5)) for source in sources}
 
     def _write_segment(self, number: int, measured: Sequence[tuple[str, Drawn]]) -> None:
-        folder = announce.make_folder(str(self.folder), f"{number}-bench")
-        record = announce.Record(f"{number}-bench", number, "unit", ended=1.0)
-        Path(folder, announce.RECORD).write_text(json.dumps(record._asdict()))
+        folder = working_folder.make_folder(str(self.folder), f"{number}-bench")
+        record = records.Record(f"{number}-bench", number, "unit", ended=1.0)
+        Path(folder, records.RECORD).write_text(json.dumps(record._asdict()))
         segment.write(folder, 1, [self._part(number, context, files) for context, files in measured])
 
     def _part(self, number: int, context: str, files: Drawn) -> Part:

@@ -20,8 +20,8 @@ from typing import TypeAlias
 from pairs import Table, arguments, quantile
 from programs import LINES, write_package
 
-from server_hook.recorder import Recorder
-from server_hook.settings import read_settings
+from server_hook.config.settings import read_settings
+from server_hook.record.recorder import Recorder
 
 KNOWN = (10_000, 100_000, 300_000)
 NEW = (100, 1000, 10_000)

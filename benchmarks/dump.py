@@ -15,10 +15,11 @@ import time
 import urllib.request
 from pathlib import Path
 
-from pytest_vmpilot_cov.collect import Scope, ask_servers, find_processes
-from pytest_vmpilot_cov.demo import free_port
+from pytest_vmpilot_cov.cli.demo import free_port
+from pytest_vmpilot_cov.collect.ask import ask_servers
+from pytest_vmpilot_cov.collect.processes import Scope, find_processes
 from pytest_vmpilot_cov.model import Options
-from pytest_vmpilot_cov.options import make_options
+from pytest_vmpilot_cov.options.options import make_options
 
 ROUNDS = 50
 WORKERS = (1, 4, 16)

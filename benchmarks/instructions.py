@@ -46,15 +46,15 @@ def prepare(folder: Path) -> dict[str, Callable[[], object]]:
     """Make ready what each work needs, whichever will be done: all runs have that in common."""
     from types import SimpleNamespace
 
-    from pytest_vmpilot_cov.combine import combine
-    from server_hook import segment
-    from server_hook.cutting import Cutter
-    from server_hook.fingerprint import fingerprint
+    from pytest_vmpilot_cov.combine.unite import unite
+    from server_hook.record.drain import Drain
+    from server_hook.store import segment
+    from server_hook.store.fingerprint import fingerprint
 
     paths = [str(folder / f"app/m{number}.py") for number in range(FILES)]
     mark = fingerprint(paths[0])  # all are alike
     live: dict[str, set[int]] = {path: set(range(1, FILE_LINES, 2)) for path in paths}
-    cutter = Cutter(SimpleNamespace(_collector=SimpleNamespace(data=live)), segment.Label("unit"), branch=False)  # type: ignore[arg-type]
+    cutter = Drain(SimpleNamespace(_collector=SimpleNamespace(data=live)), segment.Label("unit"), branch=False)  # type: ignore[arg-type]
     cutter.written(cutter.cut())
     sources = [segment.Source(path, mark) for path in paths]
     known = [
@@ -74,7 +74,7 @@ def prepare(folder: Path) -> dict[str, Callable[[], object]]:
 
     def combine_all() -> None:
         parts = [part for each in known for part in each]
-        found = combine(parts, project_files=paths, is_project_file=lambda _: True)
+        found = unite(parts, project_files=paths, is_project_file=lambda _: True)
         assert len(found.counted) == 2  # noqa: PLR2004 - the origins
 
     return {

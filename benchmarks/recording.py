@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from server_hook import announce, segment
+from server_hook.store import segment, working_folder
 
 LIMIT_PERCENT = 2.0
 FUNCTIONS = 30_000
@@ -54,7 +54,7 @@ def measure(core: str, load: str, seconds: float, *, branch: bool) -> tuple[floa
         environment = {**os.environ, "VMPILOT_COV": name, "COVERAGE_CORE": core}
         process = subprocess.Popen([sys.executable, "main.py", load], cwd=folder, env=environment)
         try:
-            while not any(announce.process_folders(folder)):
+            while not any(working_folder.process_folders(folder)):
                 time.sleep(0.05)
             time.sleep(3)  # what runs at import is cut
             begun, before, written = time.monotonic(), thread_cpu_s(process.pid), _segments(folder)
@@ -67,7 +67,7 @@ def measure(core: str, load: str, seconds: float, *, branch: bool) -> tuple[floa
 
 
 def _segments(folder: Path) -> int:
-    return sum(len(list(process.glob("*" + segment.SUFFIX))) for process in announce.process_folders(folder))
+    return sum(len(list(process.glob("*" + segment.SUFFIX))) for process in working_folder.process_folders(folder))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from statistics import median
 
 from pairs import AGAIN, BASE, Table, arguments, environment, quantile, ratio, take_in_turn
 
-from pytest_vmpilot_cov.demo import free_port
+from pytest_vmpilot_cov.cli.demo import free_port
 
 OURS, THEIRS = "recorded", "coverage run"
 THROUGHPUT, LATENCY, CPU_TO_THEIRS = 0.95, 1.1, 1.05

@@ -15,7 +15,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from pytest_vmpilot_cov.demo import free_port
+from pytest_vmpilot_cov.cli.demo import free_port
 
 SERVER = """
 import http.server, os, socketserver, sys

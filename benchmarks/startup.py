@@ -92,7 +92,9 @@ def fresh(folder: Path) -> dict[str, str]:
 def session_child(python: str, folder: Path, config: str) -> dict[str, str]:
     """Return the environment of a child that a test has started: it reads its settings from the session's record."""
     make = (
-        "import sys; from server_hook.recorder import Recorder; from server_hook.settings import read_settings\n"
+        "import sys\n"
+        "from server_hook.config.settings import read_settings\n"
+        "from server_hook.record.recorder import Recorder\n"
         "made = Recorder(read_settings(sys.argv[1]), sys.argv[2], 'unit'); made.session = made.id; made.core = ''\n"
         "made.announce(); print(made.folder)"
     )

@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from server_hook import announce, segment
+from server_hook.store import records, segment, working_folder
 
 FUNCTIONS = 4000
 SLACK_S = 0.2
@@ -89,8 +89,8 @@ def read_back(folder: Path, kills: Kills) -> tuple[set[int], float]:
     """Return the lines that survived and the interval that the process had announced."""
     reached: set[int] = set()
     interval_s = 1.0
-    for process in announce.process_folders(folder):
-        record = announce.read_record(process)
+    for process in working_folder.process_folders(folder):
+        record = records.read_record(process)
         interval_s = float(record.settings["interval_s"]) if record else interval_s
         for _, parts in segment.read_folder(process):
             if isinstance(parts, segment.TornError):
@@ -153,7 +153,7 @@ def cut_under_load(core: str, cuts: int, *, branch: bool) -> tuple[int, int]:
             [sys.executable, "main.py"], cwd=folder, env=environment, capture_output=True, text=True, check=True
         )
         found: set[object] = set()
-        for process in announce.process_folders(folder):
+        for process in working_folder.process_folders(folder):
             for _, parts in segment.read_folder(process):
                 assert isinstance(parts, list)
                 for part in parts:

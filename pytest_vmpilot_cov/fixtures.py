@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vmpilot_cov.commands import PORT, port_of, split_command
-from pytest_vmpilot_cov.launching import LaunchError, PipelineServer, PipelineServerWarning, launch
-from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.options import OptionError, config_of_session
-from pytest_vmpilot_cov.probing import PATIENCE_S, Goal
-from server_hook.configuration import locate, read_own_section
+from pytest_vmpilot_cov.messages import UsageError, say
+from pytest_vmpilot_cov.options.options import config_of_session
+from pytest_vmpilot_cov.servers.command import PORT, port_of, split_command
+from pytest_vmpilot_cov.servers.launch import LaunchError, PipelineServer, PipelineServerWarning, launch
+from pytest_vmpilot_cov.servers.readiness import PATIENCE_S, Readiness
+from server_hook.config.files import locate, read_own_section
+from server_hook.environment import ORIGIN_VARIABLE
 from server_hook.problems import HookError
-from server_hook.startup import ORIGIN_VARIABLE
 
 __all__ = ["PipelineServer", "PipelineServerWarning", "PipelineServers"]
 
@@ -69,12 +69,12 @@ class PipelineServers:
             self._started += 1
             server = launch(
                 words,
-                Goal(place, path if path is None else f"/{path.removeprefix('/')}", timeout_s),
+                Readiness(place, path if path is None else f"/{path.removeprefix('/')}", timeout_s),
                 folder=self._config.rootpath / cwd,
                 environment=self._environment(more),
                 log=self._logs / f"server-{self._started}.log",
             )
-        except (LaunchError, OptionError, HookError) as error:
+        except (LaunchError, UsageError, HookError) as error:
             pytest.fail(str(error), pytrace=False)
         self._stack.callback(server.stop)
         return server
@@ -87,7 +87,7 @@ class PipelineServers:
         """Return the words of ``server_command``, with and without ``--vmpilot-cov``.
 
         Raises:
-            OptionError: when there is none, or it cannot be used.
+            UsageError: when there is none, or it cannot be used.
             HookError: when the configuration cannot be read.
         """
         config_file, folder = locate(
@@ -97,7 +97,7 @@ class PipelineServers:
         words = split_command(read_own_section(config_file).get("server_command", ""), where)
         if not words:
             example = f'pipeline_server("python -m uvicorn main:app --port {PORT}")'
-            raise OptionError(
+            raise UsageError(
                 say("server-command-missing", who="pipeline_server needs a command", example=example, where=where)
             )
         return words

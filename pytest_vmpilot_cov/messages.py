@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 _TEXTS: Final = {
@@ -80,7 +81,7 @@ _TEXTS: Final = {
     "server-command-invalid": "{command} cannot be split into words: {why}",
     "server-port-unknown": "nothing says at which port {command} will answer; write {{port}} where its port belongs, "
     "and a free one is taken, or name the port, as in port=9099",
-    "server-not-up": "the server {command} {state}, {waited} s after its start; waited was for {goal} ({wrong}), "
+    "server-not-up": "the server {command} {state}, {waited} s after its start; waited was for {readiness} ({wrong}), "
     "at most {limit} s; the end of its output in {log}:\n{output}\n",
     "server-not-ours": "{url} is answered by process {pid} ({who}), not by the server that was started: {command}; "
     "end that process by its pid, or write {{port}} in place of the port, so that a free one is taken",
@@ -96,3 +97,15 @@ SLUGS: Final = frozenset(_TEXTS)
 def say(slug: str, /, **values: object) -> str:
     """Return the message of a slug with its values filled in, the slug at its end."""
     return f"{_TEXTS[slug].format(**values)} ({slug})"
+
+
+class UsageError(Exception):
+    """A setting that cannot be used; its text says where it stands and what is allowed."""
+
+
+def shown_path(path: str, root: Path) -> str:
+    """Name a file as reports do: relative to the root where it lies below it."""
+    try:
+        return str(Path(path).relative_to(root))
+    except ValueError:
+        return path

@@ -11,27 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_vmpilot_cov import arguments, beside_pytest_cov, vscode
+from pytest_vmpilot_cov import stash
+from pytest_vmpilot_cov.integrations import pytest_cov, vscode
+from pytest_vmpilot_cov.options import flags
+from pytest_vmpilot_cov.stash import SCRIPTS, SESSION
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.fixtures import PipelineServers
-    from pytest_vmpilot_cov.scripts import Scripts
-    from pytest_vmpilot_cov.session import Session
-
-SESSION: pytest.StashKey[Session] = pytest.StashKey()
-SCRIPTS: pytest.StashKey[Scripts] = pytest.StashKey()
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Offer our hooks."""
-    from pytest_vmpilot_cov import hookspecs
+    from pytest_vmpilot_cov.hooks import hookspecs
 
     pluginmanager.add_hookspecs(hookspecs)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that are ours alone."""
-    arguments.add_own_options(parser)
+    flags.add_own_options(parser)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -40,9 +38,9 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, Any, Any]:
     """Add what pytest-cov has not added, and start to measure before any conftest is imported."""
     known = early_config.known_args_namespace
-    added = arguments.add_shared_options(parser, known)
-    if not any(str(arg).startswith(arguments.BEGINNINGS) for arg in args):  # the rest costs, for nothing
-        beside_pytest_cov.lend_fixtures(early_config.pluginmanager)
+    added = flags.add_shared_options(parser, known)
+    if not any(str(arg).startswith(flags.BEGINNINGS) for arg in args):  # the rest costs, for nothing
+        pytest_cov.lend_fixtures(early_config.pluginmanager)
         _stay_out()
         return (yield)
     pressed = (
@@ -53,9 +51,9 @@ def pytest_load_initial_conftests(
         early_config.known_args_namespace = known
     if known.vmpilot_cov or not known.cov_source:  # else somebody wants pytest-cov to measure
         vscode.stand_in_for_pytest_cov(early_config.pluginmanager)
-    beside_pytest_cov.stand_in(early_config, known, args)
+    pytest_cov.stand_in(early_config, known, args)
     if known.vmpilot_cov and not known.no_cov:
-        from pytest_vmpilot_cov.steps import start_session
+        from pytest_vmpilot_cov.session.run import start_session
 
         session = start_session(early_config, known, parser)
         if session is not None:
@@ -72,8 +70,8 @@ def pytest_load_initial_conftests(
 
 def _stay_out() -> None:
     """End what the start-up line may have begun in this process: nothing of it is measured."""
-    if "server_hook.recorder" in sys.modules:
-        from pytest_vmpilot_cov.steps import stay_out
+    if "server_hook.record.recorder" in sys.modules:
+        from pytest_vmpilot_cov.session.run import stay_out
 
         stay_out()
 
@@ -81,12 +79,12 @@ def _stay_out() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Describe our markers, and read which shell scripts are tests."""
     config.addinivalue_line("markers", "e2e: this test counts for the origin e2e (pytest-vmpilot-cov).")
-    if not beside_pytest_cov.is_here(config.pluginmanager):
+    if not pytest_cov.is_here(config.pluginmanager):
         config.addinivalue_line("markers", "no_cover: what this test runs is not measured (pytest-vmpilot-cov).")
-    from pytest_vmpilot_cov.glance import may_name_scripts
+    from server_hook.config.files import may_name_scripts
 
     if SESSION in config.stash or may_name_scripts(config.rootpath, str(config.getoption("cov_config"))):
-        from pytest_vmpilot_cov.scripts import find_scripts
+        from pytest_vmpilot_cov.session.scripts import find_scripts
 
         config.stash[SCRIPTS] = scripts = find_scripts(config)
         scripts.join_testpaths(config)
@@ -120,8 +118,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what measures, with which configuration, and against which threshold."""
     session = config.stash.get(SESSION, None)
     if session is None:
-        return config.stash.get(beside_pytest_cov.HEADER, [])
-    from pytest_vmpilot_cov.steps import header
+        return config.stash.get(stash.HEADER, [])
+    from pytest_vmpilot_cov.session.run import header
 
     return header(session)
 
@@ -182,7 +180,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
     finally:
         ours = session.config.stash.get(SESSION, None)
         if ours is not None:
-            from pytest_vmpilot_cov.steps import finish_session
+            from pytest_vmpilot_cov.session.run import finish_session
 
             finish_session(ours, session, error)
 
@@ -192,9 +190,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Print the section with the verdict, before other plugins' summaries hold it up."""
     session = config.stash.get(SESSION, None)
     if session is not None:
-        from pytest_vmpilot_cov.steps import print_section
+        from pytest_vmpilot_cov.session.run import print_section
 
         print_section(session, terminalreporter)
-    elif beside_pytest_cov.WARNING in config.stash:
+    elif stash.WARNING in config.stash:
         terminalreporter.write_sep("=", "vmpilot-cov")
-        terminalreporter.write_line(f"WARNING: {config.stash[beside_pytest_cov.WARNING]}", red=True, bold=True)
+        terminalreporter.write_line(f"WARNING: {config.stash[stash.WARNING]}", red=True, bold=True)

@@ -5,33 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_server_command, program_of
+from server_hook.environment import (
+    DATA_DIR_VARIABLE,
+    FOREIGN_VARIABLES,
+    ORIGIN_VARIABLE,
+    ORIGINS,
+    SESSION_VARIABLE,
+    VARIABLE,
+)
 from server_hook.problems import HookError
 
 if TYPE_CHECKING:
-    from server_hook.settings import Settings
+    from server_hook.config.settings import Settings
 
-VARIABLE = "VMPILOT_COV"
-"""Path of the configuration, or of the project's folder: turns recording on."""
-DATA_DIR_VARIABLE = "VMPILOT_COV_DATA_DIR"
-"""Where a server keeps its data; default beside its configuration."""
-ORIGIN_VARIABLE = "VMPILOT_COV_ORIGIN"
-SESSION_VARIABLE = "VMPILOT_COV_SESSION"
-"""Folder of the test session's own process; its record says how its children measure."""
-
-FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-ORIGINS = ("unit", "e2e", "pipeline")
-
-NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
-_DEBUGGERS = ("debugpy", "pydevd", "pdb")
 _BESIDE_A_DEBUGGER = ("debugpy/launcher", "debugpy/adapter")
-_RUNS = re.compile(r"-[bBdEhiIOPqsSuvVx]*(?P<what>[mc])(?P<attached>.*)")
-_OPTIONS_WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
 
 class Start(NamedTuple):
@@ -91,51 +83,12 @@ def decide(value: str, command: Sequence[str]) -> Start | None:
     return Start(path, origin, os.environ.get(SESSION_VARIABLE, ""))
 
 
-def program_of(command: Sequence[str]) -> str:
-    """Name the program that an interpreter's command line runs: a module, or a script without its folder."""
-    words = program_words(command)
-    if not words:
-        return ""
-    name = words[0].removesuffix(".py")
-    if "pytest" in name.replace("py.test", "pytest") and not name.startswith("pytest_vmpilot"):
-        return "pytest"
-    return name.partition(".")[0].rstrip("0123456789")
-
-
-def debugger_of(command: Sequence[str]) -> str:
-    """Name the debugger that a command line starts, or that has written itself into that of a child; else nothing."""
-    program = program_of(command)
-    if program in _DEBUGGERS:
-        return program
-    return "pydevd" if program == "-c" and any("import pydevd" in word for word in command) else ""
-
-
-def program_words(command: Sequence[str]) -> list[str]:
-    """Drop the interpreter and its options from a command line; a script is named without its folder."""
-    rest = list(command[1:]) if command and os.path.basename(command[0]).startswith("python") else list(command)
-    while rest and rest[0].startswith("-"):
-        ends = _RUNS.match(rest[0])
-        if ends:  # -m and -c end the options; what they run may be attached: -Impytest
-            return ["-c"] if ends["what"] == "c" else [word for word in (ends["attached"], *rest[1:]) if word]
-        del rest[: 2 if rest[0] in _OPTIONS_WITH_VALUE else 1]
-    return [os.path.basename(rest[0]), *rest[1:]] if rest else []
-
-
-def is_server_command(command: Sequence[str], server_command: str) -> bool:
-    """Tell whether a command line is the one that the configuration names as the server, whatever follows it."""
-    try:
-        wanted = program_words(shlex.split(server_command))
-    except ValueError:
-        return False
-    return bool(wanted) and program_words(command)[: len(wanted)] == wanted
-
-
 def _begin(start: Start) -> None:
     from coverage import Coverage
 
-    from server_hook import lifecycle
-    from server_hook.recorder import Recorder
-    from server_hook.settings import Settings, read_settings
+    from server_hook.config.settings import Settings, read_settings
+    from server_hook.record import lifecycle
+    from server_hook.record.recorder import Recorder
 
     if Coverage.current() is not None:
         raise HookError("coverage.py is measuring this process already (already-measured)")
@@ -162,7 +115,7 @@ def _server_settings(start: Start) -> Settings:
 
     A server may outlive its session, be in another container, or have a configuration of its own.
     """
-    from server_hook.settings import Settings, read_settings
+    from server_hook.config.settings import Settings, read_settings
 
     if start.session_folder:
         with contextlib.suppress(HookError, TypeError):  # TypeError: the session's is another version of this package

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmpilot_cov.figures import shown_path
+from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import Delivery, Options
 
 if TYPE_CHECKING:
-    from pytest_vmpilot_cov.verdict import Outcome
+    from pytest_vmpilot_cov.model import Outcome
 
 FORMAT = 1
 

@@ -9,8 +9,7 @@ from pytest_vmpilot_cov.report.terminal import origin_cells, verdict_lines
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.coverage_private import ReportingCoverage
-    from pytest_vmpilot_cov.model import Figures, Options
-    from pytest_vmpilot_cov.verdict import Outcome
+    from pytest_vmpilot_cov.model import Figures, Options, Outcome
 
 
 def markdown_report(cov: ReportingCoverage, options: Options, outcome: Outcome) -> str:

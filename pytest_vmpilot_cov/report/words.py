@@ -7,7 +7,7 @@ import time
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery
-from server_hook.announce import Record
+from server_hook.store.records import Record
 
 
 def not_reset(each: Delivery) -> str:

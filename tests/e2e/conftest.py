@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from server_hook import segment
+from server_hook.store import segment
 from tests.conftest import Project, Server, numbered, wait_for
 
 WORK = """

@@ -8,14 +8,14 @@ import socket
 import sys
 from pathlib import Path
 
-from server_hook import announce, segment
-from server_hook.fingerprint import fingerprint
+from server_hook.store import records, segment, working_folder
+from server_hook.store.fingerprint import fingerprint
 
 
 def main() -> None:
     """Announce this process with one segment, and wait to be asked."""
     project, how = Path(sys.argv[1]), sys.argv[2]
-    folder = announce.make_folder(str(project), f"{os.getpid()}-stuck")
+    folder = working_folder.make_folder(str(project), f"{os.getpid()}-stuck")
     work = str(project / "app" / "work.py")
     part = segment.Part(segment.Label("pipeline"), 1.0, 2.0)
     part.add(segment.Source(work, fingerprint(work)), segment.bitmap([1, 4]))
@@ -23,8 +23,8 @@ def main() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address := f"{project.parent}/{os.getpid()}")
         listener.listen()
-        record = announce.describe_process(f"{os.getpid()}-stuck", "pipeline", "", {})
-        announce.write_record(folder, record._replace(socket=address))
+        record = records.describe_process(f"{os.getpid()}-stuck", "pipeline", "", {})
+        records.write_record(folder, record._replace(socket=address))
         Path("stuck").write_text(str(os.getpid()))
         client, _ = listener.accept()
         Path("asked").write_bytes(client.recv(4096))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server_hook import announce
+from server_hook.store import records
 from tests.conftest import Project, Server, lines_in, numbered, wait_for
 from tests.e2e.conftest import STAYED, UVICORN, WEB, pid_in, session, stay, vmpilot, warnings_in
 
@@ -192,7 +192,7 @@ def test_stale_announcement_whose_pid_is_somebody_elses(app: Project) -> None:
     server = stay(app)
     server.stop(signal.SIGKILL)
     (folder,) = app.path.glob(f".vmpilot-cov/{pid_in(app)}-*")
-    record = announce.read_record(folder)
+    record = records.read_record(folder)
     assert record is not None
     (folder / "record.json").write_text(json.dumps(record._replace(pid=os.getpid())._asdict()))
     done = vmpilot(app, "combine")

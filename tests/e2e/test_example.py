@@ -19,7 +19,7 @@ HIDDEN = """
 import sys
 for name in sys.argv[1:]:
     sys.modules[name] = None
-from pytest_vmpilot_cov.cli import main
+from pytest_vmpilot_cov.cli.main import main
 sys.exit(main(["demo"]))
 """
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from coverage import CoverageData
 
-from pytest_vmpilot_cov.cli import main
-from server_hook import announce, segment
+from pytest_vmpilot_cov.cli.main import main
 from server_hook.coverage_private import close_data
-from server_hook.fingerprint import fingerprint
-from server_hook.segment import Label, Part, Source, bitmap
+from server_hook.store import records, segment, working_folder
+from server_hook.store.fingerprint import fingerprint
+from server_hook.store.segment import Label, Part, Source, bitmap
 from tests.conftest import PATIENCE_S, Project, free_port, lines_in, numbered, wait_for
 from tests.e2e.conftest import said, session, vmpilot
 
@@ -127,8 +127,8 @@ def test_a_thousand_processes_are_combined(app: Project) -> None:
             data.write()
             close_data(data)
         else:
-            folder = announce.make_folder(str(artifact), f"{number}-a")
-            announce.write_record(folder, announce.Record(f"{number}-a", number, "pipeline", ended=1.0))
+            folder = working_folder.make_folder(str(artifact), f"{number}-a")
+            records.write_record(folder, records.Record(f"{number}-a", number, "pipeline", ended=1.0))
             segment.write(folder, 1, [Part(Label("pipeline"), 1.0, 2.0, {source: bitmap(lines)})])
     for number in range(10):
         shutil.make_archive(str(app.path / f"{number}"), "zip", app.path / f"artifacts/{number}")
@@ -170,13 +170,13 @@ def test_pods_that_share_a_volume_give_one_verdict(app: Project) -> None:
     for number in range(3):
         env = {"VMPILOT_COV": str(app.path), "VMPILOT_COV_DATA_DIR": str(volume)}
         assert app.run("python", "-m", "app.code", str(number), env=env).returncode == 0
-    folders = list(announce.process_folders(volume))
+    folders = list(working_folder.process_folders(volume))
     for number, folder in enumerate(folders):
-        record = announce.read_record(folder)
+        record = records.read_record(folder)
         assert record is not None
         forged = record._replace(host=f"pod-{number}", namespace=f"pid:[{number}]", ended=float(number == 0))
-        (folder / announce.RECORD).write_text(json.dumps(forged._asdict()))
-    os.utime(folders[1] / announce.RECORD, (1e9, 1e9))
+        (folder / records.RECORD).write_text(json.dumps(forged._asdict()))
+    os.utime(folders[1] / records.RECORD, (1e9, 1e9))
     (volume / ".coverage.pipeline").unlink()
     done = vmpilot(app, "combine", str(volume))
     assert counted(app)["pipeline"] == numbered(APP, "start", "one", "two", "three", "main")

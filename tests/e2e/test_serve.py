@@ -55,11 +55,11 @@ def test_signal_that_comes_while_the_command_is_started(app: Project) -> None:
         "early.py",
         """
         import os
-        from pytest_vmpilot_cov import passing
+        from pytest_vmpilot_cov.cli import foreground
 
-        with passing.holding_signals() as mask:
+        with foreground.holding_signals() as mask:
             os.kill(os.getpid(), 15)
-            print(passing.run_command(["sleep", "60"], os.environ, mask))
+            print(foreground.run_command(["sleep", "60"], os.environ, mask))
         """,
     )
     done = app.run("python", "early.py")

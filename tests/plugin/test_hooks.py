@@ -94,7 +94,7 @@ def test_the_command_alone_imports_no_pytest(app: Project) -> None:
     """Combining and judging need nothing of pytest, which would double the time of a short command."""
     assert app.pytest("--vmpilot-cov", "-k", "1_unit").returncode == 0
     program = (
-        "import sys\nfrom pytest_vmpilot_cov.cli import main\nsys.argv = ['vmpilot-cov', 'combine']\n"
+        "import sys\nfrom pytest_vmpilot_cov.cli.main import main\nsys.argv = ['vmpilot-cov', 'combine']\n"
         "code = main()\nprint([name for name in sys.modules if 'pytest' in name.replace('pytest_vmpilot_cov', '')])\n"
         "sys.exit(code)\n"
     )

@@ -30,7 +30,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     plugins = ["-p", "pytest_vmpilot_cov.plugin", "-p", "xdist.plugin", "--vmpilot-cov"]
     made = Both(
         Sessions(python, environment, words),
-        Sessions(sys.executable, alone, [*words, *plugins], ["pytest_vmpilot_cov.steps"]),
+        Sessions(sys.executable, alone, [*words, *plugins], ["pytest_vmpilot_cov.session.run"]),
     )
     yield made
     made.theirs.close()

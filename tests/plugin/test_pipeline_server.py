@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from server_hook import announce
+from server_hook.store import records as records_
+from server_hook.store import working_folder
 from tests.conftest import Project, free_port, lines_in, numbered, wait_for
 
 DOCS = Path(__file__).parents[2] / "docs" / "fixtures.md"
@@ -129,7 +130,7 @@ def test_every_line_of_ended_servers_counts(app: Project) -> None:
     assert "1 failed in" in done.stdout, done.stdout + done.stderr
     assert pipeline_of(app.path) == {**DRIVEN, "asgi.py": numbered(ASGI, "start", "always")}
     assert "Pipeline: 2 ended processes, last segment" in done.stdout
-    records = [announce.read_record(folder) for folder in announce.process_folders(app.path)]
+    records = [records_.read_record(folder) for folder in working_folder.process_folders(app.path)]
     assert [record.session for record in records if record and record.origin == "pipeline"] == [""] * 2
     assert survivors(app) == []
 

@@ -29,20 +29,24 @@ def test_a_session_without_the_flag_loads_next_to_nothing(project: Project) -> N
     hooks_and_options = {
         "pytest_vmpilot_cov",
         "pytest_vmpilot_cov.plugin",
-        "pytest_vmpilot_cov.hookspecs",
-        "pytest_vmpilot_cov.arguments",
-        "pytest_vmpilot_cov.asked_reports",
+        "pytest_vmpilot_cov.hooks",
+        "pytest_vmpilot_cov.hooks.hookspecs",
+        "pytest_vmpilot_cov.options",
+        "pytest_vmpilot_cov.options.flags",
+        "pytest_vmpilot_cov.options.report_kinds",
         "pytest_vmpilot_cov.messages",
+        "pytest_vmpilot_cov.stash",
     }
     beside_others = {
-        "pytest_vmpilot_cov.beside_pytest_cov",
-        "pytest_vmpilot_cov.cov_fixtures",
-        "pytest_vmpilot_cov.vscode",
+        "pytest_vmpilot_cov.integrations",
+        "pytest_vmpilot_cov.integrations.pytest_cov",
+        "pytest_vmpilot_cov.integrations.pytest_cov_fixtures",
+        "pytest_vmpilot_cov.integrations.vscode",
     }
     to_look_for_scripts = {
-        "pytest_vmpilot_cov.glance",
         "server_hook",
-        "server_hook.configuration",
+        "server_hook.config",
+        "server_hook.config.files",
         "server_hook.problems",
     }
     assert (
@@ -57,6 +61,6 @@ def test_scripts_are_tests_without_coverage(project: Project) -> None:
     project.write(".coveragerc", "[vmpilot_cov]\ne2e_scripts = *.sh\n")
     project.write("ran.sh", "true\n")
     loaded = modules_of(project, "-p", "pytest_vmpilot_cov.plugin")
-    assert "pytest_vmpilot_cov.scripts" in loaded
+    assert "pytest_vmpilot_cov.session.scripts" in loaded
     assert not {name for name in loaded if name.partition(".")[0] == "coverage"}
-    assert "server_hook.recorder" not in loaded
+    assert "server_hook.record.recorder" not in loaded

@@ -43,7 +43,7 @@ CRASH = """
     from pathlib import Path
 
     from app import work
-    from server_hook import segment
+    from server_hook.store import segment
 
     WORKER = os.environ["PYTEST_XDIST_WORKER"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from server_hook import announce, segment
-from server_hook.announce import Record
+from server_hook.store import records, segment, working_folder
+from server_hook.store.records import Record
 from tests.conftest import Project, Server, wait_for
 from tests.server import programs
 
@@ -31,12 +31,12 @@ def write_app(app: Project, source: str = programs.STANDARD) -> None:
 
 def folders(data_folder: Path) -> list[Path]:
     """List the folders of the recorded processes that have written their record."""
-    return [folder for folder in announce.process_folders(data_folder) if announce.read_record(folder)]
+    return [folder for folder in working_folder.process_folders(data_folder) if records.read_record(folder)]
 
 
 def record_in(folder: Path) -> Record:
     """Read the record in a process's folder."""
-    record = announce.read_record(folder)
+    record = records.read_record(folder)
     assert record is not None, folder
     return record
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 
-from server_hook import announce, segment
-from server_hook.announce import Record
+from server_hook.store import records, segment, working_folder
+from server_hook.store.records import Record
 from tests.conftest import PATIENCE_S, Project, Server, wait_for
 from tests.server import programs
 from tests.server.matrix import MAX_REQUESTS, Row
@@ -73,12 +73,12 @@ class Subject:
 
     def records(self) -> list[Record]:
         """Return the record of every process that was recorded."""
-        found = map(announce.read_record, announce.process_folders(self.app.path))
+        found = map(records.read_record, working_folder.process_folders(self.app.path))
         return [record for record in found if record is not None]
 
     def live(self) -> set[int]:
         """Return the pids of the recorded processes that live."""
-        return {record.pid for record in self.records() if announce.life_of(record, 0) == "live"}
+        return {record.pid for record in self.records() if records.life_of(record, 0) == "live"}
 
     def serving(self) -> set[int]:
         """Return the pids of the live processes that have answered a page."""
@@ -87,7 +87,7 @@ class Subject:
     def on_disk(self) -> set[int]:
         """Return the lines of the application that the segments hold."""
         lines = 0
-        for folder in announce.process_folders(self.app.path):
+        for folder in working_folder.process_folders(self.app.path):
             for _, parts in segment.read_folder(folder):
                 for part in parts if isinstance(parts, list) else ():
                     for source, measured in part.files.items():

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from server_hook import announce
-from server_hook.announce import Record
+from server_hook.store import records
+from server_hook.store.records import Record
 from tests.conftest import Project, Server, lines_in, numbered, wait_for
 from tests.server.processes import SERVE, folders, lines_of, only_folder, record_in, serve, write_app
 from tests.server.programs import STANDARD
@@ -110,7 +110,7 @@ def test_a_killed_contained_server_counts(app: Project, contained: Server) -> No
     contained.stop(signal.SIGKILL)
     remote_line(app.run("vmpilot-cov", "combine"))  # nobody can tell yet
     an_hour_ago = time.time() - 3600
-    os.utime(only_folder(app.path) / announce.RECORD, (an_hour_ago, an_hour_ago))
+    os.utime(only_folder(app.path) / records.RECORD, (an_hour_ago, an_hour_ago))
     done = app.run("vmpilot-cov", "combine")
     assert "Pipeline: 1 killed process (pid 1), last segment " in done.stdout
     assert pipeline_lines(app) >= START | DRIVEN
@@ -120,9 +120,10 @@ def test_a_killed_contained_server_counts(app: Project, contained: Server) -> No
 
 RESTING = (
     """
-    from server_hook import announce, recorder  # start
+    from server_hook.record import recorder  # start
+    from server_hook.store import records  # start
 
-    recorder.REST_FACTOR, announce.SILENCE_S = 10**9, 0.3  # start
+    recorder.REST_FACTOR, records.SILENCE_S = 10**9, 0.3  # start
 """
     + STANDARD
 )
@@ -135,8 +136,8 @@ def test_a_process_that_rests_goes_on_beating(app: Project) -> None:
     folder = only_folder(app.path)
     wait_for(lambda: bool(lines_of(folder)))
     for _ in range(3):
-        beaten = announce.sign_of_life(folder)
-        wait_for(lambda beaten=beaten: announce.sign_of_life(folder) > beaten)  # type: ignore[misc]
+        beaten = records.sign_of_life(folder)
+        wait_for(lambda beaten=beaten: records.sign_of_life(folder) > beaten)  # type: ignore[misc]
 
 
 def another_host(record: Record) -> Record:
@@ -165,10 +166,10 @@ def test_a_forged_record_is_judged_by_its_heart_alone(app: Project, forge: Calla
             os.unlink(link)
         bait.listen()
         bait.settimeout(0)
-        (folder / announce.RECORD).write_text(json.dumps(forged._asdict()))
+        (folder / records.RECORD).write_text(json.dumps(forged._asdict()))
         line = remote_line(app.run("vmpilot-cov", "combine"))
         assert line.startswith(f"Pipeline: pid {os.getpid()} on {forged.host} ")
-        os.utime(folder / announce.RECORD, (1e9, 1e9))
+        os.utime(folder / records.RECORD, (1e9, 1e9))
         assert "Pipeline: 1 killed process" in app.run("vmpilot-cov", "combine").stdout
         with pytest.raises(BlockingIOError):
             bait.accept()
@@ -177,7 +178,7 @@ def test_a_forged_record_is_judged_by_its_heart_alone(app: Project, forge: Calla
 
 SERVE_AS = """
     import os, runpy, sys
-    import coverage, encodings.idna, http.server, server_hook.lifecycle, server_hook.startup
+    import coverage, encodings.idna, http.server, server_hook.record.lifecycle, server_hook.startup
 
     cov = coverage.Coverage(data_file=None)
     cov.start(), cov.stop()  # all is imported: another user may not read this Python's library
@@ -188,7 +189,7 @@ SERVE_AS = """
 """
 COMBINE_AS = """
     import contextlib, io, os
-    from pytest_vmpilot_cov.cli import main
+    from pytest_vmpilot_cov.cli.main import main
 
     with contextlib.redirect_stdout(io.StringIO()):
         main(["report"])  # another user may not read this Python's library

@@ -273,7 +273,7 @@ def test_forks_out_of_busy_threads_hang_no_child(app: Project, core: str) -> Non
 
 
 def _files_of(folder: Path) -> list[str]:
-    from server_hook import segment
+    from server_hook.store import segment
 
     names = set()
     for _, parts in segment.read_folder(folder):

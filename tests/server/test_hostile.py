@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from server_hook import control
+from server_hook.control import channel
+from server_hook.control import client as client_
 from tests.conftest import PATIENCE_S, Project, Server, numbered, wait_for
 from tests.server.processes import (
     SERVE,
@@ -113,9 +114,9 @@ def flood(path: str) -> None:
         client.close()
 
 
-def ask_in_time(path: str) -> control.Answer:
+def ask_in_time(path: str) -> channel.Answer:
     """Ask for a dump as a session does; fail if it does not come within the limit."""
-    answer = control.ask(path, "dump", time.monotonic() + LIMIT_S)
+    answer = client_.ask(path, "dump", time.monotonic() + LIMIT_S)
     assert answer["ok"], answer
     return answer
 
@@ -229,9 +230,9 @@ def test_a_socket_can_be_bound_below_any_folder(short_folder: Path, monkeypatch:
     if not name.startswith("missing"):
         base.mkdir()
     monkeypatch.setenv("TMPDIR", str(base))
-    path = f"{control.socket_folder()}/4194304-{os.urandom(4).hex()}.sock"
-    assert len(os.fsencode(path)) <= control.MAX_PATH_BYTES
-    control.Channel(path, lambda _, __: {}).close()
+    path = f"{channel.socket_folder()}/4194304-{os.urandom(4).hex()}.sock"
+    assert len(os.fsencode(path)) <= channel.MAX_PATH_BYTES
+    channel.Channel(path, lambda _, __: {}).close()
 
 
 def test_the_socket_folder_is_private_under_any_umask(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +240,7 @@ def test_the_socket_folder_is_private_under_any_umask(short_folder: Path, monkey
     monkeypatch.setenv("TMPDIR", str(short_folder))
     earlier = os.umask(0)
     try:
-        folder = Path(control.socket_folder())
+        folder = Path(channel.socket_folder())
     finally:
         os.umask(earlier)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -247,11 +248,11 @@ def test_the_socket_folder_is_private_under_any_umask(short_folder: Path, monkey
 
 ANOTHER_USER = """
     import os, socket, sys
-    from server_hook import control
+    from server_hook.control import client
 
     os.setgroups([]), os.setgid(65534), os.setuid(65534)
     try:
-        control.ask(sys.argv[1], "status", 1e9)
+        client.ask(sys.argv[1], "status", 1e9)
     except OSError as error:
         print(type(error).__name__)
 """

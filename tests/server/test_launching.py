@@ -10,13 +10,14 @@ from threading import Thread
 
 import pytest
 
-from pytest_vmpilot_cov import ending, launching
-from pytest_vmpilot_cov.launching import PipelineServer, PipelineServerWarning, launch
-from pytest_vmpilot_cov.probing import Goal
+from pytest_vmpilot_cov.servers import launch as launch_
+from pytest_vmpilot_cov.servers import stop
+from pytest_vmpilot_cov.servers.launch import PipelineServer, PipelineServerWarning, launch
+from pytest_vmpilot_cov.servers.readiness import Readiness
 from tests.conftest import PATIENCE_S, Project, free_port
 
 
-def start(project: Project, script: str, goal: Goal) -> PipelineServer:
+def start(project: Project, script: str, goal: Readiness) -> PipelineServer:
     """Start a shell script that notes its pid."""
     path = project.write("serve.sh", f"echo $$ > pid\n{script}\n")
     log = project.path / "log"
@@ -32,9 +33,9 @@ def survivors(project: Project) -> list[str]:
 
 def test_what_does_not_end_is_killed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not heed SIGTERM is killed with its children, and a warning says so; once."""
-    monkeypatch.setattr(launching, "STOP_S", 0.2)
-    monkeypatch.setattr(ending, "GRACE_S", 0.2)
-    goal = Goal(free_port())
+    monkeypatch.setattr(launch_, "STOP_S", 0.2)
+    monkeypatch.setattr(stop, "GRACE_S", 0.2)
+    goal = Readiness(free_port())
     server = start(project, f"trap '' TERM\nsleep 600 &\npython -m http.server {goal.port} -b 127.0.0.1", goal)
     assert len(survivors(project)) == 3
     with pytest.warns(PipelineServerWarning, match=r"did not end within .* s of SIGTERM and was killed.*server-killed"):
@@ -45,7 +46,7 @@ def test_what_does_not_end_is_killed(project: Project, monkeypatch: pytest.Monke
 
 def test_what_a_server_leaves_behind_gets_its_turn(project: Project) -> None:
     """Where a shell that wraps a server ends without it, the server gets SIGTERM, too, and can end well."""
-    goal = Goal(free_port())
+    goal = Readiness(free_port())
     serve = "python -c 'import signal, sys; signal.signal(15, lambda *_: (print(1), sys.exit())); import http.server; "
     serve += f'http.server.HTTPServer(("127.0.0.1", {goal.port}), http.server.SimpleHTTPRequestHandler).serve_forever()'
     server = start(project, f"{serve}' &\nwait", goal)
@@ -62,9 +63,9 @@ def test_a_start_that_is_interrupted_leaves_nothing(project: Project, monkeypatc
             pass
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Goal, "why_not_reached", interrupt)
+    monkeypatch.setattr(Readiness, "probe", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        start(project, "sleep 600", Goal(1))
+        start(project, "sleep 600", Readiness(1))
     assert survivors(project) == []
 
 
@@ -82,5 +83,5 @@ def test_an_error_of_the_server_is_no_answer(status: int, expected: str) -> None
     with HTTPServer(("127.0.0.1", 0), Page) as server:
         thread = Thread(target=server.handle_request)
         thread.start()
-        assert expected == Goal(server.server_port).why_not_reached(PATIENCE_S)
+        assert expected == Readiness(server.server_port).probe(PATIENCE_S)
         thread.join()

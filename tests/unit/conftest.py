@@ -16,11 +16,11 @@ import pytest
 from hypothesis import strategies as st
 
 from pytest_vmpilot_cov.model import ORIGINS, Options, Setting, Threshold
-from server_hook import announce, segment
-from server_hook.announce import Record
 from server_hook.arcs import Arcs
-from server_hook.segment import Label, Measured, Part, Source, bitmap
-from server_hook.settings import Settings
+from server_hook.config.settings import Settings
+from server_hook.store import records, segment, working_folder
+from server_hook.store.records import Record
+from server_hook.store.segment import Label, Measured, Part, Source, bitmap
 
 hypothesis.settings.register_profile(
     "unit",
@@ -48,8 +48,8 @@ def a_part(  # noqa: PLR0913 - one keyword a field
 
 def recorded(folder: Path, record: Record, *parts: Part) -> Path:
     """Leave what a process has recorded in a data folder; return the process's own folder."""
-    place = Path(announce.make_folder(str(folder), record.id))
-    announce.write_record(str(place), record)
+    place = Path(working_folder.make_folder(str(folder), record.id))
+    records.write_record(str(place), record)
     if parts:
         segment.write(str(place), 1, parts)
     return place

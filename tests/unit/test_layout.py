@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,32 @@ PLUGIN, HOOK = (Path(str(package.__file__)).parent for package in (pytest_vmpilo
 FILES = [path for folder in (PLUGIN, HOOK) for path in sorted(folder.rglob("*.py")) if "example" not in path.parts]
 MAX_FILE, MAX_FUNCTION, USUAL_FUNCTION = 300, 40, 25
 VAGUE = ("Manager", "Helper", "Util", "Utils", "Handler", "Info", "Data")
-WAY = ("asked_reports", "options", "collect", "combine", "figures", "judge", "report")
-"""The way from options to report; a module on it imports only from those to its left."""
+FLOORS = {
+    "pytest_vmpilot_cov": (
+        ("plugin",),
+        ("session", "cli", "fixtures"),
+        ("integrations",),
+        ("verdict",),
+        ("hooks",),
+        ("report",),
+        ("collect", "combine", "judge", "publish", "options"),
+        ("servers",),
+        ("model", "messages", "coverage_private", "stash", "chdir"),
+    ),
+    "server_hook": (
+        ("sitecustomize",),
+        ("startup",),
+        ("record",),
+        ("control", "store"),
+        ("config",),
+        ("coverage_private",),
+        ("arcs", "problems", "clock", "environment", "command_line"),
+    ),
+}
+"""The floors of each package, the top one first: a module imports from its own wing and from the floors below."""
 
-BESIDE = ("model", "messages", "ports", "mapping", "in_step", "data_file", "fold", "coverage_private", "hookspecs")
-"""What any of them may import."""
+MOST_AT_THE_TOP = {"pytest_vmpilot_cov": 20, "server_hook": 13}
+"""How many modules and wings a package may have at its top: what a stranger takes in at one look."""
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PLUGIN.parent)))
 
@@ -42,8 +64,16 @@ def imports(path: Path) -> Iterator[str]:
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path} imports by a relative name"
-            yield str(node.module)
-            yield from (f"{node.module}.{each.name}" for each in node.names)
+            names = [f"{node.module}.{each.name}" for each in node.names]
+            if not all(is_module(name) for name in names):  # else the package only leads there
+                yield str(node.module)
+            yield from names
+
+
+def is_module(name: str) -> bool:
+    """Tell whether a full name is that of a module of ours."""
+    path = PLUGIN.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
@@ -55,9 +85,14 @@ def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
             yield from run_time_nodes(child)
 
 
-def stage(path: Path) -> str:
-    """Name a module of the plugin as the way does: the first name below the package."""
-    return path.relative_to(PLUGIN).parts[0].removesuffix(".py")
+def module_of(path: Path) -> str:
+    """Return the full name of the module in a file."""
+    return ".".join(path.relative_to(PLUGIN.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def wing_of(module: str) -> str:
+    """Name the wing of a module: the first name below its package."""
+    return module.split(".")[1] if "." in module else ""
 
 
 @each_file
@@ -99,26 +134,51 @@ def test_the_hook_imports_next_to_nothing(path: Path) -> None:
     assert {name.partition(".")[0] for name in imports(path)} <= allowed
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in FILES if path.is_relative_to(PLUGIN) and stage(path) in WAY], ids=lambda path: path.name
-)
-def test_the_way_is_walked_in_one_direction(path: Path) -> None:
-    """A module on the way from options to report imports, of those on it, only from its left or its own."""
-    used = {name.split(".")[1] for name in imports(path) if name.startswith("pytest_vmpilot_cov.")}
-    here = WAY.index(stage(path))
-    assert used <= {*WAY[: here + 1], *BESIDE}
+@each_file
+def test_every_module_has_its_floor(path: Path) -> None:
+    """No module or wing stands outside the table of floors."""
+    package, _, rest = module_of(path).partition(".")
+    assert not rest or wing_of(module_of(path)) in {wing for floor in FLOORS[package] for wing in floor}
 
 
-@pytest.mark.parametrize("name", ["model", "messages", "ports"])
-def test_values_and_messages_import_nothing_of_the_way(name: str) -> None:
-    """What travels along the way, and what is said on it, knows none of its stages."""
-    used = {each for each in imports(PLUGIN / f"{name}.py") if each.startswith("pytest_vmpilot_cov")}
-    assert not used
+@each_file
+def test_a_module_imports_only_from_floors_below(path: Path) -> None:
+    """Every arrow runs down: a module imports from its own wing and from the floors below, in functions too."""
+    module = module_of(path)
+    package, wing = module.partition(".")[0], wing_of(module)
+    floors = FLOORS[package]
+    level = next((place for place, floor in enumerate(floors) if wing in floor), 0)
+    below = {name for floor in floors[level + 1 :] for name in floor}
+    used = {wing_of(name) for name in imports(path) if name.startswith(f"{package}.")}
+    assert used <= {wing, *below}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions included, no chain of imports leads back to where it began."""
+    modules = {module_of(path): path for path in FILES}
+    TopologicalSorter({name: modules.keys() & {*imports(path)} - {name} for name, path in modules.items()}).prepare()
+
+
+@pytest.mark.parametrize("package", [PLUGIN, HOOK], ids=lambda path: path.name)
+def test_the_top_of_a_package_is_small(package: Path) -> None:
+    """A package has few modules and wings at its top."""
+    top = {wing_of(module_of(path)) for path in FILES if path.is_relative_to(package)} - {""}
+    assert len(top) <= MOST_AT_THE_TOP[package.name]
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.name == "__init__.py"], ids=module_of)
+def test_a_wing_is_one_sentence(path: Path) -> None:
+    """The file that makes a folder a wing says what the wing does, and holds no code; only the model re-exports."""
+    module = module_of(path)
+    if "." in module and wing_of(module) != "model":
+        assert [type(node) for node in ast.parse(path.read_text("utf-8")).body] == [ast.Expr]
 
 
 def test_what_is_partial_is_decided_by_values_alone() -> None:
     """The rule on partial runs knows the frozen values, and neither pytest nor coverage.py."""
-    used = {name for name in imports(PLUGIN / "partial.py") if name.partition(".")[0] not in sys.stdlib_module_names}
+    used = {
+        name for name in imports(PLUGIN / "session/partial.py") if name.partition(".")[0] not in sys.stdlib_module_names
+    }
     assert {".".join(name.split(".")[:2]) for name in used} == {"pytest_vmpilot_cov.model"}
 
 

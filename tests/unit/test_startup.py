@@ -5,18 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from server_hook import announce
+from server_hook.command_line import debugger_of, is_server_command, program_of, program_words
+from server_hook.config.settings import Settings, read_settings
 from server_hook.problems import HookError
-from server_hook.settings import Settings, read_settings
-from server_hook.startup import (
-    Start,
-    _server_settings,
-    debugger_of,
-    decide,
-    is_server_command,
-    program_of,
-    program_words,
-)
+from server_hook.startup import Start, _server_settings, decide
+from server_hook.store import records, working_folder
 
 UVICORN = ["python", "-m", "uvicorn", "main:app"]
 
@@ -63,7 +56,7 @@ def test_a_module_may_be_attached_to_its_option(command: str) -> None:
         ("python -X dev -W error -m pytest", "pytest"),
         ("python /home/me/.vscode/extensions/x/python_files/vscode_pytest/run_pytest_script.py -p x", "pytest"),
         ("python /opt/pycharm/plugins/python/helpers/pycharm/_jb_pytest_runner.py --path t", "pytest"),
-        ("python -m pytest_vmpilot_cov.cli serve", "pytest_vmpilot_cov"),
+        ("python -m pytest_vmpilot_cov.cli.main serve", "pytest_vmpilot_cov"),
         ("python /venv/bin/vmpilot-cov serve -- x", "vmpilot-cov"),
         ("/venv/bin/pip install x", "pip"),
         ("python /venv/bin/pip3.11 install x", "pip"),
@@ -242,6 +235,6 @@ def test_a_session_of_another_version_is_not_understood(app: Path) -> None:
 
 def session_folder(app: Path, settings: Settings) -> str:
     """Write the record of a session; return its folder."""
-    folder = announce.make_folder(str(app), "1")
-    announce.write_record(folder, announce.describe_process("1", "unit", "1", settings._asdict()))
+    folder = working_folder.make_folder(str(app), "1")
+    records.write_record(folder, records.describe_process("1", "unit", "1", settings._asdict()))
     return folder

@@ -1,0 +1,1 @@
+"""The command `vmpilot-cov`, one module a verb."""

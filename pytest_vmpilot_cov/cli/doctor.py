@@ -1,0 +1,215 @@
+"""Explain whether recording works here, and what would be combined: each finding is one line, with what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_vmpilot_cov.collect.ask import ask_all
+from pytest_vmpilot_cov.collect.collect import collect
+from pytest_vmpilot_cov.collect.processes import Scope
+from pytest_vmpilot_cov.combine.combine import combine
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model import Collected, Options
+from pytest_vmpilot_cov.report.drift import differences
+from pytest_vmpilot_cov.report.words import age_of, command_of, count
+from server_hook import command_line
+from server_hook.environment import FOREIGN_VARIABLES, VARIABLE
+
+_PROBE = """
+import json, os, sys
+try:
+    import coverage, server_hook
+    from coverage import tracer
+    found = {"coverage": coverage.__version__}
+except ImportError as error:
+    found = {"missing": str(error)}
+found["python"] = ".".join(map(str, sys.version_info[:3]))
+found["line"] = any(os.path.exists(f"{path}/a0_vmpilot_cov.pth") for path in sys.path)
+print(json.dumps(found))
+"""
+_TRIAL_S = 60.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    good: bool
+    text: str
+
+
+def examine(options: Options, command: Sequence[str]) -> Iterator[Finding]:
+    """Look at everything that recording, combining and judging depend on.
+
+    Args:
+        options: what the configuration of this folder says.
+        command: a command of which to say whether it would be recorded; empty for none.
+    """
+    yield from _interpreter(sys.executable)
+    yield _trial()
+    yield from _configuration(options)
+    yield from _environment()
+    if command:
+        yield from _command(command)
+    yield from _data(options)
+
+
+def _interpreter(python: str) -> Iterator[Finding]:
+    """Look whether an interpreter has what recording takes."""
+    try:
+        probed = subprocess.run(  # noqa: S603 - the interpreter that the user names
+            [python, "-c", _PROBE], capture_output=True, text=True, timeout=_TRIAL_S, check=False
+        )
+        found = json.loads(probed.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        yield Finding(good=False, text=f"{python} cannot be asked ({error}); is it a Python?")
+        return
+    if "missing" in found:
+        yield Finding(
+            good=False,
+            text=f"{python} (Python {found['python']}): {found['missing']}; pip install pytest-vmpilot-cov there",
+        )
+        return
+    yield Finding(good=True, text=f"{python}: Python {found['python']}, coverage {found['coverage']}")
+    if found["line"]:
+        yield Finding(good=True, text="the start-up line a0_vmpilot_cov.pth is installed")
+    else:
+        yield Finding(
+            good=False, text=f"{python} has no a0_vmpilot_cov.pth: pip install --force-reinstall pytest-vmpilot-cov"
+        )
+
+
+def _trial() -> Finding:
+    """Record a tiny process, end it by a signal, and look whether its lines are there."""
+    with tempfile.TemporaryDirectory(prefix="vmpilot-cov-doctor-") as name:
+        folder = Path(name).resolve()
+        (folder / ".coveragerc").write_text("[run]\nsource = tiny\n")
+        (folder / "tiny").mkdir()
+        (folder / "tiny/__init__.py").write_text("import os\n\nos.kill(os.getpid(), 15)\n")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("VMPILOT_COV", "COVERAGE_"))}
+        ran = subprocess.run(
+            [sys.executable, "-c", "import tiny"],
+            cwd=folder,
+            env={**kept, VARIABLE: name},
+            capture_output=True,
+            text=True,
+            timeout=_TRIAL_S,
+            check=False,
+        )
+        if (folder / ".coverage.pipeline").exists():
+            return Finding(good=True, text="a tiny process that was ended by SIGTERM has been recorded")
+        return Finding(good=False, text=f"a tiny process was not recorded; it said: {ran.stderr.strip() or 'nothing'}")
+
+
+def _configuration(options: Options) -> Iterator[Finding]:
+    settings = options.settings
+    found = settings.config_file or f"none in {settings.folder}: the defaults count"
+    threshold = options.fail_under
+    asked = "no threshold" if threshold.value is None else f"fail_under {threshold.value:g} from {threshold.where}"
+    branch = "branches" if settings.branch else "lines"
+    yield Finding(good=True, text=f"configuration {found}; {branch}, core {settings.core}, {asked}")
+    yield Finding(good=True, text=f"source {', '.join(settings.source)}")
+    there = next(place for place in (options.data_folder, *options.data_folder.parents) if os.path.exists(place))
+    if not (os.path.isdir(there) and os.access(there, os.W_OK)):
+        yield Finding(good=False, text=say("cannot-record", path=there, why="no folder that may be written"))
+
+
+def _environment() -> Iterator[Finding]:
+    value = os.environ.get(VARIABLE)
+    if value:
+        there = os.path.exists(os.path.expanduser(value))
+        yield Finding(
+            good=there, text=f"{VARIABLE}={value}" + ("" if there else " names nothing; set it to the folder")
+        )
+    for name in FOREIGN_VARIABLES:
+        if name in os.environ:
+            text = f"{name} is set: recorded processes and their children do without it; it need not be set"
+            yield Finding(good=True, text=text)
+
+
+def _command(command: Sequence[str]) -> Iterator[Finding]:
+    """Say whether a command would be recorded as a pipeline server."""
+    program = shutil.which(command[0])
+    if program is None:
+        yield Finding(good=False, text=say("command-not-found", command=command[0], why=os.strerror(2)))
+        return
+    python = _interpreter_of(program)
+    if not python:
+        text = f"{program} is no Python program: it is not recorded itself, the Python processes that it starts are"
+        yield Finding(good=True, text=text)
+        return
+    words = [python, *command[1:]] if python == program else [python, program, *command[1:]]
+    shown = " ".join(command)
+    if reason := _why_not(words):
+        yield Finding(good=False, text=f"{shown} would not be recorded: {reason}")
+        return
+    findings = [] if python == sys.executable else list(_interpreter(python))
+    yield from findings
+    if all(finding.good for finding in findings):
+        yield Finding(good=True, text=f"{shown} would be recorded with {VARIABLE} set, or by vmpilot-cov serve")
+
+
+def _why_not(words: Sequence[str]) -> str:
+    """Say why a command of Python would not be recorded; empty where it would."""
+    if command_line.program_of(words) in command_line.NEVER_A_PIPELINE:
+        return "it is no server, but a tool of the tests"
+    if debugger := command_line.debugger_of(words):
+        return f"{debugger} debugs it"
+    if any(word.startswith("-") and "S" in word[1:] and not word.startswith("--") for word in _options_of(words)):
+        return "with -S Python runs no start-up line"
+    return ""
+
+
+def _interpreter_of(program: str) -> str:
+    """Return the Python that runs a program: itself, or the one that a script's first line names; empty for others."""
+    if os.path.basename(program).startswith("python"):
+        return program
+    with open(program, "rb") as file:
+        first = file.readline(500).decode(errors="replace")
+    words = first.removeprefix("#!").split() if first.startswith("#!") else []
+    if words and os.path.basename(words[0]) == "env":
+        words = [shutil.which(words[1]) or ""] if words[1:] else []
+    return words[0] if words and os.path.basename(words[0]).startswith("python") else ""
+
+
+def _options_of(words: Sequence[str]) -> list[str]:
+    options = []
+    for word in words[1:]:
+        if not word.startswith("-") or word in {"-m", "-c"}:
+            break
+        options.append(word)
+    return options
+
+
+def _data(options: Options) -> Iterator[Finding]:
+    """Say who is recording, which data would be combined, and in which state it is."""
+    collected = collect(options, Scope(ask=False))
+    for each in ask_all([each for each in collected.deliveries if each.life != "dead"], "status"):
+        who = f"pid {each.record.pid} ({command_of(each.record)}) is recording as {each.record.origin}"
+        text = f"{who}, last segment {age_of(each.newest)} ago" if each.newest else f"{who}, nothing yet"
+        yield Finding(good=not each.problem, text=f"{text}: {each.problem}" if each.problem else text)
+    for file in collected.data_files:
+        state = "ours" if file.published else "of coverage.py, unverified"
+        yield Finding(good=True, text=f"{file.path}, {state}, written {age_of(file.written)} ago")
+    yield from _state(options, collected)
+
+
+def _state(options: Options, collected: Collected) -> Iterator[Finding]:
+    combined = combine(options, collected)
+    for origin, files in sorted(combined.counted.items()):
+        yield Finding(good=True, text=f"{origin}: {count(len(files), 'file', 'files')} would count")
+    if not combined.counted:
+        yield Finding(good=True, text="there is no data to combine yet")
+    for left in combined.stale:
+        text = say("stale-source", lines=count(left.lines, "line", "lines"), origin=left.origin, path=left.path)
+        yield Finding(good=False, text=f"{text}; run it again, or vmpilot-cov erase")
+    yield from (Finding(good=False, text=text) for text in (*combined.problems, *collected.problems))
+    yield from (Finding(good=False, text=text) for text in differences(collected.deliveries, options.settings))

@@ -1,0 +1,63 @@
+"""Ask live servers for a dump or a reset by hand, and publish what they gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_vmpilot_cov.collect.ask import ask_servers
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model import Delivery, Options
+from pytest_vmpilot_cov.report.words import command_of, count, not_reset
+from server_hook.store import publish
+
+
+@dataclass(frozen=True)
+class Dumped:
+    """What came of it, one sentence each."""
+
+    lines: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def dump(options: Options, places: Sequence[Path], *, reset: bool) -> Dumped:
+    """Have every live server write what it has, and begin anew if asked to; publish ``.coverage.pipeline``."""
+    try:
+        found = ask_servers(options, "reset" if reset else "dump", places)
+    except OSError as error:
+        return Dumped((), (say("cannot-reset", path=error.filename, why=error.strerror),))
+    lines = [_said(each, reset=reset) for each in found if each.answered]
+    problems = [_silence(each, reset=reset) for each in found if not each.answered]
+    for folder in dict.fromkeys(each.folder.parent.parent for each in found):
+        try:
+            publish.publish_pipeline(str(folder), options.settings.relative_to)
+        except OSError as error:
+            problems.append(say("cannot-publish", path=folder / publish.PIPELINE_FILE, why=error.strerror or error))
+    if not found:
+        config = options.settings.config_file or options.settings.folder
+        looked = places or dict.fromkeys(place.value for place in options.places)
+        problems.append(say("nobody-records", places=", ".join(map(str, looked)), config=config))
+    return Dumped(tuple(lines), tuple(problems))
+
+
+def _said(each: Delivery, *, reset: bool) -> str:
+    answer = each.answer
+    lines = count(int(answer["lines"]), "line", "lines")
+    segments = count(int(answer["segments"]), "segment", "segments")
+    return (
+        f"pid {each.record.pid} ({command_of(each.record)}): {lines} in {segments}"
+        f"{', reset' if reset else ''}, answered in {1000 * float(answer['took_s']):.1f} ms"
+    )
+
+
+def _silence(each: Delivery, *, reset: bool) -> str:
+    if reset:
+        return not_reset(each)
+    return say(
+        "pipeline-silent",
+        pid=each.record.pid,
+        command=command_of(each.record),
+        why=each.problem,
+        counted="what it wrote by itself",
+    )

@@ -1,0 +1,94 @@
+"""Run a command with recording on: signals, terminal and exit code pass through."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pytest_vmpilot_cov.cli.foreground import end_alike, holding_signals, run_command
+from pytest_vmpilot_cov.collect.collect import collect
+from pytest_vmpilot_cov.collect.processes import Scope
+from pytest_vmpilot_cov.combine.combine import combine
+from pytest_vmpilot_cov.messages import UsageError, say
+from pytest_vmpilot_cov.model import TESTS_FILE, Options
+from pytest_vmpilot_cov.publish import only, write
+from pytest_vmpilot_cov.servers.command import split_command
+from server_hook.environment import DATA_DIR_VARIABLE, FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARIABLE, VARIABLE
+from server_hook.store import publish, records, working_folder
+
+
+def serve(options: Options, command: Sequence[str]) -> int:
+    """Run a server with its recording on as ``pipeline``; publish its data when it has ended; return its exit code."""
+    data_folder = os.path.abspath(os.environ.get(DATA_DIR_VARIABLE) or options.settings.folder)
+    return _run_recorded(options, command, "pipeline", Path(data_folder))
+
+
+def run(options: Options, origin: str, command: Sequence[str]) -> int:
+    """Run a command whose Python processes count as *origin*; publish and return its exit code."""
+    return _run_recorded(options, command, origin, options.data_folder)
+
+
+def configured_command(options: Options) -> list[str]:
+    """Return the configuration's ``server_command``; its ``python`` is the one that runs this.
+
+    Raises:
+        UsageError: when there is none, or it cannot be split into words.
+    """
+    where = options.settings.config_file or options.settings.folder
+    words = split_command(options.settings.server_command, where)
+    if not words:
+        example = "vmpilot-cov serve -- python -m uvicorn main:app"
+        raise UsageError(
+            say("server-command-missing", who="serve needs a command after --", example=example, where=where)
+        )
+    return words
+
+
+def _run_recorded(options: Options, command: Sequence[str], origin: str, data_folder: Path) -> int:
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in (*FOREIGN_VARIABLES, SESSION_VARIABLE)},
+        VARIABLE: options.settings.config_file or options.settings.folder,
+        ORIGIN_VARIABLE: origin,
+    }
+    begun = time.time()
+    with holding_signals() as mask:
+        code = run_command(command, environment, mask)
+        _publish(command, origin, data_folder, options, begun)
+        return end_alike(code)
+
+
+def _publish(command: Sequence[str], origin: str, data_folder: Path, options: Options, begun: float) -> None:
+    """Publish what the command's processes have left, those included that could not do it themselves."""
+    try:
+        if not any(_recorded_since(begun, data_folder)):
+            program = os.path.basename(command[0])
+            print(f"vmpilot-cov: {say('nothing-recorded', program=program, folder=data_folder)}", file=sys.stderr)
+        elif origin == "pipeline":
+            publish.publish_pipeline(str(data_folder), options.settings.relative_to)
+        else:
+            publish_tests(options)
+    except OSError as error:
+        print(f"vmpilot-cov: {say('cannot-write', path=data_folder, why=error.strerror or error)}", file=sys.stderr)
+
+
+def _recorded_since(begun: float, data_folder: Path) -> Iterator[records.Record]:
+    for folder in working_folder.process_folders(data_folder):
+        record = records.read_record(folder)
+        if record is None:
+            continue
+        began = record.started if record.folded == 1 else record.ended  # of folded ones the first began, the last ended
+        if began >= begun - 1:
+            yield record
+
+
+def publish_tests(options: Options) -> None:
+    """Publish ``.coverage.tests`` from what lies in the data folder.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    combined = combine(options, collect(options, Scope(ask=False, only=(options.data_folder,))))
+    write(options, TESTS_FILE, only(combined.counted, pipeline=False))

@@ -1,0 +1,1 @@
+"""Collect: processes, data files, archives and object stores -> Collected."""

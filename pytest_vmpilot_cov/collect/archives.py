@@ -1,0 +1,117 @@
+"""Archives of CI artifacts -> the data in them, copied below a folder; nothing is ever written outside of it."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import stat
+import tarfile
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from pytest_vmpilot_cov.collect.intake import Intake, Member, is_archive_name, is_wanted
+
+DEEPEST = 5
+"""How many archives may lie in each other."""
+_ZSTD, _HAS_ZSTD = b"\x28\xb5\x2f\xfd", "zst" in tarfile.TarFile.OPEN_METH
+_DAMAGED = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What reading an archive raises that is damaged, or packed in a way that this Python does not know."""
+
+
+def is_archive(path: Path) -> bool:
+    """Tell whether a file is an archive, by its name or its content."""
+    return is_archive_name(path.name) or zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
+
+
+def unpack(path: Path, named: str, folder: Path, intake: Intake, depth: int = 1) -> None:
+    """Copy the data in an archive below *folder*, each member under its own name; archives in it become folders.
+
+    Args:
+        path: the archive.
+        named: what to call it.
+        folder: where the copies go.
+        intake: takes them, and notes what cannot be read; what was read before counts.
+        depth: how many archives this one lies in, itself included.
+    """
+    if depth > DEEPEST:
+        intake.refuse(named, f"it lies in {DEEPEST} other archives; unpack some of them")
+        return
+    try:
+        for member in _members(path):
+            if is_wanted(member.name):
+                _take(member, f"{named}/{member.name}", folder, intake, depth)
+    except _DAMAGED as error:
+        intake.refuse(named, _zstd(path) or _why(error))
+
+
+def _take(member: Member, named: str, folder: Path, intake: Intake, depth: int) -> None:
+    try:
+        copy = intake.copy(member, folder, named)
+    except _DAMAGED as error:
+        intake.refuse(named, _why(error))
+        return
+    if copy is not None and is_archive_name(copy.name):
+        aside = copy.with_name(f".{copy.name}.packed")
+        os.replace(copy, aside)
+        copy.mkdir(exist_ok=True)
+        unpack(aside, named, copy, intake, depth + 1)
+        aside.unlink()
+
+
+def _members(path: Path) -> Iterator[Member]:
+    """Walk the files of an archive, one after the other: a tar is read once, and not kept in memory."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as packed:
+            yield from (_in_zip(packed, each) for each in packed.infolist() if not each.is_dir())
+    elif path.name.lower().endswith(".zip"):
+        raise zipfile.BadZipFile("it is no zip file, or its end is missing")
+    else:
+        with tarfile.open(path, "r|*") as tar:
+            yield from (_in_tar(tar, each) for each in tar if not each.isdir())
+
+
+def _in_zip(packed: zipfile.ZipFile, each: zipfile.ZipInfo) -> Member:
+    refused = "it is encrypted" if each.flag_bits & 1 else ""
+    if stat.S_ISLNK(each.external_attr >> 16):
+        refused = "it is a link, and links are not followed"
+    written = time.mktime((*each.date_time, 0, 0, -1))
+    return Member(each.filename, written, partial(packed.open, each), refused)
+
+
+def _in_tar(tar: tarfile.TarFile, each: tarfile.TarInfo) -> Member:
+    refused = "" if each.isreg() else "it is no file"
+    if each.issym() or each.islnk():
+        refused = "it is a link, and links are not followed"
+    return Member(each.name.removeprefix("./"), float(each.mtime), partial(_extracted, tar, each), refused)
+
+
+def _extracted(tar: tarfile.TarFile, each: tarfile.TarInfo) -> IO[bytes]:
+    file = tar.extractfile(each)
+    assert file is not None, "only regular files are opened"
+    return file
+
+
+def _zstd(path: Path) -> str:
+    """Say what is missing where an archive is packed by zstd; from Python 3.14 on tarfile knows it."""
+    with path.open("rb") as file:
+        is_zstd = file.read(len(_ZSTD)) == _ZSTD
+    return "this Python reads no zstd (from 3.14 on it does); pack it with gzip" if is_zstd and not _HAS_ZSTD else ""
+
+
+def _why(error: Exception) -> object:
+    """Say why something cannot be read, in words where the exception has none."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

@@ -1,0 +1,185 @@
+"""Artifacts: whatever somebody named -> local data files and data folders to read, copied aside where need be.
+
+Named may be data files, folders, patterns, archives, and URLs of stores; ``unit=`` or another origin before one says
+whose data the files are that do not say so themselves. The rule for a folder: one that has data of ours itself is
+read alone; any other one is searched, with everything below it and every archive in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_vmpilot_cov.collect.archives import is_archive, unpack
+from pytest_vmpilot_cov.collect.data_file import is_data_file
+from pytest_vmpilot_cov.collect.intake import Intake, is_archive_name, is_data_name, may_be_data
+from pytest_vmpilot_cov.collect.object_stores import fetch, is_url
+from pytest_vmpilot_cov.messages import UsageError, say
+from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE, Place
+from server_hook.store import epochs, publication, publish, records, segment, working_folder
+
+OWN = (working_folder.WORKING_FOLDER, publish.PIPELINE_FILE, TESTS_FILE)
+"""What makes a folder a data folder."""
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What is to be read, and what could not be."""
+
+    places: tuple[Place, ...]
+    problems: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def open_artifacts(words: Sequence[str], tick: Callable[[str], object]) -> Iterator[Artifacts]:
+    """Gather what was named, for as long as it is needed; copies are removed afterwards.
+
+    Raises:
+        UsageError: when there is no such file or folder, or when a URL needs what is not installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="vmpilot-cov-", ignore_cleanup_errors=True) as aside:
+        gathering = _Search(Path(aside).resolve(), Intake(tick))
+        for word in words:
+            gathering.take(word)
+        yield Artifacts(tuple(gathering.places.values()), tuple(gathering.intake.problems))
+
+
+@dataclass
+class _Search:
+    """One command's way through all that was named."""
+
+    aside: Path
+    intake: Intake
+    places: dict[Path, Place] = field(default_factory=dict)
+    copies: int = 0
+    found: int = 0
+
+    def take(self, word: str) -> None:
+        """Gather what one word names."""
+        origin, _, rest = word.partition("=")
+        origin, word = (origin, rest) if origin in ORIGINS and rest else ("", word)
+        before = self.found, len(self.intake.problems)
+        if is_url(word) and not word.startswith("file://"):
+            self._take_url(word, origin)
+        else:
+            self._take_path(word.removeprefix("file://"), origin)
+        if before == (self.found, len(self.intake.problems)):
+            self.intake.problems.append(say("data-nowhere", place=word))
+
+    def _take_url(self, url: str, origin: str) -> None:
+        folder = self._new_folder()
+        file = fetch(url, folder, self.intake)
+        if file is None:
+            self._search(Place(folder, url.rstrip("/"), origin, is_copy=True))
+        elif is_archive(file):
+            self._open(Place(file, url, origin, is_copy=True))
+        else:
+            self._add(Place(file, url, origin, is_copy=True))
+
+    def _take_path(self, word: str, origin: str) -> None:
+        if os.path.exists(word):
+            self._take_named(_place(word, origin), is_typed=True)
+            return
+        found = sorted(glob.glob(word, recursive=True, include_hidden=True)) if glob.has_magic(word) else []
+        if not found:
+            raise UsageError(say("data-unreadable", path=word, why="there is no such file or folder"))
+        for name in found:
+            self._take_named(_place(name, origin), is_typed=False)
+
+    def _take_named(self, place: Place, *, is_typed: bool) -> None:
+        if os.path.isdir(place.path):
+            is_data_folder = any((place.path / name).exists() for name in OWN)
+            (self._add if is_data_folder else self._search)(place)
+        elif is_typed and os.path.isfile(place.path):
+            (self._open if _is_packed(place.path) else self._add)(place)
+        else:
+            self._find(place, may_be=True)
+
+    def _search(self, top: Place) -> None:
+        """Find the data folders, data files and archives at and below a folder."""
+        processes: dict[Path, list[Path]] = {}
+        for here, folders, files in os.walk(top.path, onerror=lambda error: self._refuse(top, error)):
+            folder = Path(here)
+            own = {*OWN} & {*folders, *files}
+            folders[:] = sorted(set(folders) - own)
+            if own:
+                self._add(_below(top, folder))
+            elif records.RECORD in files and any(name.endswith(segment.SUFFIX) for name in files):
+                processes.setdefault(folder.parent, []).append(folder)
+            for name in sorted(set(files) - own):
+                if not publication.is_published_here(f"{here}/{name}", here):  # the segments beside it are read
+                    self._find(_below(top, folder / name), may_be=may_be_data(name))
+        for working, found in processes.items():
+            self._add(Place(self._gather_processes(working, found), top.named, top.origin, is_copy=True))
+
+    def _gather_processes(self, working: Path, processes: Sequence[Path]) -> Path:
+        """Make a data folder of processes' folders that lie in none: CI strips the folder that was uploaded."""
+        made = self._new_folder()
+        links = made / working_folder.WORKING_FOLDER
+        links.mkdir()
+        for path in [*processes, *(path for path in [working / epochs.RESETS] if path.is_file())]:
+            (links / path.name).symlink_to(path)
+        return made
+
+    def _find(self, place: Place, *, may_be: bool) -> None:
+        """Add a file that was found, not named, if it is data."""
+        name = place.path.name
+        try:
+            if not os.path.isfile(place.path):
+                if is_data_name(name):
+                    self.intake.refuse(place.named, "it is no file")
+            elif is_data_name(name) or (may_be and is_data_file(place.path)):
+                self._add(place)
+            elif is_archive_name(name):
+                self._open(place)
+        except OSError as error:
+            self._refuse(place, error)
+
+    def _open(self, place: Place) -> None:
+        folder = self._new_folder()
+        unpack(place.path, place.named, folder, self.intake)
+        self._search(Place(folder, place.named, place.origin, is_copy=True))
+
+    def _add(self, place: Place) -> None:
+        self.found += 1
+        self.intake.tick(place.named)
+        path = Path(os.path.realpath(place.path))
+        self.places.setdefault(path, Place(path, place.named, place.origin, place.is_copy))
+
+    def _refuse(self, place: Place, error: OSError) -> None:
+        name = _below(place, Path(error.filename)).named if error.filename else place.named
+        self.intake.refuse(name, error.strerror or error)
+
+    def _new_folder(self) -> Path:
+        self.copies += 1
+        folder = self.aside / str(self.copies)
+        folder.mkdir()
+        return folder
+
+
+def _below(top: Place, path: Path) -> Place:
+    """Call a path below a place after it."""
+    if path == top.path:
+        return top
+    return Place(path, os.path.join(top.named, os.path.relpath(path, top.path)), top.origin, top.is_copy)
+
+
+def _place(word: str, origin: str) -> Place:
+    """Name a local path; what lies in a working folder, as ``**`` matches it, stands for its data folder."""
+    path = Path(os.path.abspath(word))
+    if working_folder.WORKING_FOLDER in path.parts:
+        path = Path(*path.parts[: path.parts.index(working_folder.WORKING_FOLDER)])
+    return Place(path, str(path), origin)
+
+
+def _is_packed(path: Path) -> bool:
+    """Tell whether a file that was named is an archive; whoever reads it says why it cannot be read."""
+    try:
+        return not is_data_file(path) and is_archive(path)
+    except OSError:
+        return False

@@ -1,0 +1,98 @@
+"""Ask live processes, all at once, with a time limit."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of
+from pytest_vmpilot_cov.model import Delivery, Options
+from pytest_vmpilot_cov.servers.ports import listening_at
+from server_hook.control import client
+from server_hook.store import epochs, publish, records, working_folder
+from server_hook.store.records import Record
+
+WAIT_S = 5.0
+"""How long live processes may take, all together, to deliver."""
+ENDING_S = 1.0
+"""How long a process may take to end when its control channel is closed already."""
+
+
+def ask_servers(options: Options, do: str, places: Sequence[Path] = ()) -> list[Delivery]:
+    """Ask every process of the pipeline servers for a dump or a reset; say who answered and what.
+
+    Raises:
+        OSError: when a data folder cannot be written, and so not be reset.
+    """
+    folders = distinct(folder_of(place) for place in places or places_of(options))
+    found = [each for each in find_processes(folders, options, Scope()) if each.record.origin == "pipeline"]
+    if do == "reset":
+        for folder in folders:
+            if any(working_folder.process_folders(folder)) or (folder / publish.PIPELINE_FILE).exists():
+                epochs.note_reset(str(folder), time.time())
+    return ask_all([each for each in found if each.life != "dead"], do)
+
+
+def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
+    """Ask every live process at the same time; who does not answer in time is noted, not waited for."""
+    deadline = time.monotonic() + WAIT_S
+
+    def is_asked(delivery: Delivery) -> bool:
+        return delivery.life != "dead" and delivery.record.pid != os.getpid()
+
+    answers = list(found)
+
+    def ask(place: int) -> None:
+        answers[place] = replace(found[place], asked=True, problem="it could not be asked")  # unless it can
+        answers[place] = _ask(replace(found[place], asked=True), do, deadline)
+
+    asking = [threading.Thread(target=ask, args=(place,)) for place, each in enumerate(found) if is_asked(each)]
+    for thread in asking:  # one for each: nobody waits behind others who are silent
+        thread.start()
+    for thread in asking:
+        thread.join()
+    return answers
+
+
+def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
+    unreachable = _why_unreachable(delivery)
+    if unreachable:
+        return replace(delivery, problem=unreachable)
+    try:
+        answer = client.ask(delivery.record.socket, do, deadline)
+    except TimeoutError:
+        return replace(delivery, problem=f"no answer within {WAIT_S:g} s")
+    except OSError as error:
+        record = _last_record(delivery, min(deadline, time.monotonic() + ENDING_S))
+        if record is not None:  # it ends, as workers do
+            return replace(delivery, record=record, life="dead", asked=False)
+        return replace(delivery, problem=f"its control channel failed ({error.strerror or error})")
+    if answer.get("ok") and answer.get("id") != delivery.record.id:
+        return replace(delivery, problem=f"process {answer.get('pid')} answered in its place")
+    problem = str(answer.get("error") or answer.get("problem") or "")
+    is_shown = do == "status" or answer.get("orphan")  # on a busy machine the kernel's table of sockets is long
+    ports = tuple(listening_at(delivery.record.pid)) if is_shown else ()
+    return replace(delivery, answered=bool(answer.get("ok")), problem=problem, answer=answer, ports=ports)
+
+
+def _last_record(delivery: Delivery, until: float) -> Record | None:
+    """Return the record of a process that has ended; its channel is gone a moment earlier than it is."""
+    while True:
+        record = records.read_record(delivery.folder)
+        if record is None:
+            return delivery.record
+        if records.life_of(record, 0.0) == "dead":
+            return record
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.01)
+
+
+def _why_unreachable(delivery: Delivery) -> str:
+    if delivery.life == "remote":
+        return "it runs on another host or in another pid namespace and cannot be asked"
+    return "" if delivery.record.socket else delivery.record.problem or "it has no control channel"

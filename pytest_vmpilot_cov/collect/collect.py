@@ -1,0 +1,117 @@
+"""Announced processes and data files -> what was collected; live processes are asked first, with a time limit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_vmpilot_cov.collect.ask import ask_all
+from pytest_vmpilot_cov.collect.data_file import UNREADABLE, read_data_file
+from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of
+from pytest_vmpilot_cov.collect.union import Union
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model import TESTS_FILE, Collected, DataFile, Delivery, Options
+from server_hook.store import epochs, publication, publish, segment, working_folder
+from server_hook.store.segment import Part
+
+
+def collect(options: Options, scope: Scope) -> Collected:
+    """Ask the live processes, then read every segment and data file that belongs to the scope."""
+    places = (*(scope.only or places_of(options)), *scope.more)
+    named = {place: None for place in places if os.path.isfile(place)}  # in their order
+    folders = distinct(folder_of(place) for place in places if not (scope.only and place in named))
+    found = list(find_processes(folders, options, scope))
+    if scope.ask:
+        found = ask_all(found, "dump")
+    problems: list[str] = []
+    fold = Union()
+    resets = {folder: epochs.last_reset(str(folder), scope.until) for folder in folders}
+
+    def read_all(some: Iterable[Delivery]) -> list[Delivery]:
+        return [_read_process(each, fold, problems, resets[each.folder.parent.parent], scope) for each in some]
+
+    deliveries = read_all(found)
+    later = find_processes(folders, options, scope, known={each.folder for each in found})
+    if folded := read_all(each for each in later if each.record.folded > 1):  # meanwhile, of some that were found
+        deliveries = [*filter(_is_there, deliveries), *folded]
+    whole = distinct(folder_of(place) for place in places if place not in named)
+    files = distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
+    tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
+    read = tuple(each for each in tried if each is not None)
+    return Collected(tuple(fold.take()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
+
+
+def _is_there(delivery: Delivery) -> bool:
+    """Tell whether a process still has a folder of its own; a live one makes its own again."""
+    return delivery.life != "dead" or os.path.exists(delivery.folder)
+
+
+def _read_process(delivery: Delivery, fold: Union, problems: list[str], reset_at: float, scope: Scope) -> Delivery:
+    """Read one process's segments; return its delivery with what was found."""
+    whole: list[Part] = []
+    scope.tick(str(delivery.folder))
+    for path, read in segment.read_folder(delivery.folder):
+        if isinstance(read, segment.TornError):
+            named = scope.place_of(path).named
+            problems.append(say("segment-torn", path=named, process=delivery.record.id, why=read))
+            continue
+        whole.extend(read)
+    kept = whole
+    if delivery.record.origin == "pipeline":
+        kept = list(epochs.counted(whole, delivery.alive_at, reset_at, scope.until))
+    for part in kept:
+        fold.add(part)
+    newest = max([0.0, *(part.ended for part in kept)])
+    return replace(delivery, newest=newest, executed=any(part.files for part in kept))
+
+
+def _data_files(resets: Mapping[Path, float], scope: Scope) -> Iterator[Path]:
+    """List the data files of whole folders: publications, and the foreign ones that were kept aside.
+
+    After a reset the segments alone tell what came before it: a publication may hold both.
+    """
+    names = [publish.PIPELINE_FILE] if scope.session else [publish.PIPELINE_FILE, TESTS_FILE]
+    for folder, reset_at in resets.items():
+        kept = [path for place in working_folder.process_folders(folder) for path in sorted(place.glob(".coverage.*"))]
+        for path in [*(folder / name for name in names), *(path for path in kept if path.name in names)]:
+            is_before = path.name == publish.PIPELINE_FILE and reset_at and _is_before(path, folder, reset_at)
+            if os.path.isfile(path) and not is_before:
+                yield path
+
+
+def _is_before(path: Path, folder: Path, reset_at: float) -> bool:
+    written = _written(path) or 0.0
+    return written < reset_at or publication.is_published_here(str(path), str(folder))
+
+
+def _written(path: Path) -> float | None:
+    """Return when a file was written; None where it is gone: coverage.py deletes what it combines, at any moment."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _read_file(scope: Scope, path: Path, folder: str, fold: Union, problems: list[str]) -> DataFile | None:
+    """Read a coverage data file: ours with its fingerprints, any other one as unverified data; None if it is gone."""
+    place = scope.place_of(path)
+    scope.tick(place.named)
+    written, named = _written(path), place.named if place.is_copy else ""
+    if written is None:
+        return None
+    try:
+        read, published = read_data_file(place.path, folder, place.origin)
+    except UNREADABLE as error:
+        if not os.path.exists(place.path):  # deleted meanwhile
+            return None
+        problems.append(say("data-unreadable", path=place.named, why=" ".join(str(error).split())))
+        return DataFile(place.path, written, named=named)
+    if not any(part.files for part in read):
+        problems.append(say("data-empty", path=place.named))
+    for part in read:
+        part.begun = part.ended = written
+        fold.add(part)
+    origins = frozenset(part.label.origin for part in read if part.files)
+    return DataFile(place.path, written, published, named, origins)

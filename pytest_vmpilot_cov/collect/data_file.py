@@ -1,0 +1,167 @@
+"""A coverage data file -> parts, by the schema that coverage.py documents, in one pass and without unpacking a bitmap.
+
+Opening a thousand files through ``CoverageData`` and asking it for one file after the other takes longer than all the
+rest of combining. It reads what has another schema, and says what is wrong with what is none of coverage.py's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from coverage import CoverageData
+from coverage.exceptions import CoverageException
+
+from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE
+from server_hook.arcs import NUMBER_IN_SQL, Arcs
+from server_hook.coverage_private import KNOWN_SCHEMA, close_data, open_to_read
+from server_hook.store import publication, segment
+from server_hook.store.segment import MOST_SOURCES, Label, Measured, Part, Source, intern_source
+
+UNREADABLE = (CoverageException, sqlite3.Error, OSError, LookupError, TypeError, ValueError, OverflowError)
+"""What reading a file raises that is no data file, or a damaged one."""
+MAGIC = b"SQLite format 3\0"
+
+
+class _Content(NamedTuple):
+    """What a data file holds. The keys are whatever its reader tells contexts and files apart by."""
+
+    marks: publication.Marks | None
+    contexts: Mapping[Any, str]
+    files: Mapping[Any, str]
+    tracers: Mapping[Any, str]
+    """Of those files that have one."""
+    rows: Iterable[tuple[Any, Any, Measured]]
+    """Context, file and what was measured, each pair once."""
+
+
+def is_data_file(path: Path) -> bool:
+    """Tell by its content whether a file is a data file of coverage.py, whatever it is called.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    if not os.path.isfile(path):
+        return False
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            return False
+    with (
+        contextlib.suppress(sqlite3.Error),
+        open_to_read(path, "&immutable=1") as base,
+    ):  # a look waits for nobody
+        return _version_in(base) is not None
+    return False
+
+
+def read_data_file(path: Path, folder: str, origin: str = "") -> tuple[list[Part], bool]:
+    """Read a data file; return its parts, and whether it is a publication of ours, which knows its fingerprints.
+
+    Args:
+        path: a data file; it is not changed.
+        folder: what relative names of sources are read against.
+        origin: whose data it is, if it does not say so itself; empty to tell by its name.
+
+    Raises:
+        UNREADABLE: when it is no data file, or gone.
+    """
+    whose = origin or ("unit" if path.name == TESTS_FILE else "pipeline")
+    path.open("rb").close()  # says why where it cannot be opened; the database does not
+    # what SQLite cannot open where it lies (its path may be too long) or is not given in time may be read as a copy
+    with contextlib.suppress(sqlite3.OperationalError), open_to_read(path) as base:
+        if _version_in(base) == KNOWN_SCHEMA:
+            return _parts_of(_by_schema(base), folder, whose)
+    with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as aside:
+        copy = shutil.copyfile(path, Path(aside, path.name))  # coverage.py would write into an empty one
+        try:
+            return _parts_of(_by_coverage(copy), folder, whose)
+        except CoverageException as error:
+            raise CoverageException(str(error).removeprefix(f"Couldn't use data file '{copy}': ")) from error
+
+
+def _version_in(base: sqlite3.Connection) -> int | None:
+    """Return the version of a data file's schema; None where it has none."""
+    try:
+        ((version,),) = base.execute("SELECT version FROM coverage_schema")
+        return int(version)
+    except (sqlite3.Error, ValueError, TypeError):
+        return None
+
+
+def _by_schema(base: sqlite3.Connection) -> _Content:
+    return _Content(
+        publication.fingerprints_in(base),
+        dict(base.execute("SELECT id, context FROM context")),
+        dict(base.execute("SELECT id, path FROM file")),
+        dict(base.execute("SELECT file_id, tracer FROM tracer")),
+        _rows_of(base),
+    )
+
+
+def _rows_of(base: sqlite3.Connection) -> Iterator[tuple[int, int, Measured]]:
+    for context, file, numbits in base.execute("SELECT context_id, file_id, numbits FROM line_bits"):
+        yield context, file, int.from_bytes(numbits, "little")
+    numbers = f"SELECT context_id, file_id, group_concat({NUMBER_IN_SQL}) FROM arc GROUP BY file_id, context_id"  # noqa: S608 - constant
+    for context, file, listed in base.execute(numbers):
+        yield context, file, Arcs.from_numbers(json.loads(f"[{listed}]"))
+
+
+def _by_coverage(path: Path) -> _Content:
+    """Read the same through coverage.py's own reader, whatever schema it knows."""
+    data = CoverageData(basename=str(path))
+    try:
+        data.read()
+        contexts, files = sorted(data.measured_contexts()), sorted(data.measured_files())
+        rows: list[tuple[str, str, Measured]] = []
+        for context in contexts:
+            data.set_query_context(context)
+            for file in files:
+                arcs, lines = data.arcs(file), data.lines(file)
+                rows.append((context, file, Arcs(arcs) if arcs else segment.bitmap(lines or ())))
+        tracers = {file: data.file_tracer(file) or "" for file in files}
+        marks = publication.read_fingerprints(path)
+        return _Content(marks, {each: each for each in contexts}, {each: each for each in files}, tracers, rows)
+    finally:
+        close_data(data)
+
+
+def _parts_of(content: _Content, folder: str, origin: str) -> tuple[list[Part], bool]:
+    """Make parts: one for each origin of a publication, and else a single one of *origin*."""
+    marks = content.marks
+    if marks is None:
+        parts = {"": Part(Label(origin))}
+        wanted = dict.fromkeys(content.contexts, (parts[""].files, _sources(content, folder, {})))
+    else:
+        parts = {name: Part(Label(name)) for name in ORIGINS if any(name == context for context, _ in marks)}
+        wanted = {
+            key: (
+                parts[name].files,
+                _sources(content, folder, {path: marks[at, path] for at, path in marks if at == name}),
+            )
+            for key, name in content.contexts.items()
+            if name in parts
+        }
+    for context, file, measured in content.rows:
+        if measured and context in wanted:
+            files, sources = wanted[context]
+            source = sources[file]
+            files[source] = segment.join(files[source], measured) if source in files else measured
+    return list(parts.values()), marks is not None
+
+
+def _sources(content: _Content, folder: str, marks: Mapping[str, str]) -> dict[Any, Source]:
+    mark_of, tracer_of = marks.get, content.tracers.get
+    return {key: _source(folder, path, mark_of(path, ""), tracer_of(key, "")) for key, path in content.files.items()}
+
+
+@lru_cache(MOST_SOURCES)
+def _source(folder: str, path: str, mark: str, tracer: str) -> Source:
+    return intern_source(path if path.startswith("/") else os.path.join(folder, path), mark, tracer)

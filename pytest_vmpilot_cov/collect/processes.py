@@ -1,0 +1,94 @@
+"""Find the processes that announced themselves, and decide which belong to a collection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+
+from pytest_vmpilot_cov.model import Delivery, Options, Place
+from server_hook.control import client
+from server_hook.store import epochs, records, working_folder
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What belongs to this collection."""
+
+    session: str = ""
+    """Count only this session's unit and E2E data; empty counts all that lies in the data folder."""
+    ask: bool = True
+    """Whether live processes are asked for a dump."""
+    only: tuple[Path, ...] = ()
+    """Data files and folders to read, and nothing else; empty means the places of the options."""
+    more: tuple[Path, ...] = ()
+    """Data files and folders that others contribute, beside those."""
+    until: float = epochs.EVER
+    """Count what was measured since the last reset before this moment; a reset that came later takes nothing away."""
+    told: tuple[Place, ...] = ()
+    """What is known of some data files and folders beyond their paths."""
+    tick: Callable[[str], object] = field(default=str, compare=False)
+    """Is told what is read next."""
+
+    def place_of(self, path: Path) -> Place:
+        """Return what is known of a path, or of the folder that it lies in; the rest of the path is kept."""
+        parent = next((each for each in (path, *path.parents) if each in self._known), None) if self.told else None
+        if parent is None:
+            return Place(path, str(path))
+        known = self._known[parent]
+        return replace(known, path=path, named=str(path).replace(str(parent), known.named, 1))
+
+    @cached_property
+    def _known(self) -> dict[Path, Place]:
+        return {place.path: place for place in self.told}
+
+
+def places_of(options: Options) -> tuple[Path, ...]:
+    """Return where data may lie: the session's own data folder, and the places of servers."""
+    return (options.data_folder, *(place.value for place in options.places))
+
+
+def distinct(paths: Iterable[Path]) -> list[Path]:
+    """Resolve paths, and drop those that lead to the same place; the order stays."""
+    resolved = cache(Path.resolve)  # of folders, each of which has many
+
+    def real(path: Path) -> Path:
+        return path.resolve() if os.path.islink(path) or path.name in ("", "..") else resolved(path.parent) / path.name
+
+    return list(dict.fromkeys(map(real, paths)))
+
+
+def folder_of(place: Path) -> Path:
+    """Return the data folder of a place: the place itself, or where its data file lies or would lie."""
+    if place.name == working_folder.WORKING_FOLDER:
+        return place.parent
+    return place if os.path.isdir(place) else place.parent
+
+
+def find_processes(
+    folders: Iterable[Path], options: Options, scope: Scope, known: Container[Path] = ()
+) -> Iterator[Delivery]:
+    """Walk the announced processes of data folders that belong to the scope, but not the *known* folders of some.
+
+    Nobody is asked yet.
+    """
+    own, settings = options.data_folder.resolve(), records.NO_SETTINGS
+    places = (place for folder in folders for place in working_folder.process_folders(folder))
+    for place in (place for place in places if place not in known):
+        record = records.read_record(place)
+        if record is None:
+            record = records.Record(id=place.name, pid=0, origin="", ended=1.0)
+        elif record.settings == settings:  # most of a record, and the same in a thousand processes
+            record = record._replace(settings=settings)
+        settings = record.settings
+        is_own = place.parent.parent == own and record.session == scope.session
+        if record.origin not in ("pipeline", "") and scope.session and not is_own:
+            continue
+        life = records.life_of(record, records.heartbeat_age_s(place))
+        if scope.place_of(place).is_copy:  # nobody to be asked stands behind a copy
+            life = "dead" if life == "dead" else "remote"
+        elif life == "dead" and record.socket:
+            client.remove_dead(record.socket)
+        yield Delivery(record, life, place, alive_at=records.sign_of_life(place))

@@ -1,0 +1,1 @@
+"""Combine: what was collected -> what counts, in the project's own files."""

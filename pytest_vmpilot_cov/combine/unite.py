@@ -1,0 +1,146 @@
+"""Parts -> Combined: a pure union, cut down to the project's files as they are now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+
+from pytest_vmpilot_cov.combine.path_map import PathMap
+from pytest_vmpilot_cov.model import Combined, LeftOut, Mapped
+from server_hook.arcs import Arcs
+from server_hook.config.settings import Settings
+from server_hook.store import segment
+from server_hook.store.fingerprint import fingerprint
+from server_hook.store.segment import ByContext, Label, Part, Source, contexts_of
+
+
+def unite(
+    parts: Iterable[Part],
+    *,
+    project_files: Iterable[str],
+    is_project_file: Callable[[str], bool],
+    keep_stale: bool = False,
+) -> Combined:
+    """Unite parts, leave out stale files, and set aside what is none of the project's.
+
+    Args:
+        parts: what was collected, in any order; the result does not depend on it.
+        project_files: the project's source files, never-imported ones included.
+        is_project_file: whether the configuration asks for the file at a path.
+        keep_stale: whether files that have changed since count all the same.
+    """
+    now = cache(fingerprint)
+    ours = cache(is_project_file)
+    counted: ByContext = {}
+    stale: dict[tuple[str, str], segment.Lines] = {}
+    foreign: set[str] = set()
+    oldest: dict[str, float] = {}
+    for part, source, measured in _each(share_startup(list(parts))):
+        origin = part.label.origin
+        if not ours(source.path):
+            foreign.add(source.path)
+            continue
+        if not os.path.isfile(source.path) or source.fingerprint not in ("", now(source.path)):
+            stale[source.path, origin] = stale.get((source.path, origin), 0) | segment.to_lines(measured)
+            if not (keep_stale and os.path.isfile(source.path)):
+                continue
+        _count(counted, part.label, source, measured)
+        oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
+    reached = {source.path for files in counted.values() for source in files}
+    return Combined(
+        counted=counted,
+        untouched=frozenset(project_files) - reached,
+        stale=_left_out(stale, keep=keep_stale),
+        foreign=tuple(sorted(foreign)),
+        oldest=oldest,
+    )
+
+
+def _left_out(stale: Mapping[tuple[str, str], segment.Lines], *, keep: bool) -> tuple[LeftOut, ...]:
+    return tuple(
+        LeftOut(path, origin, lines.bit_count(), kept=keep and os.path.isfile(path))
+        for (path, origin), lines in sorted(stale.items())
+    )
+
+
+def _each(parts: Iterable[Part]) -> Iterator[tuple[Part, Source, segment.Measured]]:
+    yield from ((part, source, measured) for part in parts for source, measured in part.files.items())
+
+
+def _count(counted: ByContext, label: Label, source: Source, measured: segment.Measured) -> None:
+    for context in contexts_of(label):
+        files = counted.setdefault(context, {})
+        files[source] = segment.join(files[source], measured) if source in files else measured
+
+
+def without_branches(parts: Iterable[Part], counted: ByContext) -> tuple[str, ...]:
+    """Name the origins of which some data that counts has lines only, where other data has branches."""
+    sources = {source for files in counted.values() for source in files}
+    kinds = {
+        (part.label.origin, isinstance(measured, Arcs))
+        for part, source, measured in _each(parts)
+        if measured and source in sources
+    }
+    has_branches = any(are_arcs for _, are_arcs in kinds)
+    return tuple(sorted(origin for origin, are_arcs in kinds if has_branches and not are_arcs))
+
+
+def relocate(
+    parts: Iterable[Part], path_map: PathMap, ours: Callable[[str], bool], settings: Settings
+) -> tuple[list[Part], tuple[Mapped, ...]]:
+    """Give each file that was measured in another place the path that it has here, where that can be known.
+
+    Args:
+        parts: what was collected.
+        path_map: finds the project's file.
+        ours: whether the configuration asks for the file at a path.
+        settings: whose folder is the project's; a file below it is itself, whatever it looks like, except in a copy.
+    """
+    parts = list(parts)
+    sources = {source for part in parts for source in part.files}
+    away = [source for source in sources if _is_away(source.path, settings)]
+    here = {source.path for source in away if os.path.isfile(source.path)}
+    strangers = [source for source in away if not (source.path in here and ours(source.path))]
+    found = {each: mapped for each in strangers if (mapped := path_map.find(each, is_here=each.path in here))}
+    for each in sources.difference(strangers):  # such as an installed copy that ``include`` asks for as well
+        path = path_map.by_setting(each.path)
+        if path != each.path and os.path.isfile(path) and ours(path):
+            found[each] = Mapped(each.path, path, "[paths]")
+    moved = [_move(part, found) if found.keys() & part.files.keys() else part for part in parts]
+    return moved, tuple(sorted(set(found.values()), key=lambda each: (each.measured, each.path)))
+
+
+def _is_away(path: str, settings: Settings) -> bool:
+    return not _is_inside(path, settings.folder) or any(_is_inside(path, copy) for copy in settings.copies)
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _move(part: Part, found: Mapping[Source, Mapped]) -> Part:
+    moved = Part(part.label, part.begun, part.ended, epoch=part.epoch)
+    for source, measured in part.files.items():
+        moved.add(source._replace(path=found[source].path) if source in found else source, measured)
+    return moved
+
+
+def share_startup(parts: list[Part]) -> list[Part]:
+    """Count what ran while test files were imported for each origin whose tests run code of the same file.
+
+    A module is imported once, by whichever test file comes first; without this the order of the tests would decide
+    whose its ``def`` lines are.
+    """
+    used: dict[str, set[Source]] = {}
+    for part in parts:
+        if not part.label.startup:
+            used.setdefault(part.label.origin, set()).update(part.files)
+    shared = [
+        Part(Label(origin), part.begun, part.ended, files)
+        for part in parts
+        if part.label.startup and part.label.origin != "pipeline"  # a server imports for itself
+        for origin in used.keys() - {part.label.origin, "pipeline"}
+        if (files := {source: measured for source, measured in part.files.items() if source in used[origin]})
+    ]
+    return parts + shared

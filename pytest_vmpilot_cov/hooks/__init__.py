@@ -1,0 +1,1 @@
+"""Hooks: what others may add, and what this plugin adds itself."""

@@ -1,0 +1,81 @@
+"""What a CI service shows of the verdict: the job summary of GitHub Actions, the properties of a JUnit XML."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pytest_vmpilot_cov.hooks.hookspecs import hookimpl
+from pytest_vmpilot_cov.report.markdown import files_table, origins_table
+from pytest_vmpilot_cov.report.terminal import verdict_lines
+
+if TYPE_CHECKING:
+    import pluggy
+
+    from pytest_vmpilot_cov.coverage_private import ReportingCoverage
+    from pytest_vmpilot_cov.model import Options, Outcome
+
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+"""GitHub Actions names the file here to which a step appends what the job's page shows."""
+
+
+def append_job_summary(cov: ReportingCoverage, options: Options, outcome: Outcome) -> str | None:
+    """Append the verdict, the origins and the files as Markdown to the job's summary, where there is one.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    path = os.environ.get(SUMMARY_VARIABLE)
+    if not path:
+        return None
+    passed = "passed" if outcome.verdict.passed else "failed"
+    text = "\n".join(
+        [
+            f"### Coverage {outcome.figures.total.percent:.2f}%: {passed}",
+            "",
+            *origins_table(outcome.figures, options),
+            "",
+            *(f"- {line}" for line in verdict_lines(outcome.verdict)),
+            "",
+            "<details><summary>Files</summary>",
+            "",
+            files_table(cov),
+            "",
+            "</details>",
+            "",
+        ]
+    )
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(text + "\n")
+    return None
+
+
+class JUnitProperties:
+    """Put the total and each check into the JUnit XML that pytest writes, as properties of the test suite."""
+
+    def __init__(self, plugins: pluggy.PluginManager) -> None:
+        """Prepare.
+
+        Args:
+            plugins: pytest's own; the writer of the XML is among them where one was asked for.
+        """
+        self._plugins = plugins
+
+    @hookimpl
+    def pytest_vmpilot_cov_report(self, outcome: Outcome) -> None:
+        """Add the properties; pytest writes the file when the session is over."""
+        for plugin in self._plugins.get_plugins():
+            add = getattr(plugin, "add_global_property", None)  # LogXML has no public name, its fixture calls this
+            if add is not None:
+                for name, value in _properties(outcome).items():
+                    add(name, value)
+
+
+def _properties(outcome: Outcome) -> dict[str, str]:
+    """Name what was reached by each origin and by all, and what came of each check."""
+    rows = (*outcome.figures.rows, outcome.figures.total)
+    return {
+        **{f"coverage.{row.origin}": f"{row.percent:.2f}" for row in rows},
+        **{f"coverage.check.{each.name}": "passed" if each.passed else "failed" for each in outcome.verdict.checks},
+        "coverage.verdict": "passed" if outcome.verdict.passed else "failed",
+    }

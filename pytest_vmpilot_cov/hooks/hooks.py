@@ -1,0 +1,80 @@
+"""Call the hooks that others may implement, one implementation at a time: one that fails spoils no other."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pluggy
+
+from pytest_vmpilot_cov.hooks import builtin, hookspecs
+from pytest_vmpilot_cov.messages import say
+
+ENTRY_POINTS = "vmpilot_cov"
+"""The group under which installed packages name modules whose hooks the command calls."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the implementations of a hook gave, in the order of their registration, and which of them failed."""
+
+    given: tuple[Any, ...]
+    failures: tuple[str, ...]
+
+
+class _Plugins(pluggy.PluginManager):
+    """As pytest's, without its import: a function that is called like a hook is one, decorated or not."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """Tell whether a member of a plugin implements a hook, and how."""
+        if not name.startswith("pytest_"):
+            return None  # other members may not even be there when they are asked for
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options is None and name.startswith("pytest_vmpilot_cov_") and inspect.isroutine(getattr(plugin, name)):
+            return pluggy.HookimplOpts(
+                wrapper=False, hookwrapper=False, optionalhook=False, tryfirst=False, trylast=False, specname=None
+            )
+        return options
+
+
+def hooks_of_command() -> pluggy.PluginManager:
+    """Return the plugins whose hooks the command calls: our own, and those of installed packages."""
+    plugins = _Plugins("pytest")
+    plugins.add_hookspecs(hookspecs)
+    plugins.register(builtin, builtin.NAME)
+    plugins.load_setuptools_entrypoints(ENTRY_POINTS)
+    return plugins
+
+
+def call_each(plugins: pluggy.PluginManager, name: str, **arguments: object) -> Answers:
+    """Call a hook; an implementation may give one value, several, or none."""
+    given: list[Any] = []
+    failures: list[str] = []
+    implementing = [each.plugin for each in getattr(plugins.hook, name).get_hookimpls()]
+    for plugin in implementing:
+        call = plugins.subset_hook_caller(name, [other for other in implementing if other is not plugin])
+        try:
+            for answer in call(**arguments):
+                given += [answer] if isinstance(answer, str) or not isinstance(answer, Iterable) else answer
+        except _raised_by_others() as error:  # not our code
+            failures.append(_failure(plugins.get_name(plugin) or repr(plugin), name, error))
+    return Answers(tuple(given), tuple(failures))
+
+
+def _raised_by_others() -> tuple[type[BaseException], ...]:
+    """Return what an implementation may raise: what ``pytest.fail`` and ``pytest.skip`` do is no ``Exception``."""
+    pytest: Any = sys.modules.get("pytest")
+    return (Exception, pytest.fail.Exception, pytest.skip.Exception) if pytest else (Exception,)
+
+
+def _failure(plugin: str, hook: str, error: BaseException) -> str:
+    """Name the implementation that failed, by the line of it that did, whatever it has called there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [each for each in frames if each.filename != __file__ and "/pluggy/" not in each.filename] or frames
+    why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    where = f"{theirs[0].filename}:{theirs[0].lineno}"
+    return say("hook-failed", hook=hook, plugin=plugin, why=why, where=where)

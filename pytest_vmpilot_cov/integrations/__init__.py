@@ -1,0 +1,1 @@
+"""Beside other tools: pytest-cov, VS Code, debuggers."""

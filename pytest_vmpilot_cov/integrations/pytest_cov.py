@@ -1,0 +1,72 @@
+"""Beside pytest-cov, and in its place where it is not: its fixtures, its switch off, its options without effect."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import pytest
+
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.options.flags import SHARED_OPTIONS
+from pytest_vmpilot_cov.stash import HEADER, WARNING
+
+
+def is_here(manager: pytest.PytestPluginManager) -> bool:
+    """Tell whether pytest-cov is loaded; an empty module that bears its name for the sake of an IDE is not."""
+    named = (plugin for plugin in manager.get_plugins() if getattr(plugin, "__name__", "") == "pytest_cov.plugin")
+    return any(hasattr(plugin, "pytest_addoption") for plugin in named)
+
+
+def stand_in(config: pytest.Config, known: argparse.Namespace, args: Sequence[str]) -> None:
+    """Do what pytest-cov would do, where it is not loaded or our flag is on; else leave all to it.
+
+    Raises:
+        pytest.UsageError: when an option asks to measure, and nobody will.
+    """
+    if is_here(config.pluginmanager) and not known.vmpilot_cov:
+        return
+    lend_fixtures(config.pluginmanager, over_its_own=True)
+    if not known.vmpilot_cov:
+        _note_without_effect(config, known)
+    elif known.no_cov:
+        config.stash[HEADER] = [f"vmpilot-cov: {say('no-cov')}"]
+        if _is_contradicted(args):
+            config.stash[WARNING] = say("no-cov")
+
+
+def lend_fixtures(manager: pytest.PytestPluginManager, *, over_its_own: bool = False) -> None:
+    """Give tests the fixtures that they know from pytest-cov, where it is not there to do so.
+
+    Args:
+        manager: pytest's own.
+        over_its_own: whether ours are to win where it is there: of one name, the plugin loaded last gives its fixture.
+    """
+    if over_its_own or not is_here(manager):
+        from pytest_vmpilot_cov.integrations import pytest_cov_fixtures
+
+        manager.register(pytest_cov_fixtures, "vmpilot_cov_fixtures")
+
+
+def _note_without_effect(config: pytest.Config, known: argparse.Namespace) -> None:
+    given = without_effect(known)
+    if "--cov" in given and not (known.help or known.version):
+        raise pytest.UsageError(say("cov-without-effect"))
+    if given:
+        config.stash[HEADER] = [f"vmpilot-cov: {say('option-without-effect', flags=', '.join(given))}"]
+
+
+def without_effect(known: argparse.Namespace) -> list[str]:
+    """List the shared options that were given; none of them does anything where neither we nor pytest-cov are on."""
+    if known.no_cov:
+        return []
+    neutral = {dest: more.get("default") for dest, _, more in reversed(SHARED_OPTIONS)}
+    flags = {dest: flag for dest, flag, _ in reversed(SHARED_OPTIONS)}
+    return [flag for dest, flag in reversed(flags.items()) if getattr(known, dest) != neutral[dest]]
+
+
+def _is_contradicted(args: Sequence[str]) -> bool:
+    """Tell whether an option that asks for coverage comes after ``--no-cov``, as if it should win."""
+    words = [str(word) for word in args]
+    later = words[words.index("--no-cov") + 1 :] if "--no-cov" in words else []
+    return any(word.startswith(("--cov", "--vmpilot-cov")) for word in later)

@@ -1,0 +1,1 @@
+"""Judge: what counts -> figures -> verdict."""

@@ -1,0 +1,93 @@
+"""Combined -> Figures: count, by coverage.py's own rules, what each origin reached and what all of them did."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from coverage.exceptions import CoverageException, NoDataError
+
+from pytest_vmpilot_cov import coverage_private
+from pytest_vmpilot_cov.coverage_private import ReportingCoverage
+from pytest_vmpilot_cov.model import ORIGINS, Combined, Figures, Options, Row, Tally
+from server_hook.config.settings import apply_settings
+from server_hook.coverage_private import close_data
+from server_hook.store import publication
+
+_SHOWING_CONTEXTS = ("html:show_contexts", "json:show_contexts", "report:contexts")
+"""Settings of coverage.py that need the contexts of single tests; without them the origins hold all that counts."""
+TABLES = ("term", "term-missing", "markdown", "markdown-append")
+"""Reports that show figures alone, and nothing of the sources."""
+NOTHING = Row("combined", 0, 0, 0, 0.0, 0)
+
+
+@contextlib.contextmanager
+def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverage]:
+    """Open a Coverage that holds all that was counted, for coverage.py's own reports.
+
+    coverage.py names files, and writes reports, relative to the working folder: for as long as this is open that is
+    the root, wherever the session was started.
+    """
+    with contextlib.chdir(options.root):
+        keeps_parsed = any(request.kind not in TABLES for request in options.reports)
+        config_file = options.settings.config_file or False
+        cov = ReportingCoverage(keeps_parsed=keeps_parsed, data_file=None, config_file=config_file)
+        apply_settings(cov, options.settings)
+        cov.set_option("run:source", list(options.settings.source_folders))  # nothing but the XML report reads it
+        cov.set_option("paths", {})
+        cov.set_option("report:ignore_errors", True)  # noqa: FBT003 - one broken file must not hide the others
+        cov.set_option("report:precision", options.precision)
+        data = cov.get_data()
+        shows_tests = any(cov.get_option(name) for name in _SHOWING_CONTEXTS)
+        counted = combined.counted if shows_tests else publication.origins_of(combined.counted)
+        publication.fill(data, counted, combined.untouched)
+        try:
+            yield cov
+        finally:
+            close_data(data)
+
+
+def count(cov: ReportingCoverage) -> Figures:
+    """Count statements, and branches where they were measured, for each origin and for all together."""
+    present = [origin for origin in ORIGINS if origin in cov.get_data().measured_contexts()]
+    numbers: dict[str, Any] = {}
+    lines: dict[str, dict[str, tuple[int, ...]]] = {}
+    tallies: dict[str, dict[str, Tally]] = {}
+    try:
+        for path, together, alone in coverage_private.analyses(cov, present):
+            every = {"combined": together, **alone}
+            for name, analysis in every.items():
+                _add(numbers, name, analysis)
+            tallies[path] = {name: _tally(analysis.numbers) for name, analysis in every.items()}
+            reached = {origin: tuple(sorted(_reached(analysis))) for origin, analysis in alone.items()}
+            lines[path] = {origin: numbers for origin, numbers in reached.items() if numbers}
+    except NoDataError:
+        return Figures((), NOTHING, {})
+    except (CoverageException, KeyError) as error:  # KeyError: a coverage plugin that is not loaded here
+        return Figures((), NOTHING, {}, problem=" ".join(str(error).split()))
+    rows = tuple(_row(origin, numbers[origin], lines) for origin in present if origin in numbers)
+    total = _row("combined", numbers["combined"], lines) if numbers else NOTHING
+    return Figures(rows, total, lines, tallies=tallies)
+
+
+def _add(numbers: dict[str, Any], name: str, analysis: Any) -> None:  # noqa: ANN401 - coverage's Analysis
+    numbers[name] = numbers[name] + analysis.numbers if name in numbers else analysis.numbers
+
+
+def _tally(numbers: Any) -> Tally:  # noqa: ANN401 - coverage's Numbers
+    return Tally(numbers.n_statements, numbers.n_missing, numbers.n_branches, numbers.n_missing_branches)
+
+
+def _reached(analysis: Any) -> set[int]:  # noqa: ANN401 - coverage's Analysis
+    return set(analysis.statements) - set(analysis.missing)
+
+
+def _row(origin: str, numbers: Any, lines: dict[str, dict[str, tuple[int, ...]]]) -> Row:  # noqa: ANN401
+    reaching = [by for by in lines.values() if origin in by or (origin == "combined" and by)]
+    only = sum(
+        len(set(by[origin]).difference(*(other for name, other in by.items() if name != origin)))
+        for by in reaching
+        if origin in by
+    )
+    return Row(origin, len(reaching), numbers.n_statements, numbers.n_executed, float(numbers.pc_covered), only)

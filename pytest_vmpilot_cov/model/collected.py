@@ -1,0 +1,78 @@
+"""What was collected: parts, deliveries of processes, data files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+    from server_hook.store.records import Life, Record
+    from server_hook.store.segment import Part
+
+TESTS_FILE = ".coverage.tests"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one announced process gave: its answer to a dump, or the fact that it gave none."""
+
+    record: Record
+    life: Life
+    folder: Path
+    """Where the process keeps its record and its segments."""
+    asked: bool = False
+    answered: bool = False
+    problem: str = ""
+    """Why a live process did not answer, or what it said is wrong."""
+    executed: bool = False
+    """Whether any line that it executed was found."""
+    newest: float = 0.0
+    """When its last segment ended, in seconds since the epoch; 0 where there is none."""
+    alive_at: float = 0.0
+    """When it last gave a sign of life; 0 where it never did."""
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    """What it answered, as ``server_hook.record.verbs`` says."""
+    ports: tuple[str, ...] = ()
+    """The TCP addresses at which it listens; only of an orphan, and where somebody has asked for its status."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A data file or data folder to read, and what is known of it beyond its path."""
+
+    path: Path
+    named: str
+    """What to call it: a copy is called after what it is a copy of."""
+    origin: str = ""
+    """Whose data a file is that does not say so itself; empty to tell by its name."""
+    is_copy: bool = False
+    """Whether it is nobody's but ours: no process behind it is asked, and nobody writes it meanwhile."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A coverage data file that was read beside the segments."""
+
+    path: Path
+    written: float
+    """When, in seconds since the epoch."""
+    published: bool = False
+    """Whether it is a publication of ours, which knows its fingerprints."""
+    named: str = ""
+    """What to call it, where it is a copy of something else; empty for its path."""
+    origins: frozenset[str] = frozenset()
+    """Whose data it holds; empty where it holds none."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """All that was found: parts of every process, who delivered, and what could not be read."""
+
+    parts: tuple[Part, ...]
+    deliveries: tuple[Delivery, ...] = ()
+    data_files: tuple[DataFile, ...] = ()
+    problems: tuple[str, ...] = ()
+    reset_at: float = 0.0
+    """When the servers were last reset, in seconds since the epoch; 0 for never. What they measured before is out."""

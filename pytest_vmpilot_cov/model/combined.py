@@ -1,0 +1,49 @@
+"""What counts: the union of all parts, in the project's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+    from server_hook.store.segment import ByContext
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Lines whose file has changed since they were measured."""
+
+    path: str
+    origin: str
+    lines: int
+    kept: bool = False
+    """Whether they count all the same, because ``stale = keep`` asks for it."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A file that was measured in another place, and the file of this project that it is."""
+
+    measured: str
+    path: str
+    how: str
+    """content, path, or [paths]: what says so."""
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The union of all parts, cut down to the project's files as they are now."""
+
+    counted: ByContext
+    untouched: frozenset[str]
+    """Source files of the project that nobody ever imported."""
+    stale: tuple[LeftOut, ...] = ()
+    foreign: tuple[str, ...] = ()
+    """Measured files that are none of the project's: listed, not counted."""
+    mapped: tuple[Mapped, ...] = ()
+    lines_only: tuple[str, ...] = ()
+    """Origins of which some data has no branches, where other data has."""
+    oldest: Mapping[str, float] = field(default_factory=dict)
+    """When the oldest counted part of each origin begun, in seconds since the epoch."""
+    problems: tuple[str, ...] = ()

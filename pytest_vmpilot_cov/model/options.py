@@ -1,0 +1,87 @@
+"""The options: every setting with the place where it was set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+    from server_hook.config.settings import Settings
+
+
+T = TypeVar("T")
+
+ORIGINS = ("unit", "e2e", "pipeline")
+TYPED = "the command line"
+"""The place of a setting that was typed for this run."""
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """A value with the place where somebody set it."""
+
+    value: T
+    where: str = "default"
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """One report that was asked for: ``--cov-report=KIND[:DEST]``."""
+
+    kind: str
+    dest: str = ""
+    skip_covered: bool = False
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold beside the total's: of an origin, of the files that match a pattern, or of each file."""
+
+    name: str
+    """``unit``, ``e2e``, ``pipeline``, ``each``, or the pattern."""
+    required: float
+    where: str
+    """Where it was set."""
+    pattern: str = ""
+    """What paths are matched against, absolute; empty where the name is no pattern."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that a session or a command was told, resolved once."""
+
+    root: Path
+    """What relative destinations and places are read against."""
+    settings: Settings
+    fail_under: Setting[float | None]
+    precision: int
+    source_from: str = ""
+    """Where the source was named; empty for no configuration."""
+    thresholds: tuple[Threshold, ...] = ()
+    """Those beside the total's, in the order of the configuration."""
+    strict: bool = False
+    """Whether thresholds of the configuration are enforced in a partial run, too."""
+    not_enforced: str = ""
+    """Which thresholds were left out, and why; empty for none."""
+    reports: tuple[ReportRequest, ...] = ()
+    places: tuple[Setting[Path], ...] = ()
+    """Where data of pipeline servers may lie: data files or folders."""
+    require: frozenset[str] = frozenset()
+    """Origins without which there is no passing."""
+    append: bool = False
+    context: str = ""
+    """What lines are recorded for beside their origin: ``test`` for each test, or empty."""
+    no_cov_on_fail: bool = False
+    """Whether a session in which a test has failed neither reports nor judges."""
+    reset: bool = False
+    """Whether the servers begin a new epoch when the session does."""
+    stale: str = "drop"
+    """What becomes of data whose source has changed since: drop it, fail because of it, or keep it."""
+    show_sets: bool = False
+    """Whether the section says for each file who alone reached how much of it."""
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder of ``.coverage``, which holds ``.vmpilot-cov`` too."""
+        return Path(self.settings.data_file).parent

@@ -1,0 +1,54 @@
+"""The verdict, its checks, and the outcome that reports are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_vmpilot_cov.model.collected import Collected
+from pytest_vmpilot_cov.model.combined import Combined
+from pytest_vmpilot_cov.model.figures import Figures
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of the verdict."""
+
+    name: str
+    passed: bool
+    text: str
+    required: float | None = None
+    """The percentage that was asked for; None where none was."""
+    actual: float | None = None
+    """The percentage that was reached; None where there is none."""
+    file: str = ""
+    """The file with most to gain for the figure; empty where nothing is missing."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement: it passes when every check does."""
+
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+    percent: float
+    not_enforced: str = ""
+    """Which thresholds were left out, and why; empty for none."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that a report can be made of."""
+
+    collected: Collected
+    combined: Combined
+    figures: Figures
+    verdict: Verdict
+    text: tuple[str, ...] = ()
+    """What the reports that were asked for print, one block each."""
+    problems: tuple[str, ...] = ()
+    took_s: float = 0.0

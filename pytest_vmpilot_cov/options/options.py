@@ -1,0 +1,228 @@
+"""Command line, environment and configuration -> Options: each setting once, with the place that it came from."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_vmpilot_cov.messages import UsageError, say
+from pytest_vmpilot_cov.model import ORIGINS, TYPED, Options, ReportRequest, Setting, Threshold
+from pytest_vmpilot_cov.options.report_kinds import report_requests
+from pytest_vmpilot_cov.options.thresholds import percentage, read_thresholds
+from server_hook.config.files import (
+    OWN_SETTINGS,
+    find_config_above,
+    locate,
+    read_own_section,
+)
+from server_hook.problems import HookError
+
+if TYPE_CHECKING:
+    import pytest
+    from coverage import Coverage
+
+    from server_hook.config.settings import Settings
+
+
+STALE = ("drop", "fail", "keep")
+"""What can become of data whose source has changed since; the first is the default."""
+
+
+def parse_require(values: Iterable[str], where: str) -> frozenset[str]:
+    """Parse origins, several with commas.
+
+    Raises:
+        UsageError: when one is no origin.
+    """
+    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
+    for name in names:
+        if name not in ORIGINS:
+            raise UsageError(say("origin-unknown", value=name, where=where))
+    return frozenset(names)
+
+
+def resolve(config: pytest.Config, known: argparse.Namespace) -> Options:
+    """Resolve everything that a pytest session was told, against its rootdir.
+
+    Raises:
+        UsageError: when something cannot be used.
+    """
+    typed = tuple(str(arg) for arg in config.invocation_params.args)
+    config_path = config_of_session(config.rootpath, str(known.cov_config))
+    fail_under = None
+    if known.cov_fail_under is not None:
+        where = TYPED if _is_typed("--cov-fail-under", typed) else "addopts"
+        fail_under = Setting(percentage(known.cov_fail_under, where), where)
+    options = make_options(
+        config.rootpath,
+        config_path,
+        overrides=_overrides(config, known, locate(config_path)[1]),
+        fail_under=fail_under,
+        precision=known.cov_precision,
+        reports=report_requests(known.cov_report.items()),
+        places=[Setting(Path(path), "--vmpilot-cov-pipeline") for path in known.vmpilot_cov_pipeline],
+        require=parse_require(known.vmpilot_cov_require, "--vmpilot-cov-require"),
+        stale=Setting(known.vmpilot_cov_stale, "--vmpilot-cov-stale") if known.vmpilot_cov_stale else None,
+    )
+    return replace(
+        options,
+        append=bool(known.cov_append),
+        context=known.cov_context or "",
+        no_cov_on_fail=bool(known.no_cov_on_fail),
+        reset=bool(known.vmpilot_cov_reset),
+        strict=bool(known.vmpilot_cov_strict),
+        show_sets=bool(known.vmpilot_cov_sets),
+    )
+
+
+def _overrides(config: pytest.Config, known: argparse.Namespace, folder: str) -> dict[str, object]:
+    """Return what was asked of coverage.py in place of its configuration, whose folder is *folder*."""
+    overrides: dict[str, object] = {}
+    if known.cov_branch:
+        overrides["run:branch"] = True
+    if known.cov_source and True not in known.cov_source:  # a bare --cov asks for the configured source
+        overrides["run:source"] = [
+            typed_source(name, folder, config.invocation_params.dir) for name in known.cov_source
+        ]
+    return overrides
+
+
+def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from the command alike
+    root: Path,
+    config_path: str,
+    *,
+    overrides: dict[str, object] | None = None,
+    fail_under: Setting[float] | None = None,
+    precision: int | None = None,
+    reports: tuple[ReportRequest, ...] = (),
+    places: Sequence[Setting[Path]] = (),
+    require: frozenset[str] = frozenset(),
+    stale: Setting[str] | None = None,
+) -> Options:
+    """Resolve what was typed and what the configuration says into Options.
+
+    Raises:
+        UsageError: when something cannot be used.
+    """
+    settings, own, cov = _read(config_path, overrides)
+    configured = read_thresholds(settings)
+    return Options(
+        root=root,
+        settings=settings,
+        fail_under=_total(cov, fail_under, configured, settings.config_file),
+        source_from="--cov" if "run:source" in (overrides or {}) else settings.config_file,
+        precision=_digits(cov.get_option("report:precision") if precision is None else precision),
+        reports=reports,
+        places=tuple(_places(places, own, settings, root)),
+        require=require,
+        thresholds=tuple(each for each in configured if each.name != "total" and each.required),
+        stale=_stale(stale or Setting(own.get("stale", STALE[0]).strip(), settings.config_file)),
+    )
+
+
+def _stale(asked: Setting[str]) -> str:
+    if asked.value not in STALE:
+        raise UsageError(say("stale-unknown", value=asked.value, where=asked.where))
+    return asked.value
+
+
+def _read(path: str, overrides: Mapping[str, object] | None) -> tuple[Settings, dict[str, str], Coverage]:
+    """Read a configuration: its settings, our section of it, and coverage.py's view of it."""
+    from server_hook.config.settings import open_coverage, read_settings
+
+    try:
+        settings = read_settings(path, overrides)
+        own = read_own_section(settings.config_file)
+        cov = open_coverage(settings.config_file)
+    except HookError as error:
+        raise UsageError(str(error)) from None
+    check_own_section(own, settings.config_file)
+    return settings, own, cov
+
+
+def _digits(value: object) -> int:
+    """Check the precision: how many digits percentages have after the decimal point."""
+    text = str(value or 0)
+    if not text.isdecimal():
+        raise UsageError(say("precision-range", value=text))
+    return int(text)
+
+
+def _total(
+    cov: Coverage, typed: Setting[float] | None, configured: Iterable[Threshold], config_file: str
+) -> Setting[float | None]:
+    """Choose the total's threshold: what was typed, else our section's, else coverage.py's own; 0 is none."""
+    chosen = typed or next((Setting(each.required, each.where) for each in configured if each.name == "total"), None)
+    coverages = cov.get_option("report:fail_under")
+    if chosen is None and coverages:
+        chosen = Setting(percentage(coverages, config_file), os.path.basename(config_file))
+    return Setting(chosen.value or None, chosen.where) if chosen else Setting(None)
+
+
+def typed_source(name: str, folder: str, started_in: Path) -> str:
+    """Resolve one ``--cov=SOURCE``: a folder seen from the configuration's, else from where pytest was started.
+
+    What is neither is left as it is: the name of a package.
+    """
+    seen_from_there = started_in / name
+    if os.path.isdir(os.path.join(folder, name)) or not seen_from_there.is_dir():
+        return name
+    return os.path.abspath(seen_from_there)
+
+
+def config_of_session(root: Path, named: str) -> str:
+    """Find the configuration: the one named, else COVERAGE_RCFILE, else the rootdir's own.
+
+    Raises:
+        UsageError: when one was named and is not there.
+    """
+    named = named if named != ".coveragerc" else os.environ.get("COVERAGE_RCFILE", "")
+    if not named:
+        return find_config_above(str(root)) or str(root)
+    path = root / Path(named).expanduser()
+    try:
+        config_file, folder = locate(str(path if path.exists() else Path(named).expanduser()))
+    except HookError as error:
+        raise UsageError(str(error)) from None
+    return config_file or folder
+
+
+def check_own_section(own: dict[str, str], config_file: str) -> None:
+    """Refuse names in ``[vmpilot_cov]`` that mean nothing: a misspelt setting would be silently without effect.
+
+    Raises:
+        UsageError: naming the first such name and all that are known.
+    """
+    for name in own:
+        if name not in OWN_SETTINGS:
+            known = ", ".join(sorted(OWN_SETTINGS))
+            raise UsageError(say("setting-unknown", name=name, where=config_file, known=known))
+
+
+def listed(text: str) -> list[str]:
+    """Split a setting that is a list: items by lines or commas."""
+    return [item.strip() for line in text.splitlines() for item in line.split(",") if item.strip()]
+
+
+def _places(
+    typed: Iterable[Setting[Path]], own: dict[str, str], settings: Settings, root: Path
+) -> Iterable[Setting[Path]]:
+    """List where pipeline data may lie: typed, configured, from the environment, and the two usual places."""
+    for place in typed:
+        yield Setting(Path(os.path.normpath(root / place.value.expanduser())), place.where)
+    for name in listed(own.get("pipeline_data", "")):
+        path = Path(settings.folder) / Path(name).expanduser()
+        yield Setting(Path(os.path.normpath(path)), f"pipeline_data in {os.path.basename(settings.config_file)}")
+    if os.environ.get("VMPILOT_COV_DATA_DIR"):
+        yield Setting(Path(os.environ["VMPILOT_COV_DATA_DIR"]).absolute(), "VMPILOT_COV_DATA_DIR")
+    yield Setting(Path(settings.folder))
+    yield Setting(Path(settings.data_file).parent)
+    yield Setting(Path("~/pipelines").expanduser())
+
+
+def _is_typed(flag: str, typed: Sequence[str]) -> bool:
+    return any(arg == flag or arg.startswith(flag + "=") for arg in typed)

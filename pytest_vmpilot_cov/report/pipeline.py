@@ -1,0 +1,117 @@
+"""What the section says of the pipeline servers: who announced himself, who delivered, how old everything is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from pytest_vmpilot_cov.combine.path_map import prefixes
+from pytest_vmpilot_cov.messages import say, shown_path
+from pytest_vmpilot_cov.model import TESTS_FILE, DataFile, Delivery, Options
+from pytest_vmpilot_cov.report.words import age_of, count
+from server_hook.store import segment
+
+if TYPE_CHECKING:
+    from pytest_vmpilot_cov.model import Outcome
+
+SHOWN_FILES = 3
+
+
+def server_lines(outcome: Outcome, options: Options) -> Iterator[str]:
+    """Yield what there is to say of the servers and of the data files beside them."""
+    servers = [each for each in outcome.collected.deliveries if each.record.origin == "pipeline"]
+    known = [each for each in servers if each.life != "dead" or each.executed]
+    oldest = outcome.combined.oldest.get("pipeline")
+    if not (known or oldest):
+        yield say("pipeline-none", config=options.settings.config_file or options.settings.folder)
+    yield from _processes(known)
+    yield from _data_files(outcome, options, bool(servers))
+    if outcome.collected.reset_at:
+        yield _reset(outcome)
+    if oldest:
+        yield f"Pipeline: the oldest data that counts is {age_of(oldest)} old"
+    for (elsewhere, here), hows in sorted(prefixes(outcome.combined.mapped).items()):
+        files = count(hows.total(), "file", "files")
+        how = ", ".join(f"{number} by {how}" for how, number in sorted(hows.items()))
+        yield f"Mapped: {files} measured below {elsewhere} to {shown_path(here, options.root)} ({how})"
+    foreign = [shown_path(path, options.root) for path in outcome.combined.foreign]
+    if foreign:
+        names = ", ".join([*foreign[:SHOWN_FILES], *(["..."] if len(foreign) > SHOWN_FILES else [])])
+        yield f"Not counted: {count(len(foreign), 'measured file', 'measured files')} outside the project ({names})"
+
+
+def _processes(known: list[Delivery]) -> Iterator[str]:
+    """Yield one line for each way in which processes are there, or were."""
+    live = [each for each in known if each.life == "live"]
+    if live:
+        processes = count(len(live), "live process", "live processes")
+        asked = any(each.asked for each in live)
+        said = f"{sum(each.answered for each in live)} of {processes} delivered" if asked else f"{processes}, not asked"
+        yield f"Pipeline: {said} ({_pids(live)})"
+    for each in (each for each in known if each.life == "remote"):
+        yield (
+            f"Pipeline: {_pids([each])} on {each.record.host} runs on another host or in another pid namespace and "
+            f"cannot be asked; {_newest(each)}"
+        )
+    ended = [each for each in known if each.life == "dead" and each.record.ended]
+    if ended:
+        newest = max(ended, key=lambda each: each.newest)
+        number = sum(each.record.folded for each in ended)
+        yield f"Pipeline: {count(number, 'ended process', 'ended processes')}, {_newest(newest)}"
+    killed = [each for each in known if each.life == "dead" and not each.record.ended]
+    if killed:
+        processes = count(len(killed), "killed process", "killed processes")
+        newest = max(killed, key=lambda each: each.newest)
+        yield f"Pipeline: {processes} ({_pids(killed)}), {_newest(newest)}, {_gap(newest)}"
+
+
+def _newest(each: Delivery) -> str:
+    return f"last segment {age_of(each.newest)} ago" if each.newest else "no segment yet"
+
+
+def _gap(each: Delivery) -> str:
+    """Say how much of what a killed process reached may be missing."""
+    interval_s = float(each.record.settings.get("interval_s") or 1.0)
+    silent_s = each.alive_at - each.newest
+    lived = f"last sign of life {silent_s:.1f} s after it; " if silent_s >= 0.1 else ""  # noqa: PLR2004 - as shown
+    return f"{lived}what it reached in its last {interval_s:g} s may be missing"
+
+
+def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterator[str]:  # noqa: FBT001
+    files: dict[str, list[DataFile]] = {}
+    for file in outcome.collected.data_files:
+        if not (has_servers and file.published):  # a publication of segments that were read says nothing new
+            is_tests = "pipeline" not in file.origins if file.origins else file.path.name == TESTS_FILE
+            files.setdefault("Tests" if is_tests else "Pipeline", []).append(file)
+    for whose, several in files.items():
+        if len(several) > SHOWN_FILES:
+            yield f"{whose}: read {_summed_up(several)}"
+            continue
+        for file in several:
+            unverified = "" if file.published else ", unverified: it does not say which source it measured"
+            path = shown_path(file.named or str(file.path), options.root)
+            yield f"{whose}: read {path}, written {age_of(file.written)} ago{unverified}"
+
+
+def _summed_up(files: list[DataFile]) -> str:
+    """Say in one line what there is to say of many data files."""
+    unverified = sum(not file.published for file in files)
+    which = "" if unverified < len(files) else ", all"
+    doubt = f"{which or f', {unverified} of them'} unverified: they do not say which source they measured"
+    oldest, newest = (age_of(pick(file.written for file in files)) for pick in (min, max))
+    return f"{len(files)} data files, written {oldest} to {newest} ago{doubt if unverified else ''}"
+
+
+def _reset(outcome: Outcome) -> str:
+    """Say since when the pipeline's row counts, and what it took along from before."""
+    carried: dict[str, segment.Lines] = {}
+    for part in outcome.collected.parts:
+        if part.label.startup and part.label.origin == "pipeline":
+            for source, measured in part.files.items():
+                carried[source.path] = carried.get(source.path, 0) | segment.to_lines(measured)
+    lines = count(sum(each.bit_count() for each in carried.values()), "line", "lines")
+    return f"Pipeline: reset {age_of(outcome.collected.reset_at)} ago; {lines} of start-up carried over from before"
+
+
+def _pids(deliveries: Iterable[Delivery]) -> str:
+    return ", ".join(f"pid {each.record.pid}" for each in deliveries)

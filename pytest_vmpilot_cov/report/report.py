@@ -1,0 +1,107 @@
+"""The reports that were asked for: coverage.py's own, with the origins beside them."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coverage.exceptions import CoverageException
+
+from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model import Options, ReportRequest
+from pytest_vmpilot_cov.report.json import add_origins
+from pytest_vmpilot_cov.report.markdown import markdown_report
+
+if TYPE_CHECKING:
+    from pytest_vmpilot_cov.coverage_private import ReportingCoverage
+    from pytest_vmpilot_cov.model import Outcome
+
+NOUNS = {"xml": "XML", "json": "JSON", "lcov": "LCOV", "markdown": "Markdown"}
+
+
+def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> tuple[list[str], list[str]]:
+    """Make every report that was asked for; return the blocks of text to print, and what went wrong."""
+    text, problems = [], []
+    for request in options.reports:
+        try:
+            text.append(_MAKERS[request.kind](cov, request, options, outcome))
+        except (CoverageException, OSError) as error:
+            if outcome.figures.total.statements:
+                why = " ".join(str(error).split())
+                problems.append(say("cannot-write", path=request.dest or f"the {request.kind} report", why=why))
+    return text, problems
+
+
+def _terminal(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
+    table = io.StringIO()
+    cov.report(
+        show_missing=request.kind == "term-missing" or None,
+        skip_covered=request.skip_covered or None,
+        file=table,
+    )
+    return table.getvalue().rstrip("\n")
+
+
+def _html(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
+    folder = request.dest or str(cov.get_option("html:directory"))
+    cov.html_report(directory=folder)
+    return f"Coverage HTML written to dir {folder}"
+
+
+def _annotate(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
+    cov.annotate(directory=request.dest or None)
+    return f"Coverage annotated source written {f'to dir {request.dest}' if request.dest else 'next to source'}"
+
+
+def _xml(cov: ReportingCoverage, request: ReportRequest, options: Options, _outcome: Outcome) -> str:
+    path = _destination(cov, request)
+    cov.xml_report(outfile=path)
+    if options.settings.relative_files:  # coverage.py would name the sources so, if it had measured here alone
+        from xml.sax.saxutils import escape  # it brings half of the network's modules with it
+
+        text = Path(path).read_text("utf-8")
+        root = re.escape(escape(str(options.root)))
+        Path(path).write_text(re.sub(f"<source>{root}(/|(?=<))", "<source>", text), encoding="utf-8")
+    return f"Coverage XML written to file {path}"
+
+
+def _lcov(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
+    path = _destination(cov, request)
+    cov.lcov_report(outfile=path)
+    return f"Coverage LCOV written to file {path}"
+
+
+def _json(cov: ReportingCoverage, request: ReportRequest, options: Options, outcome: Outcome) -> str:
+    path = _destination(cov, request)
+    cov.json_report(outfile=path)
+    add_origins(Path(path), options, outcome)
+    return f"Coverage JSON written to file {path}"
+
+
+def _markdown(cov: ReportingCoverage, request: ReportRequest, options: Options, outcome: Outcome) -> str:
+    appends = request.kind == "markdown-append"
+    with Path(request.dest).open("a" if appends else "w", encoding="utf-8") as file:
+        file.write(markdown_report(cov, options, outcome))
+    return f"Coverage Markdown information {'appended' if appends else 'written'} to file {request.dest}"
+
+
+def _destination(cov: ReportingCoverage, request: ReportRequest) -> str:
+    path = request.dest or str(cov.get_option(f"{request.kind}:output"))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+_MAKERS: dict[str, Callable[[ReportingCoverage, ReportRequest, Options, Outcome], str]] = {
+    "term": _terminal,
+    "term-missing": _terminal,
+    "annotate": _annotate,
+    "html": _html,
+    "xml": _xml,
+    "lcov": _lcov,
+    "json": _json,
+    "markdown": _markdown,
+    "markdown-append": _markdown,
+}

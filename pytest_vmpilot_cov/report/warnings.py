@@ -1,0 +1,61 @@
+"""The warnings of the section: whatever makes a figure less certain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pytest_vmpilot_cov.messages import say, shown_path
+from pytest_vmpilot_cov.model import Options
+from pytest_vmpilot_cov.report.drift import differences
+from pytest_vmpilot_cov.report.pipeline import SHOWN_FILES
+from pytest_vmpilot_cov.report.words import age_of, command_of, count
+
+if TYPE_CHECKING:
+    from pytest_vmpilot_cov.model import Outcome
+
+
+def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
+    """Yield everything that did not go as it should with the data, one sentence each."""
+    yield from outcome.problems
+    for each in outcome.collected.deliveries:
+        if each.answer.get("orphan"):
+            does = f"listens at {', '.join(each.ports)}" if each.ports else "lives"
+            yield say("orphan-server", pid=each.record.pid, command=command_of(each.record), does=does)
+        if each.life == "live" and each.asked and (each.problem or not each.answered):
+            yield say(
+                "pipeline-silent",
+                pid=each.record.pid,
+                command=command_of(each.record),
+                why=each.problem or "it was not asked",
+                counted=f"what it wrote {age_of(each.newest)} ago" if each.newest else "nothing of it",
+            )
+    for origin in outcome.combined.lines_only:
+        yield say("branches-unknown", origin=origin)
+    yield from _hidden(outcome, options)
+    yield from differences(outcome.collected.deliveries, options.settings)
+    for left in outcome.combined.stale:
+        path = shown_path(left.path, options.root)
+        lines = count(left.lines, "line", "lines")
+        if left.kept:
+            yield say("stale-kept", lines=lines, origin=left.origin, path=path)
+        else:
+            yield say("stale-source", lines=lines, origin=left.origin, path=path)
+    if "pipeline" not in outcome.combined.oldest:
+        config = options.settings.config_file or options.settings.folder
+        named = [place for place in options.places if place.where != "default" and not os.path.exists(place.value)]
+        for place in named:
+            yield say("pipeline-not-found", path=place.value, where=place.where, config=config)
+
+
+def _hidden(outcome: Outcome, options: Options) -> Iterator[str]:
+    """Name a configuration that hides all that the servers measured."""
+    config = options.settings.config_file or "the command line"
+    if "pipeline" in outcome.combined.oldest or any(left.origin == "pipeline" for left in outcome.combined.stale):
+        return
+    pipeline = (part for part in outcome.collected.parts if part.label.origin == "pipeline")
+    paths = sorted({source.path for part in pipeline for source in part.files})
+    if paths:
+        names = ", ".join([*paths[:SHOWN_FILES], *(["..."] if len(paths) > SHOWN_FILES else [])])
+        yield say("pipeline-hidden", files=count(len(paths), "file", "files"), names=names, config=config)

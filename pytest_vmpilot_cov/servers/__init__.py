@@ -1,0 +1,1 @@
+"""Pipeline servers of tests: started, waited for, stopped."""

@@ -1,0 +1,1 @@
+"""One pytest session, from its start to its section in the terminal."""

@@ -1,0 +1,28 @@
+"""What only the leading process of a session does."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from pytest_vmpilot_cov.model import TESTS_FILE
+from server_hook.store import publication, records, working_folder
+
+
+def forget_earlier_sessions(data_folder: Path) -> None:
+    """Remove what sessions that are over have measured: a session replaces the last one's data."""
+    living = {
+        record.session
+        for folder in working_folder.process_folders(data_folder)
+        if (record := records.read_record(folder))
+        and records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
+    }
+    for folder in working_folder.process_folders(data_folder):
+        record = records.read_record(folder)
+        if record and record.origin in ("unit", "e2e") and record.session not in living - {""}:
+            alive = records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
+            if not alive:
+                shutil.rmtree(folder, ignore_errors=True)
+    published = data_folder / TESTS_FILE
+    if published.exists() and publication.read_fingerprints(published) is not None:
+        published.unlink(missing_ok=True)

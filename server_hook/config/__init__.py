@@ -1,0 +1,1 @@
+"""The configuration: found, read, resolved."""

@@ -1,0 +1,266 @@
+"""Read one configuration, the same in every process: coverage.py's own settings and the section ``[vmpilot_cov]``.
+
+coverage.py reads relative sources and patterns against the working folder; a server that was started elsewhere then
+measures other files than the tests. Here they are read against the configuration's folder, always.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.machinery import PathFinder
+from typing import Any, NamedTuple
+
+from server_hook.config.files import locate, read_own_section
+from server_hook.coverage_private import REFUSALS, WatchedCoverage
+from server_hook.problems import HookError
+
+_LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
+
+_SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+
+
+class Settings(NamedTuple):
+    """How to measure: everything that two processes must agree on."""
+
+    config_file: str
+    """Absolute path of the configuration; empty when there is none."""
+    folder: str
+    """The configuration's folder: what relative sources and patterns are read against."""
+    source: tuple[str, ...]
+    """Absolute folders, and the names of packages that were not found as a folder."""
+    source_folders: tuple[str, ...]
+    """Those of source that ``[run] source`` names as folders: only below these does coverage.py's XML name files."""
+    copies: tuple[str, ...]
+    """Folders where packages of source are installed as well, as by tox: measured for the project's own files."""
+    include: tuple[str, ...]
+    omit: tuple[str, ...]
+    branch: bool
+    concurrency: tuple[str, ...]
+    core: str
+    """The core that is asked for; empty leaves the choice to coverage.py."""
+    core_reason: str
+    data_file: str
+    """Absolute path of ``.coverage``; the data of unit and E2E tests lies beside it."""
+    relative_files: bool
+    """Whether published data files name sources relative to the configuration's folder."""
+    interval_s: float
+    """Seconds between two segments."""
+    signals: bool
+    """Whether SIGTERM and SIGHUP may be caught to save the last interval."""
+    server_command: str
+    """The command that counts as the pipeline when a test session starts it."""
+
+    @property
+    def relative_to(self) -> str:
+        """The folder that published data files name sources relative to; empty for absolute names."""
+        return self.folder if self.relative_files else ""
+
+    @classmethod
+    def from_record(cls, raw: Mapping[str, Any]) -> Settings:
+        """Rebuild settings from their JSON form in a process's record."""
+        values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
+        return cls(**values)
+
+
+def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> Settings:
+    """Read the configuration at *path* (a file or a project folder).
+
+    Args:
+        path: the configuration, or the folder that holds it.
+        overrides: coverage settings from a command line, by coverage's own names (``run:branch``).
+
+    Raises:
+        HookError: when it cannot be found or understood.
+    """
+    config_file, folder = locate(path)
+    own = read_own_section(config_file)
+    cov = open_coverage(config_file)
+    given = dict(overrides or {})
+
+    def option(name: str) -> Any:  # noqa: ANN401 - coverage's options have many types
+        return given[name] if given.get(name) is not None else cov.get_option(name)
+
+    branch = bool(option("run:branch"))
+    names = _names(option("run:source"))
+    concurrency = tuple(name for name in option("run:concurrency") or () if name != "multiprocessing")
+    core, why = choose_core(cov, branch=branch, concurrency=concurrency)
+    return Settings(
+        config_file=config_file,
+        folder=folder,
+        source=_sources(cov, names, folder),
+        source_folders=tuple(_absolute(name, folder) for name in names if _is_folder(name, folder)),
+        copies=tuple(_copies([*names, *_listed(cov, "run:source_pkgs")], folder)),
+        include=_patterns(option("run:include"), folder),
+        omit=_patterns(option("run:omit"), folder),
+        branch=branch,
+        concurrency=concurrency,
+        core=core,
+        core_reason=why,
+        data_file=_data_file(str(cov.get_option("run:data_file")), folder),
+        relative_files=bool(cov.get_option("run:relative_files")),
+        interval_s=_own_number(own, "interval_s", 1.0, config_file),
+        signals=_own_switch(own, "signals", default=True, config_file=config_file),
+        server_command=own.get("server_command", "").strip(),
+    )
+
+
+def open_coverage(config_file: str) -> WatchedCoverage:
+    """Make a Coverage of a configuration that writes no data file of its own.
+
+    Raises:
+        HookError: when coverage.py does not accept the configuration.
+    """
+    try:
+        return WatchedCoverage(data_file=None, config_file=config_file or False)
+    except (*REFUSALS, OSError, ValueError) as error:
+        text = " ".join(str(error).split())
+        raise HookError(f"coverage.py cannot use {config_file}: {text} (config-broken)") from error
+
+
+def apply_settings(cov: WatchedCoverage, settings: Settings, *, to_measure: bool = False) -> None:
+    """Give a Coverage the settings of this process, and take away what the recorder does in its place.
+
+    Args:
+        cov: that Coverage.
+        settings: those of this process.
+        to_measure: whether it is to measure, copies included, or to judge what was measured.
+    """
+    options: dict[str, Any] = {
+        "run:source": [*settings.source, *(settings.copies if to_measure else ())] or None,
+        "run:source_dirs": [],
+        "run:source_pkgs": [],
+        "run:include": list(settings.include) or None,
+        "run:omit": list(settings.omit) or None,
+        "run:branch": settings.branch,
+        "run:concurrency": list(settings.concurrency) or ["thread"],
+        "run:core": settings.core or None,
+        "run:timid": settings.core == "pytrace",
+        "run:patch": [],
+        "run:sigterm": False,
+        "run:parallel": False,
+        "run:relative_files": False,
+        "run:dynamic_context": None,
+        "run:context": None,
+    }
+    for name, value in options.items():
+        cov.set_option(name, value)
+
+
+def choose_core(cov: WatchedCoverage, *, branch: bool, concurrency: tuple[str, ...]) -> tuple[str, str]:
+    """Choose the fastest core that can do what is asked; return it with the reason.
+
+    A core named by ``COVERAGE_CORE`` or ``[run] core`` always wins.
+    """
+    if os.environ.get("COVERAGE_CORE"):
+        return os.environ["COVERAGE_CORE"], "from COVERAGE_CORE"
+    if cov.get_option("run:core"):
+        return str(cov.get_option("run:core")), "from [run] core"
+    if cov.get_option("run:timid"):
+        return "pytrace", "from [run] timid"
+    reasons = {
+        "sys.monitoring needs Python 3.12": sys.version_info < (3, 12),
+        "sysmon measures branches from Python 3.14": branch and sys.version_info < (3, 14),
+        "sysmon has no concurrency=gevent, greenlet or eventlet": bool(_LIGHT_THREADS & set(concurrency)),
+        "sysmon supports no coverage plugins": bool(cov.get_option("run:plugins")),
+    }
+    for reason, applies in reasons.items():
+        if applies:
+            return "ctrace", reason
+    return "sysmon", "the fastest for this Python"
+
+
+def _names(named: object) -> list[str]:
+    names = [named] if isinstance(named, str) else named if isinstance(named, (list, tuple)) else []
+    return [str(name) for name in names]
+
+
+def _sources(cov: WatchedCoverage, names: list[str], folder: str) -> tuple[str, ...]:
+    """List what to measure: folders as absolute paths; without any setting, the configuration's folder."""
+    found = [_absolute(name, folder) if _is_folder(name, folder) else _package_folder(name, folder) for name in names]
+    found += [os.path.join(folder, str(name)) for name in _listed(cov, "run:source_dirs")]
+    found += [_package_folder(str(name), folder) for name in _listed(cov, "run:source_pkgs")]
+    if not found and not _listed(cov, "run:include"):
+        found = [folder]
+    return tuple(os.path.normpath(name) if os.sep in name else name for name in found)
+
+
+def _absolute(name: str, folder: str) -> str:
+    return os.path.abspath(os.path.join(folder, os.path.expanduser(name)))
+
+
+def _is_folder(name: str, folder: str) -> bool:
+    return os.path.isdir(_absolute(name, folder))
+
+
+def _package_folder(name: str, folder: str) -> str:
+    """Find a package's own folder without importing it, in *folder* and its ``src`` too; else leave the name."""
+    return _find_package(name, [*_own_places(folder), *sys.path]) or name
+
+
+def _copies(names: list[str], folder: str) -> Iterator[str]:
+    """Find the packages that lie in the project and are installed as well: which of the two is imported, nobody knows.
+
+    A copy within the project, as below ``.tox``, is one all the same.
+    """
+    for name in names:
+        own, installed = _find_package(name, _own_places(folder)), _find_package(name, sys.path)
+        if own and installed and os.path.realpath(own) != os.path.realpath(installed):
+            yield installed
+
+
+def _own_places(folder: str) -> list[str]:
+    return [folder, os.path.join(folder, "src")]
+
+
+def _find_package(name: str, places: list[str]) -> str:
+    """Find the one folder of a package; empty where there is none, or several."""
+    top, *rest = name.split(".")
+    if not all(part.isidentifier() for part in (top, *rest)):
+        return ""
+    spec = PathFinder.find_spec(top, places)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    found = os.path.join(os.path.abspath(folders[0]), *rest) if len(folders) == 1 else ""
+    return found if os.path.isdir(found) else ""
+
+
+def _listed(cov: WatchedCoverage, name: str) -> list[str]:
+    value = cov.get_option(name)
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _patterns(named: object, folder: str) -> tuple[str, ...]:
+    """Make relative patterns absolute, except those that begin with a wildcard (coverage's ``prep_patterns``)."""
+    names = named if isinstance(named, (list, tuple)) else []
+    return tuple(
+        str(name) if str(name).startswith(("*", "?")) else os.path.abspath(os.path.join(folder, str(name)))
+        for name in names
+    )
+
+
+def _data_file(name: str, folder: str) -> str:
+    """Resolve where ``.coverage`` goes: typed in COVERAGE_FILE it is read against the working folder."""
+    return os.path.abspath(name) if os.environ.get("COVERAGE_FILE") else os.path.abspath(os.path.join(folder, name))
+
+
+def _own_number(own: Mapping[str, str], name: str, default: float, config_file: str) -> float:
+    """Parse one of our settings that is a number of seconds."""
+    text = own.get(name, str(default)).strip()
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise _invalid(name, text, config_file, "a number of seconds above 0")
+
+
+def _own_switch(own: Mapping[str, str], name: str, *, default: bool, config_file: str) -> bool:
+    """Parse one of our settings that is on or off."""
+    text = own.get(name, "on" if default else "off").strip()
+    if text.lower() not in _SWITCH:
+        raise _invalid(name, text, config_file, "on or off")
+    return _SWITCH[text.lower()]
+
+
+def _invalid(name: str, text: str, config_file: str, wanted: str) -> HookError:
+    return HookError(f"{name}={text} (from [vmpilot_cov] in {config_file}) is not {wanted} (setting-invalid)")

@@ -1,0 +1,1 @@
+"""The control channel: a live process is asked, and answers."""

@@ -1,0 +1,234 @@
+"""The control channel: a Unix socket of the same user, on which a live process is asked for its status or a dump.
+
+One request and one answer a connection, each a line of JSON: ``{"vmpilot_cov": 1, "do": "dump"}``. Nothing listens on
+a network. All names of the standard library are taken at import, before gevent may replace them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import socket
+import stat
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from server_hook.clock import steady
+
+VERSION = 1
+MAX_REQUEST_BYTES = 4096
+MAX_ANSWER_BYTES = 1 << 20
+MAX_NESTING = 8
+"""How many brackets a request may have: JSON that is nested deeply takes more stack than a small thread has."""
+MAX_CONNECTIONS = 32
+REQUEST_TIME_S = 2.0
+MAX_PATH_BYTES = 100
+"""Below the limit of sockaddr_un on every system (104 on macOS, 108 on Linux)."""
+
+Answer: TypeAlias = dict[str, Any]
+Answerer: TypeAlias = Callable[[str, Mapping[str, Any]], Answer]
+
+_socket, _poll, _sleep = socket.socket, getattr(select, "poll", None), time.sleep
+
+
+def socket_folder() -> str:
+    """Return the folder of this user's control sockets, made if need be.
+
+    Raises:
+        OSError: when it belongs to somebody else or others may enter it.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - owner is checked
+    if not os.path.isabs(base) or len(os.fsencode(base)) > MAX_PATH_BYTES - 60 or not os.path.isdir(base):
+        base = "/tmp"  # noqa: S108
+    folder = f"{base}/vmpilot-cov-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise PermissionError(f"{folder} is not a folder that only this user may enter")
+    return folder
+
+
+class Channel:
+    """The process's side: a listening socket and its few open connections, polled by the recorder's thread."""
+
+    def __init__(self, path: str, answer: Answerer) -> None:
+        """Listen at *path*.
+
+        Raises:
+            OSError: when nothing can listen there.
+        """
+        if _poll is None or not hasattr(socket, "AF_UNIX"):
+            raise OSError("this system has no Unix sockets to poll")
+        self.path = path
+        self._answer = answer
+        self._connections: dict[int, _Connection] = {}
+        self._listener: socket.socket | None = _above_standard_streams(_socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        try:
+            self._listener.settimeout(0)
+            self._listener.bind(path)
+            self._listener.listen(64)
+        except OSError:
+            self._listener.close()
+            raise
+        self._identity = _identity(self._listener)
+
+    def serve(self, timeout_s: float) -> None:
+        """Answer what comes in, for at most *timeout_s* seconds or until one thing was done."""
+        listener = self._listener
+        if not self._is_ours() or listener is None or _poll is None:
+            _sleep(timeout_s)
+            return
+        poll = _poll()
+        listening = listener.fileno()
+        poll.register(listening, select.POLLIN)
+        for number in list(self._connections):
+            poll.register(number, select.POLLIN)
+        soonest = min([timeout_s, *(each.deadline - steady() for each in list(self._connections.values()))])
+        for number, _ in poll.poll(max(0.0, soonest) * 1000):
+            if number == listening:
+                self._accept(listener)
+            elif (connection := self._connections.get(number)) and connection.receive(self._answer):
+                self._drop(number)
+        for number in [number for number, each in list(self._connections.items()) if each.deadline < steady()]:
+            self._drop(number)
+
+    def wake(self) -> None:
+        """Make ``serve`` return now, from another thread."""
+        try:
+            with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+                knock.settimeout(0)
+                knock.connect(self.path)
+        except BlockingIOError:  # the queue is full, so it is awake
+            return
+        except OSError:  # its name is gone, or the right to it, or no descriptor is free
+            if self._is_ours() and self._listener is not None:
+                with contextlib.suppress(OSError):
+                    self._listener.shutdown(socket.SHUT_RDWR)
+                self._listener.close()
+                self._listener = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the application has closed the socket with its descriptors."""
+        return not self._is_ours()
+
+    def close(self) -> None:
+        """Stop listening and take the socket's name away."""
+        self.forget()
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)
+
+    def forget(self) -> None:
+        """Close the descriptors and leave the name: in a forked child it belongs to the parent."""
+        for number in list(self._connections):
+            self._drop(number)
+        if self._is_ours() and self._listener is not None:
+            self._listener.close()
+        self._listener = None
+
+    def _is_ours(self) -> bool:
+        """Tell whether the descriptor still is our socket: applications close all they find and reuse the numbers."""
+        if self._listener is None:
+            return False
+        if _identity(self._listener) == self._identity:
+            return True
+        self._listener.detach()  # the number is somebody else's now: forget it without closing
+        self._listener = None
+        for number in list(self._connections):
+            self._drop(number)
+        return False
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            client, _ = listener.accept()
+        except BlockingIOError:
+            return
+        except OSError:  # closed, or no free descriptor: the client stays in the queue, and poll would return at once
+            _sleep(0.1)
+            return
+        client.settimeout(0)
+        if len(self._connections) >= MAX_CONNECTIONS:
+            oldest = min(self._connections, key=lambda number: self._connections[number].deadline)
+            self._drop(oldest)
+        self._connections[client.fileno()] = _Connection(client)
+
+    def _drop(self, number: int) -> None:
+        connection = self._connections.pop(number, None)
+        if connection is not None:
+            connection.close()
+
+
+class _Connection:
+    """One client: what it has sent so far and until when it may go on."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self._identity = _identity(client)
+        self._received = b""
+        self.deadline = steady() + REQUEST_TIME_S
+
+    def receive(self, answer: Answerer) -> bool:
+        """Read on; answer when the line is whole. Return whether the connection is done."""
+        if _identity(self._client) != self._identity:
+            return True
+        try:
+            octets = self._client.recv(MAX_REQUEST_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        self._received += octets
+        if b"\n" not in self._received and octets and len(self._received) < MAX_REQUEST_BYTES:
+            return False
+        if b"\n" in self._received:
+            self._send(_reply(self._received.partition(b"\n")[0], answer))
+        return True
+
+    def close(self) -> None:
+        """Close the connection, unless its number has become somebody else's."""
+        if _identity(self._client) == self._identity:
+            self._client.close()
+        else:
+            self._client.detach()
+
+    def _send(self, reply: Answer) -> None:
+        with contextlib.suppress(OSError):
+            self._client.settimeout(REQUEST_TIME_S)
+            self._client.sendall(json.dumps(reply).encode() + b"\n")
+
+
+def _reply(line: bytes, answer: Answerer) -> Answer:
+    try:
+        if line.count(b"[") + line.count(b"{") > MAX_NESTING:
+            raise ValueError("too deep")  # noqa: TRY301 - as json does with what is no JSON
+        request = json.loads(line)
+        version, verb = request["vmpilot_cov"], request["do"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return {"vmpilot_cov": VERSION, "ok": False, "error": "this is not a request"}
+    if version != VERSION:
+        return {"vmpilot_cov": VERSION, "ok": False, "error": f"version {version!r} is not spoken here, {VERSION} is"}
+    try:
+        return {"vmpilot_cov": VERSION, "ok": True, **answer(str(verb), request)}
+    except Exception as error:  # noqa: BLE001 - the asker is told, the process runs on
+        return {"vmpilot_cov": VERSION, "ok": False, "error": f"{type(error).__name__}: {error}"}
+
+
+def _above_standard_streams(sock: socket.socket) -> socket.socket:
+    """Leave 0, 1 and 2 free where the application was started without: what it opens first belongs there."""
+    if sock.fileno() > 2:  # noqa: PLR2004 - stderr
+        return sock
+    with sock:
+        return _socket(fileno=fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 3))
+
+
+def _identity(sock: socket.socket) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(sock.fileno())
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino

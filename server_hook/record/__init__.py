@@ -1,0 +1,1 @@
+"""Record one process: measure, drain, write; follow it to its end."""

@@ -1,0 +1,134 @@
+"""The cut: copy what the live sets hold into parts, and take exactly what was copied out of them.
+
+In this order, and each step by itself: other threads record meanwhile, and a signal handler may come between any two
+steps. Every line is in one place at least at every moment; a line that is in two is counted once.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeAlias
+
+from server_hook import coverage_private
+from server_hook.clock import now
+from server_hook.coverage_private import WatchedCoverage
+from server_hook.store import segment
+from server_hook.store.fingerprint import fingerprint
+from server_hook.store.segment import Label, Part, Source
+
+Seen: TypeAlias = dict[str, Any]
+"""What was cut of each file: a bitmap of lines, or a set of arcs as the tracer keeps them."""
+
+
+class Drain:
+    """What one Coverage has measured and nobody has written yet, part by part."""
+
+    def __init__(self, cov: WatchedCoverage, label: Label, *, branch: bool) -> None:
+        """Prepare to cut.
+
+        Args:
+            cov: the Coverage that fills the live sets.
+            label: what its lines count for at first.
+            branch: whether it measures arcs.
+        """
+        self.label = label
+        self.lines = 0
+        """How many lines or arcs were ever cut."""
+        self._cov = cov
+        self._branch = branch
+        self._parts: dict[tuple[Label, float], Part] = {}
+        """What waits to be written, by label and epoch."""
+        self._epoch = 0.0
+        self._seen: dict[Label, Seen] = {}
+        self._seen_earlier: dict[Label, Seen] = {}
+        self._fingerprints: dict[str, str] = {}
+        self._names: set[str] = set()
+        self._begun = now()
+
+    def meet(self, path: str) -> None:
+        """Take the fingerprint of a source file that runs for the first time."""
+        self._fingerprints.setdefault(path, fingerprint(path))
+        self._names.add(os.path.basename(path))
+
+    def may_have_seen(self, path: str) -> bool:
+        """Tell, without a look at each folder on the way, whether a file that is loaded may be one that was met."""
+        return os.path.basename(path) in self._names or os.path.islink(path)
+
+    def source_reloaded(self, path: str) -> None:
+        """Begin a new set for a file that is loaded again with another content; what was cut becomes stale."""
+        path = os.path.realpath(path)  # loaded through a link, measured under its own name
+        known = self._fingerprints.get(path)
+        if known is None or (mark := fingerprint(path)) == known:
+            return
+        self.cut()
+        self._fingerprints[path] = mark
+        for seen in (*self._seen.values(), *self._seen_earlier.values()):
+            seen.pop(path, None)
+
+    def begin_epoch(self, moment: float) -> None:
+        """Begin anew: what was cut so far belongs to an earlier epoch, and every line is new again."""
+        self.cut()
+        for label, seen in self._seen.items():
+            earlier = self._seen_earlier.setdefault(label, {})
+            for path, recorded in seen.items():
+                earlier[path] = earlier[path] | recorded if path in earlier else recorded
+        self._seen = {}
+        self._epoch = moment
+        self._open_part(moment)
+
+    def cut(self) -> list[Part]:
+        """Cut; return all parts that wait to be written."""
+        live = coverage_private.live_sets(self._cov)
+        filled = [(path, recorded) for path, recorded in live.copy().items() if recorded]
+        if filled:
+            self._add(filled)
+        return [part for part in self._parts.values() if part.files or part.begun == part.epoch]
+
+    def written(self, parts: list[Part]) -> None:
+        """Forget parts that are on disk now."""
+        for part in parts:
+            self._parts.pop((part.label, part.epoch), None)
+
+    def recall(self) -> None:
+        """Let all that was ever cut wait to be written again: what was written is gone."""
+        self._parts = {}
+        for epoch, by_label in ((0.0, self._seen_earlier), (self._epoch, self._seen)):
+            for label, seen in by_label.items():
+                part = Part(label, epoch or self._begun, now(), epoch=epoch)
+                for path, recorded in seen.items():
+                    part.add(self._source(path), self._understand(recorded))
+                self._parts[label, epoch] = part
+
+    def _add(self, filled: list[tuple[str, set[Any]]]) -> None:
+        if self.label.dropped:
+            for _, recorded in filled:
+                recorded.clear()
+            return
+        part = self._open_part(now())
+        seen = self._seen.setdefault(self.label, {})
+        for path, recorded in filled:
+            copied = recorded.copy()
+            known = seen.get(path)
+            new: Any
+            if self._branch:
+                new = copied - known if known else copied
+            else:
+                lines = segment.bitmap(copied)
+                new = lines & ~known if known else lines
+            if new:  # first into the part: a signal handler in between must not take it for cut
+                part.add(self._source(path), self._understand(new))
+                self.lines += len(new) if self._branch else new.bit_count()
+                seen[path] = known | new if known else new
+            recorded.difference_update(copied)
+        part.ended = now()
+
+    def _understand(self, recorded: Any) -> segment.Measured:  # noqa: ANN401 - see Seen
+        if isinstance(recorded, int):
+            return recorded
+        return coverage_private.unpack_arcs(self._cov, recorded)
+
+    def _source(self, path: str) -> Source:
+        return Source(path, self._fingerprints.get(path, ""), coverage_private.file_tracers(self._cov).get(path, ""))
+
+    def _open_part(self, moment: float) -> Part:
+        return self._parts.setdefault((self.label, self._epoch), Part(self.label, moment, moment, epoch=self._epoch))

@@ -1,0 +1,159 @@
+"""The ways in which a process ends or multiplies, and how its last segment is written in each.
+
+What does not work, so that nobody tries again: ``atexit`` alone (signals, ``os._exit`` and ``exec`` pass it by);
+coverage's ``sigterm = true`` (it makes ``Process.terminate()`` asynchronous and knows no SIGHUP); keeping the inherited
+collector in a forked child (its lock may be held for ever, and its lines are the parent's).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from server_hook.coverage_private import enter_running_frames
+from server_hook.problems import log_problem
+from server_hook.record import recorder as recording
+from server_hook.record.reloads import watch_loads
+from server_hook.record.signals import save_before_defaults
+
+if TYPE_CHECKING:
+    from server_hook.record.recorder import Recorder
+
+
+_INTERRUPTS = (KeyboardInterrupt, SystemExit)
+
+
+def begin(recorder: Recorder) -> None:
+    """Start a recorder and follow its process to the end.
+
+    Raises:
+        HookError: as ``Recorder.start`` does.
+    """
+    recorder.start()
+    _follow_process(signals=recorder.settings.signals)
+
+
+def _follow_process(*, signals: bool) -> None:
+    """Write the last segment of whatever recorder is current, however this process ends; once a process.
+
+    Args:
+        signals: whether signals that are left to their default may be caught.
+    """
+    if getattr(os, "_vmpilot_cov_follows", False):
+        return
+    os._vmpilot_cov_follows = True  # type: ignore[attr-defined]  # survives a second import of this module
+    atexit.register(_finish)
+    os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
+    for name in ("_exit", "abort", "execv", "execve"):
+        _save_before(name)
+    for name in ("fork", "forkpty"):
+        _go_on_after(name)
+    watch_loads(_notice_load)
+    if signals:
+        save_before_defaults(_finish, _resume)
+
+
+def _finish() -> None:
+    interrupted: BaseException | None = None
+    for _ in range(3):  # a handler of the application may raise into it: KeyboardInterrupt at a second Ctrl-C
+        try:
+            with _fenced("the last segment could not be written"):
+                current = recording.current()
+                if current is not None:
+                    current.finish()
+            break
+        except BaseException as error:  # noqa: BLE001
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
+
+
+def _hold() -> None:
+    with _fenced("the recorder's thread could not be stopped"):
+        current = recording.current()
+        if current is not None:
+            current.pulse.stop()
+
+
+def _go_on() -> None:
+    with _fenced("the recorder's thread could not be started again"):
+        current = recording.current()
+        if current is not None:
+            current.has_forked = True
+            if not current.pulse.waits_for_fork:
+                current.pulse.start()
+
+
+def _go_on_after(name: str) -> None:
+    """Start the thread again only when a fork has returned: Python 3.13 counts threads after ``after_in_parent``."""
+    original = getattr(os, name)
+
+    @wraps(original)
+    def forked(*args: Any) -> Any:  # noqa: ANN401 - fork returns a pid, forkpty a pair
+        current = recording.current()
+        if current is None:
+            return original(*args)
+        current.pulse.waits_for_fork = True
+        try:
+            return original(*args)
+        finally:
+            current.pulse.waits_for_fork = False
+            _go_on()
+
+    setattr(os, name, forked)
+
+
+def _notice_load(path: str) -> None:
+    with _fenced("a reload went unnoticed"):
+        current = recording.current()
+        if current is not None:
+            current.notice_load(path)
+
+
+def _save_before(name: str) -> None:
+    original = getattr(os, name)
+
+    @wraps(original)
+    def saved(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - stands in for any of them
+        if name.startswith("exec") and args and isinstance(args[0], str) and not os.path.exists(args[0]):
+            return original(*args, **kwargs)  # os.execvp tries each folder of PATH
+        with suppress(*_INTERRUPTS if name in ("_exit", "abort") else ()):  # it is about to end anyway
+            _finish()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            _resume()
+
+    setattr(os, name, saved)
+
+
+def _resume() -> None:
+    with _fenced("recording could not go on after an end that did not come"):
+        current = recording.current()
+        if current is not None:
+            current.resume()
+
+
+def _begin_anew_in_child() -> None:
+    """Give a forked child a recorder and a Coverage of its own."""
+    inherited = recording.inherited()
+    if inherited is None:
+        return
+    with _fenced("this forked child is not recorded"):
+        inherited.release_parent()
+        heir = inherited.recorder_of_child()
+        begin(heir)
+        enter_running_frames(heir.cov)
+
+
+@contextmanager
+def _fenced(what: str) -> Iterator[None]:
+    """Let nothing out: a dying process has other things to do."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001
+        log_problem(f"{what}: {type(error).__name__}: {error} (recorder-disturbed)")

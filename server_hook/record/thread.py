@@ -1,0 +1,94 @@
+"""The recorder's thread: it writes a segment each interval and answers the control channel.
+
+It is started without ``threading``: gevent may patch that later, ``threading.enumerate()`` is the application's, and
+nothing may wait for this thread when the process ends. It steps aside for every fork: from Python 3.12 on a fork out of
+a process with more than one thread is warned of, and the application did not start this one.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from server_hook.clock import steady
+from server_hook.control.channel import Channel
+
+_sleep, _native_id = time.sleep, getattr(_thread, "get_native_id", lambda: 0)
+_new_lock, _start = _thread.allocate_lock, _thread.start_new_thread
+_mask, _all_signals = signal.pthread_sigmask, signal.valid_signals()
+
+STOP_S = 1.0
+"""How long a fork or an end waits for the thread, which may be writing a segment."""
+LONGEST_S = 3600.0
+"""Some clocks of the system refuse longer waits."""
+UNANNOUNCED_S = 0.05
+"""How often a process without a control channel looks whether it has got one."""
+
+
+class RecorderThread:
+    """A thread that can be stopped at any moment and started again."""
+
+    def __init__(self, beat: Callable[[], float], channel: Callable[[], Channel | None], interval_s: float) -> None:
+        """Prepare the thread.
+
+        Args:
+            beat: does what is due and returns the seconds until it is due again; must not raise.
+            channel: returns the control channel, once there is one.
+            interval_s: seconds until the first beat.
+        """
+        self.waits_for_fork = False
+        """Set while a fork is under way: who forks starts the thread again."""
+        self._beat = beat
+        self._channel = channel
+        self._due = steady() + interval_s
+        self._wanted = False
+        self._asleep = _new_lock()
+        self._running = _new_lock()
+        self._native = 0
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        self._wanted = True
+        if self._running.acquire(blocking=False):
+            self._asleep = _new_lock()
+            self._asleep.acquire()
+            mask = _mask(signal.SIG_SETMASK, _all_signals)  # what the application blocks must not come here
+            try:
+                _start(self._run, ())
+            except RuntimeError:  # no thread can be had: what is measured is written at the end
+                self._running.release()
+            finally:
+                _mask(signal.SIG_SETMASK, mask)
+
+    def stop(self) -> None:
+        """End the thread, and wait until the system has forgotten it."""
+        self._wanted = False
+        channel = self._channel()
+        if channel is not None:
+            channel.wake()
+        if self._asleep.locked():
+            self._asleep.release()
+        if not self._running.acquire(timeout=STOP_S):
+            return
+        self._running.release()
+        until = steady() + STOP_S
+        while self._native and os.path.exists(f"/proc/self/task/{self._native}") and steady() < until:
+            _sleep(0.0002)
+
+    def _run(self) -> None:
+        self._native = _native_id()
+        try:
+            while self._wanted:
+                wait_s = max(0.0, self._due - steady())
+                channel = self._channel()
+                if channel is not None and not channel.is_lost:
+                    channel.serve(min(wait_s, LONGEST_S))
+                else:
+                    self._asleep.acquire(timeout=min(wait_s, UNANNOUNCED_S))
+                if self._wanted and steady() >= self._due:
+                    self._due = steady() + self._beat()
+        finally:
+            self._running.release()

@@ -1,0 +1,97 @@
+"""Epochs: a reset begins a new one in every live process; what ran while modules were imported is carried over.
+
+``def`` and import lines run once in a process's life. Without them a module that a server imported before the reset
+would fall to the bodies that were entered since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from types import CodeType
+
+from server_hook.arcs import Arcs
+from server_hook.store import segment, working_folder
+from server_hook.store.fingerprint import fingerprint
+from server_hook.store.segment import Part, Source
+
+RESETS = "resets"
+"""Name of the file in a working folder that lists when its servers were reset, in seconds since the epoch."""
+EVER = float("inf")
+
+
+def note_reset(data_folder: str, moment: float) -> None:
+    """Note that the servers of a data folder are reset: what processes that are gone have left counts no more.
+
+    Raises:
+        OSError: when the folder cannot be written.
+    """
+    working = os.path.join(data_folder, working_folder.WORKING_FOLDER)
+    os.makedirs(working, exist_ok=True)
+    with open(os.path.join(working, RESETS), "a", encoding="ascii") as file:
+        file.write(f"{moment!r}\n")
+
+
+def last_reset(data_folder: str, until: float = EVER) -> float:
+    """Return when the servers of a data folder were last reset before *until*; 0 for never."""
+    moments = [0.0]
+    with contextlib.suppress(OSError), open(f"{data_folder}/{working_folder.WORKING_FOLDER}/{RESETS}", "rb") as file:
+        for line in file:
+            with contextlib.suppress(ValueError):
+                moments.append(float(line))
+    return max(moment for moment in moments if moment <= until)
+
+
+def counted(parts: Iterable[Part], sign_of_life: float, reset_at: float, until: float = EVER) -> Iterator[Part]:
+    """Choose, of all that one process measured, what counts in the epoch that was current at *until*.
+
+    Args:
+        parts: what the process measured, in all its epochs.
+        sign_of_life: when it last said that it lives, or that it ends.
+        reset_at: when the servers of its folder were last reset before *until*; nothing counts of a process that was
+            gone by then.
+        until: the moment that decides: whoever asks sees no reset that came later.
+    """
+    parts = list(parts)
+    if max([sign_of_life, *(part.ended for part in parts)]) < reset_at:
+        return
+    current = max((part.epoch for part in parts if part.epoch <= until), default=0.0)
+    for part in parts:
+        if part.epoch >= current:
+            yield part
+        elif carried := {source: ran for source, each in part.files.items() if (ran := at_module_level(source, each))}:
+            yield Part(part.label._replace(startup=True), part.begun, part.ended, carried, current)
+
+
+def at_module_level(source: Source, measured: segment.Measured) -> segment.Measured:
+    """Keep of what was measured in a file the lines, or arcs, of its module and class bodies."""
+    if source.tracer:
+        return 0
+    lines = _module_lines(source.path, source.fingerprint)
+    if isinstance(measured, int):
+        return measured & lines
+    kept = set(segment.line_numbers(lines))
+    return Arcs(arc for arc in measured if all(end in kept or end < 0 for end in arc))
+
+
+@lru_cache(4096)
+def _module_lines(path: str, mark: str) -> segment.Lines:
+    """Return the lines of a source's module and class bodies; none where the source is another one by now."""
+    if mark and fingerprint(path) != mark:
+        return 0
+    try:
+        with open(path, "rb") as file:
+            module = compile(file.read(), path, "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError):
+        return 0
+    return segment.bitmap(_lines_run_at_import(module))
+
+
+def _lines_run_at_import(code: CodeType) -> Iterator[int]:
+    yield from (line for _, _, line in code.co_lines() if line)
+    for nested in code.co_consts:
+        if isinstance(nested, CodeType) and not nested.co_flags & inspect.CO_OPTIMIZED:  # a class body, no function
+            yield from _lines_run_at_import(nested)

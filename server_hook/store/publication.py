@@ -1,0 +1,156 @@
+"""A published data file: written aside, with a table of fingerprints, and read back."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from coverage import CoverageData
+from coverage.exceptions import CoverageException
+
+from server_hook.arcs import Arcs
+from server_hook.coverage_private import add_contexts, close_data, open_to_read, open_to_write
+from server_hook.environment import ORIGINS
+from server_hook.store import segment, working_folder
+from server_hook.store.segment import ByContext, Source
+from server_hook.store.working_folder import folder_identity
+
+TABLE = "vmpilot_cov_source"
+"""Our own table in a published file: origin, path, fingerprint, and the identity of the working folder that published
+it. coverage.py reads past it, and drops it on combine."""
+
+
+Marks: TypeAlias = dict[tuple[str, str], str]
+"""Fingerprints by context and path."""
+
+
+def write_or_remove(target: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+    """Write a data file as ``write_data_file`` does; where there is nothing to write, leave none."""
+    if united or untouched:
+        write_data_file(target, united, untouched)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(target)
+
+
+def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+    """Write a coverage data file aside and rename it into place.
+
+    Args:
+        target: the data file's path.
+        united: what was measured; all arcs or all lines come out, arcs as soon as one file has them.
+        untouched: paths of source files that never ran, so that reports count them.
+
+    Raises:
+        OSError: when the folder cannot be written.
+    """
+    aside = os.path.join(os.path.dirname(target), working_folder.WORKING_FOLDER, f"publish-{os.getpid()}.tmp")
+    os.makedirs(os.path.dirname(aside), exist_ok=True)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(aside)
+        origins, tests = origins_of(united), {name: files for name, files in united.items() if name not in ORIGINS}
+        _write_through(aside, origins, untouched)
+        if tests and not add_contexts(aside, _in_rows(tests, branch=has_arcs(united))):
+            _write_through(aside, united)
+        _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)))
+        os.replace(aside, target)
+    except (CoverageException, sqlite3.Error, UnicodeError) as error:
+        raise OSError(errno.EIO, str(error), target) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+
+
+def _write_through(path: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+    data = CoverageData(basename=path)
+    fill(data, united, untouched)
+    data.write()
+    close_data(data)
+
+
+def origins_of(united: ByContext) -> ByContext:
+    """Return the contexts that are origins; they hold all that the contexts of single tests hold."""
+    return {name: files for name, files in united.items() if name in ORIGINS}
+
+
+def _in_rows(united: ByContext, *, branch: bool) -> Iterator[tuple[str, Iterator[tuple[str, bytes | Arcs]]]]:
+    """Yield what was measured by context and path, as a data file keeps it."""
+    kept = segment.to_arcs if branch else _numbits
+    for context, files in united.items():
+        yield context, ((path, kept(measured)) for path, measured in _by_path(files).items())
+
+
+def _numbits(measured: segment.Measured) -> bytes:
+    lines = segment.to_lines(measured)
+    return lines.to_bytes((lines.bit_length() + 7) // 8, "little")
+
+
+def is_published_here(path: str, data_folder: str) -> bool:
+    """Tell whether a data file was published out of the segments beside it, so that nothing is lost with it."""
+    own = os.path.join(data_folder, working_folder.WORKING_FOLDER, "identity")
+    if not os.path.exists(own):
+        return False
+    with contextlib.suppress(sqlite3.Error), open_to_read(Path(path)) as base:
+        return base.execute(f"SELECT DISTINCT folder FROM {TABLE}").fetchall() == [(folder_identity(data_folder),)]  # noqa: S608 - constant
+    return False
+
+
+def read_fingerprints(path: Path) -> Marks | None:
+    """Read our own table of a published file: (context, path) -> fingerprint; None when it has none."""
+    with contextlib.suppress(sqlite3.Error), open_to_read(path) as base:
+        return fingerprints_in(base)
+    return None
+
+
+def fingerprints_in(base: sqlite3.Connection) -> Marks | None:
+    """Read the same of an open file."""
+    try:
+        rows = base.execute(f"SELECT context, path, fingerprint FROM {TABLE}")  # noqa: S608 - constant
+        return {(context, path): mark for context, path, mark in rows}
+    except sqlite3.Error:
+        return None
+
+
+def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -> None:
+    """Put what was measured into a CoverageData, each context under its name."""
+    branch = has_arcs(united)
+    for context, files in united.items():
+        by_path = _by_path(files)
+        data.set_context(context)
+        if branch:
+            data.add_arcs({path: segment.to_arcs(each) for path, each in by_path.items()})
+        else:
+            data.add_lines({path: segment.line_numbers(segment.to_lines(each)) for path, each in by_path.items()})
+        data.add_file_tracers({source.path: source.tracer for source in files if source.tracer})
+    data.set_context("")
+    if united:
+        data.touch_files(list(untouched))
+    else:  # coverage.py touches no file before it knows whether lines or arcs are kept
+        data.add_lines(dict.fromkeys(untouched, ()))
+
+
+def has_arcs(united: ByContext) -> bool:
+    """Tell whether any file was measured with branches: then a data file holds arcs of all of them."""
+    return any(isinstance(measured, Arcs) for files in united.values() for measured in files.values())
+
+
+def _by_path(files: Mapping[Source, segment.Measured]) -> dict[str, segment.Measured]:
+    united: dict[str, segment.Measured] = {}
+    for source, measured in files.items():
+        known = united.get(source.path)
+        united[source.path] = measured if known is None else segment.join(known, measured)
+    return united
+
+
+def _write_fingerprints(path: str, united: ByContext, folder: str) -> None:
+    by_origin = origins_of(united).items()
+    rows = [(context, each.path, each.fingerprint, folder) for context, files in by_origin for each in files]
+    with open_to_write(path) as base:
+        base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT)")
+        base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?)", rows)  # noqa: S608 - constant

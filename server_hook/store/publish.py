@@ -1,0 +1,99 @@
+"""Publish: make the data files that others read out of the segments; made anew at any time, never the only copy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from server_hook import clock
+from server_hook.store import compaction, epochs, records, segment, working_folder
+from server_hook.store.publication import is_published_here, write_or_remove
+from server_hook.store.segment import ByContext, Part, contexts_of
+from server_hook.store.working_folder import lock
+
+PIPELINE_FILE = ".coverage.pipeline"
+ENDING_WAIT_S = 0.5
+"""How long a process that ends waits for others that publish; they see its last segment before they are done."""
+
+
+def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
+    """Publish ``.coverage.pipeline`` as the union of all pipeline processes recorded beside it; return its path.
+
+    Args:
+        data_folder: where the segments lie, and the file goes.
+        relative_to: the folder that sources are named relative to, for ``[run] relative_files``; empty for absolute.
+    """
+    target = os.path.join(data_folder, PIPELINE_FILE)
+    if not any(working_folder.process_folders(Path(data_folder))):
+        return target
+    segments = Path(data_folder, working_folder.WORKING_FOLDER)
+    until = clock.steady() + ENDING_WAIT_S
+    with lock(data_folder, ENDING_WAIT_S) as held:
+        if held:
+            with contextlib.suppress(OSError):
+                compaction.compact(Path(data_folder))
+        seen: set[Path] = set()
+        while held and (found := set(segments.glob("*/*" + segment.SUFFIX))) > seen:
+            if seen and clock.steady() > until:
+                break  # others end all the time; this process must end, too
+            seen = found  # who could not wait for the lock meanwhile has left its last segment here
+            keep_foreign(target, data_folder)
+            write_or_remove(target, relative(newest(read_parts(Path(data_folder))), relative_to))
+    return target
+
+
+def read_parts(data_folder: Path) -> Iterator[Part]:
+    """Read what the pipeline processes of a data folder measured since the last reset.
+
+    Torn segments are for ``collect`` to name.
+    """
+    reset_at = epochs.last_reset(str(data_folder))
+    for folder in working_folder.process_folders(data_folder):
+        whole = [parts for _, parts in segment.read_folder(folder) if not isinstance(parts, segment.TornError)]
+        ours = [part for parts in whole for part in parts if part.label.origin == "pipeline"]
+        yield from epochs.counted(ours, records.sign_of_life(folder), reset_at)
+
+
+def newest(parts: Iterable[Part]) -> ByContext:
+    """Unite parts; where a file was measured in two states, keep the one measured last."""
+    latest: dict[str, tuple[float, str]] = {}
+    united: ByContext = {}
+    for part in parts:
+        for source, measured in part.files.items():
+            latest[source.path] = max(latest.get(source.path, (0.0, "")), (part.begun, source.fingerprint))
+            for context in contexts_of(part.label):
+                files = united.setdefault(context, {})
+                files[source] = segment.join(files.get(source), measured)
+    states = {
+        context: {source: each for source, each in files.items() if source.fingerprint == latest[source.path][1]}
+        for context, files in united.items()
+    }
+    return {context: files for context, files in states.items() if files}
+
+
+def relative(united: ByContext, folder: str) -> ByContext:
+    """Name sources relative to a folder, as coverage.py's ``relative_files`` does; without a folder, as they are."""
+    if not folder:
+        return united
+    return {
+        context: {source._replace(path=os.path.relpath(source.path, folder)): each for source, each in files.items()}
+        for context, files in united.items()
+    }
+
+
+def keep_foreign(target: str, data_folder: str) -> None:
+    """Take a data file that was not published here (but copied, or made by coverage.py) among the segments.
+
+    It is about to be published over, and may be the only copy.
+    """
+    if not os.path.exists(target) or is_published_here(target, data_folder):
+        return
+    kept = ""
+    try:
+        kept = working_folder.make_folder(data_folder, f"kept-{int(os.stat(target).st_mtime_ns):x}")
+        os.replace(target, os.path.join(kept, os.path.basename(target)))
+    except FileNotFoundError:  # coverage.py deletes what it combines, at any moment
+        with contextlib.suppress(OSError):
+            os.rmdir(kept)

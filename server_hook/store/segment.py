@@ -1,0 +1,219 @@
+"""The segment: what one process measured since its last segment; written once, never changed.
+
+A segment is one text line that names the format, its checksum and its length, and a JSON body: a list of sources, and a
+list of parts that name their sources by the place in it. Lines are bitmaps (bit *n* is line *n*, as in coverage's
+numbits) in hexadecimal; arcs are what ``Arcs.to_text`` makes of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from server_hook.arcs import Arcs
+
+FORMAT = "3" if sys.byteorder == "little" else "3-big-endian"
+SUFFIX = ".seg"
+MOST_SOURCES = 1 << 16
+"""How many sources are kept as one and the same value, whoever measured them."""
+_FILES = (open, os.replace)  # not by name: tests replace them with mocks
+_MAGIC = "vmpilot-cov segment"
+_BITS = [tuple(bit for bit in range(8) if octet >> bit & 1) for octet in range(256)]
+"""The places of the bits of each octet."""
+
+Lines: TypeAlias = int
+Measured: TypeAlias = Lines | Arcs
+
+
+class TornError(Exception):
+    """A segment that is not what was written: cut short, damaged, or of another format."""
+
+
+class Source(NamedTuple):
+    """One source file as it was when it was measured; a tuple, because combining looks up millions of them."""
+
+    path: str
+    fingerprint: str = ""
+    """SHA-256 of its bytes, shortened (see fingerprint.py); empty when nobody took it."""
+    tracer: str = ""
+    """The coverage plugin that measured it; empty for plain Python."""
+
+
+class Label(NamedTuple):
+    """What lines are counted for."""
+
+    origin: str
+    context: str = ""
+    startup: bool = False
+    """Whether they ran while modules were imported, before anything was asked of them."""
+    dropped: bool = False
+    """Whether they count for nobody: nothing of them is kept, and no segment has such a label."""
+
+
+ByContext: TypeAlias = dict[str, dict[Source, Measured]]
+"""What was measured, by context (the origins are contexts, too) and source."""
+
+
+@dataclass
+class Part:
+    """What was measured under one label, over one span of time."""
+
+    label: Label
+    begun: float = 0.0
+    """When the span began and ended, in seconds since the epoch."""
+    ended: float = 0.0
+    files: dict[Source, Measured] = field(default_factory=dict)
+    epoch: float = 0.0
+    """When the process was last reset before the span; 0 for never. A part that begins with its epoch may be empty."""
+
+    def add(self, source: Source, measured: Measured) -> None:
+        """Add lines or arcs of one file; the union is kept."""
+        self.files[source] = join(self.files.get(source), measured)
+
+
+def join(one: Measured | None, other: Measured) -> Measured:
+    """Unite what was measured; where either side has arcs, lines enter as arcs from a line to itself."""
+    if one is None:
+        return other
+    if isinstance(one, int) and isinstance(other, int):
+        return one | other
+    return to_arcs(one) | to_arcs(other)
+
+
+def to_arcs(measured: Measured) -> Arcs:
+    """Turn lines into arcs (n, n), which count for their line and for no branch."""
+    return Arcs((line, line) for line in line_numbers(measured)) if isinstance(measured, int) else measured
+
+
+def to_lines(measured: Measured) -> Lines:
+    """Turn arcs into the lines that they touch, as coverage does: both ends, without entries and exits."""
+    return measured if isinstance(measured, int) else bitmap(measured.lines())
+
+
+def bitmap(lines: Iterable[int]) -> Lines:
+    """Make a bitmap of line numbers."""
+    wanted = set(lines)
+    if not wanted:
+        return 0
+    octets = bytearray(max(wanted) // 8 + 1)
+    for line in wanted:
+        octets[line >> 3] |= 1 << (line & 7)
+    return int.from_bytes(octets, "little")
+
+
+def line_numbers(lines: Lines) -> list[int]:
+    """List the line numbers of a bitmap, ascending."""
+    octets = lines.to_bytes((lines.bit_length() + 7) // 8, "little")
+    return [8 * place + bit for place, octet in enumerate(octets) for bit in _BITS[octet]]
+
+
+def encode(parts: Iterable[Part]) -> bytes:
+    """Turn parts into the bytes of a segment."""
+    places: dict[Source, int] = {}
+    encoded = [_encode_part(part, places) for part in parts]
+    sources = [[each.path, each.fingerprint, each.tracer] for each in places]
+    body = json.dumps({"sources": sources, "parts": encoded}, separators=(",", ":")).encode("ascii")
+    return f"{_MAGIC} {FORMAT} {zlib.crc32(body):08x} {len(body)}\n".encode("ascii") + body
+
+
+def decode(octets: bytes) -> list[Part]:
+    """Turn the bytes of a segment back into its parts.
+
+    Raises:
+        TornError: when they are not a whole segment of a format known here.
+    """
+    head, _, body = octets.partition(b"\n")
+    words = head.decode("ascii", "replace").split()
+    if " ".join(words[:2]) != _MAGIC or len(words) != 5:  # noqa: PLR2004 - magic (2), format, checksum, length
+        raise TornError("it does not begin like a segment")
+    if words[2] != FORMAT:
+        raise TornError(f"it has format {words[2]}, this version reads {FORMAT}; install the same one everywhere")
+    if [f"{zlib.crc32(body):08x}", str(len(body))] != words[3:]:
+        raise TornError(f"{len(body)} bytes do not match the checksum and length that were promised")
+    try:
+        raw = json.loads(body)
+        sources = [intern_source(*names) for names in raw["sources"]]
+        return [_decode_part(part, sources) for part in raw["parts"]]
+    except (LookupError, TypeError, ValueError) as error:
+        raise TornError(f"its body cannot be understood: {error!r}") from error
+
+
+def write(folder: str, number: int, parts: Iterable[Part]) -> int:
+    """Write a segment aside and rename it into place; return its size in bytes."""
+    octets = encode(parts)
+    final = f"{folder}/{number:06d}{SUFFIX}"
+    aside = f"{folder}/.{number:06d}.tmp"
+    try:
+        open_file, replace = _FILES
+        with open_file(aside, "wb") as file:
+            file.write(octets)
+        replace(aside, final)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+        raise
+    return len(octets)
+
+
+def read_folder(folder: Path) -> Iterator[tuple[Path, list[Part] | TornError]]:
+    """Read all segments of one process's folder, oldest first; a torn one is yielded as its error."""
+    for path in sorted(folder.glob("*" + SUFFIX)):
+        try:
+            yield path, decode(path.read_bytes())
+        except FileNotFoundError:  # folded or erased meanwhile
+            continue
+        except OSError as error:
+            yield path, TornError(f"it cannot be read: {error.strerror}")
+        except TornError as error:
+            yield path, error
+
+
+def _encode_part(part: Part, places: dict[Source, int]) -> dict[str, object]:
+    return {
+        **part.label._asdict(),
+        "begun": part.begun,
+        "ended": part.ended,
+        "epoch": part.epoch,
+        "files": [
+            [places.setdefault(source, len(places)), _encode_measured(what)] for source, what in part.files.items()
+        ],
+    }
+
+
+def _encode_measured(measured: Measured) -> str | list[str]:
+    return f"{measured:x}" if isinstance(measured, int) else [measured.to_text()]
+
+
+def _decode_part(raw: dict[str, object], sources: list[Source]) -> Part:
+    files = raw["files"]
+    if not isinstance(files, list):
+        raise TypeError("files")
+    label = Label(str(raw["origin"]), str(raw["context"]), bool(raw["startup"]))
+    begun, ended, epoch = (float(str(raw[name])) for name in ("begun", "ended", "epoch"))
+    part = Part(label, begun, ended, epoch=epoch)
+    for place, measured in files:
+        part.add(sources[place], _decode_measured(measured))
+    return part
+
+
+@lru_cache(MOST_SOURCES)
+def intern_source(path: str, fingerprint: str, tracer: str) -> Source:
+    """Return one and the same value for a source, whichever process measured it."""
+    return Source(path, fingerprint, tracer)
+
+
+def _decode_measured(raw: str | list[str]) -> Measured:
+    return int(raw, 16) if isinstance(raw, str) else Arcs.from_text(raw[0])
+
+
+def contexts_of(label: Label) -> Iterable[str]:
+    """Name the coverage contexts that a label's lines appear under: its origin, and its own context if it has one."""
+    return dict.fromkeys((label.origin, label.context or label.origin))
