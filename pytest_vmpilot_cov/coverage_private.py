@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from coverage import Coverage
 
 
-def project_files(cov: Coverage) -> set[str]:
-    """Find the source files that the configuration of *cov* asks for, never-imported ones included."""
-    return {path for path, _ in _in_or_out(cov).find_possibly_unexecuted_files()}
+def project_files(cov: Coverage) -> dict[str, str]:
+    """Find the source files that the configuration of *cov* asks for, those that never ran included.
+
+    Returns:
+        path -> the coverage plugin that reports the file, empty for Python.
+    """
+    return {path: plugin or "" for path, plugin in _in_or_out(cov).find_possibly_unexecuted_files()}
 
 
 def is_project_file(cov: Coverage) -> Callable[[str], bool]:

@@ -18,7 +18,7 @@ from server_hook.store.segment import ByContext, Label, Part, Source, contexts_o
 def unite(
     parts: Iterable[Part],
     *,
-    project_files: Iterable[str],
+    project_files: Mapping[str, str],
     is_project_file: Callable[[str], bool],
     keep_stale: bool = False,
 ) -> Combined:
@@ -26,7 +26,7 @@ def unite(
 
     Args:
         parts: what was collected, in any order; the result does not depend on it.
-        project_files: the project's source files, never-imported ones included.
+        project_files: the project's source files, those that never ran included -> the coverage plugin of each.
         is_project_file: whether the configuration asks for the file at a path.
         keep_stale: whether files that have changed since count all the same.
     """
@@ -50,7 +50,7 @@ def unite(
     reached = {source.path for files in counted.values() for source in files}
     return Combined(
         counted=counted,
-        untouched=frozenset(project_files) - reached,
+        untouched={path: plugin for path, plugin in project_files.items() if path not in reached},
         stale=_left_out(stale, keep=keep_stale),
         foreign=tuple(sorted(foreign)),
         oldest=oldest,

@@ -41,7 +41,7 @@ def counted(app: Path, reached: Mapping[str, Mapping[str, Measured]], untouched:
         origin: {Source(str(app / name)): measured for name, measured in files.items()}
         for origin, files in reached.items()
     }
-    return Combined(united, frozenset(str(app / name) for name in untouched))
+    return Combined(united, {str(app / name): "" for name in untouched})
 
 
 def figures_of(app: Path, combined: Combined, *, branch: bool = False) -> Figures:
@@ -137,7 +137,7 @@ def test_branches_count_where_they_are_measured(app: Path) -> None:
 @pytest.mark.parametrize("untouched", [(), ("app.py", "lib.py")])
 def test_nothing_measured_is_nothing_reached(app: Path, untouched: tuple[str, ...]) -> None:
     """Without a measured line there is no row, and the total is 0, never 100 percent."""
-    figures = figures_of(app, Combined({}, frozenset(str(app / name) for name in untouched)))
+    figures = figures_of(app, Combined({}, {str(app / name): "" for name in untouched}))
     statements = 5 * len(untouched)
     assert (
         Figures((), Row("combined", 0, statements, 0, 0.0, 0), {str(app / name): {} for name in untouched}) == figures
@@ -159,7 +159,7 @@ def test_one_broken_file_does_not_hide_the_others(app: Path) -> None:
 
 def test_what_coverage_refuses_is_a_problem(app: Path) -> None:
     """Where coverage.py cannot count at all, the figures say why in one line."""
-    combined = Combined({"unit": {Source(str(app / "app.py"), "", "no.such.plugin"): bitmap([1])}}, frozenset())
+    combined = Combined({"unit": {Source(str(app / "app.py"), "", "no.such.plugin"): bitmap([1])}}, {})
     figures = figures_of(app, combined)
     assert (figures.rows, figures.total.statements, "no.such.plugin" in figures.problem) == ((), 0, True)
 
