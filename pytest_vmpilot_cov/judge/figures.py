@@ -29,7 +29,10 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
     config_file = options.settings.config_file or False
     cov = ReportingCoverage(keeps_parsed=keeps_parsed, data_file=None, config_file=config_file)
     apply_settings(cov, options.settings)
-    cov.set_option("run:source", list(options.settings.source_folders))  # nothing but the XML report reads it
+    folders = options.settings.source_folders
+    # Nothing but the XML report reads it. That names files below their source, where those of several fall on each
+    # other if their names are the same; without a source it names them below the working folder, which is the root.
+    cov.set_option("run:source", list(folders) if len(folders) == 1 else [])
     cov.set_option("paths", {})
     cov.set_option("report:ignore_errors", True)  # noqa: FBT003 - one broken file must not hide the others
     cov.set_option("report:precision", options.precision)
