@@ -8,11 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from coverage.results import should_fail_under
 
 from pytest_vmpilot_cov.coverage_private import file_matcher
-from pytest_vmpilot_cov.messages import say, shown_path
+from pytest_vmpilot_cov.messages import first_of, say, shown_path
 from pytest_vmpilot_cov.model import Check, Figures, LeftOut, Options, Tally, Threshold, Verdict
-
-NAMED_FILES = 3
-"""How many files below a threshold are named; the others are counted."""
 
 
 def judge(figures: Figures, options: Options, beside: Sequence[Check] = ()) -> Verdict:
@@ -59,11 +56,7 @@ def stale_files(stale: Sequence[LeftOut], options: Options) -> Iterator[Check]:
     """Fail where data is older than its source, and ``stale = fail`` asks for that."""
     if options.stale == "fail" and stale:
         files = sorted({_named(left.path, options) for left in stale})
-        yield Check("stale", passed=False, text=f"FAIL {say('stale-data', files=_first_of(files))}")
-
-
-def _first_of(names: Sequence[str]) -> str:
-    return ", ".join([*names[:NAMED_FILES], *(["..."] if len(names) > NAMED_FILES else [])])
+        yield Check("stale", passed=False, text=f"FAIL {say('stale-data', files=first_of(files))}")
 
 
 def _total(figures: Figures, threshold: float, options: Options) -> Check:
@@ -119,7 +112,7 @@ def _each(threshold: Threshold, tallies: Mapping[str, Tally], options: Options) 
         shown = [f"{_shown(below[path].percent, required)} in {_named(path, options)}" for path in worst]
         text = (
             f"FAIL Required coverage of {required:g}% of each file not reached by {len(below)} of {len(tallies)}: "
-            f"{_first_of(shown)}{_gain(file, below, options)}"
+            f"{first_of(shown)}{_gain(file, below, options)}"
         )
     else:
         text = f"Required coverage of {required:g}% of each file reached: the lowest has {_shown(lowest, required)}"

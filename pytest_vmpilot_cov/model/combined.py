@@ -41,6 +41,8 @@ class Combined:
     stale: tuple[LeftOut, ...] = ()
     foreign: tuple[str, ...] = ()
     """Measured files that are none of the project's: listed, not counted."""
+    no_source: tuple[str, ...] = ()
+    """Measured files that are no file here, nor a member of a zip file: generated, virtual or deleted; not counted."""
     mapped: tuple[Mapped, ...] = ()
     lines_only: tuple[str, ...] = ()
     """Origins of which some data has no branches, where other data has."""

@@ -370,4 +370,34 @@ BY_A_PLUGIN = tuple(
     for branch in ("", "--cov-branch")
 )
 
+ZIPPED = tuple(
+    Case(
+        f"a member of a zip file, {branch or 'lines'}",
+        f"--cov=pkg {branch} --cov-report=term-missing --cov-report=xml --cov-report=json --cov-report=html",
+        project={
+            "pytest.ini": "[pytest]\npythonpath = .\n",
+            "pkg/__init__.py": """
+                import sys
+
+                def load(path, name):
+                    sys.path.insert(0, path)
+                    return __import__(name)
+            """,
+            "test_it.py": """
+                import zipfile
+
+                import pkg
+
+                with zipfile.ZipFile("pkg/extra.zip", "w") as file:
+                    file.writestr("zipped.py", "def z(a):\\n    if a:\\n        return 1\\n    return 2\\n")
+
+                def test_it():
+                    assert pkg.load("pkg/extra.zip", "zipped").z(0) == 2
+            """,
+        },
+        reports=("coverage.xml", "coverage.json", "htmlcov/*.html"),
+    )
+    for branch in ("", "--cov-branch")
+)
+
 ALL = (*REPORTS, *SOURCES, *CONFIGURATIONS, *THRESHOLDS, *SESSIONS)

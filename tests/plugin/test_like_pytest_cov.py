@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.parity import ALL, BY_A_PLUGIN, FAILING, NOT_PYTHON, PROJECT, Case, rc, rounded
+from tests.plugin.parity import ALL, BY_A_PLUGIN, FAILING, NOT_PYTHON, PROJECT, ZIPPED, Case, rc, rounded
 from tests.plugin.two_environments import Both, Said, Sessions, make_environment_without_us, reports_in
 
-CASES = (*(ALL if os.environ.get("TEST_PARITY") == "all" else ALL[::4]), *NOT_PYTHON, *BY_A_PLUGIN)
+CASES = (*(ALL if os.environ.get("TEST_PARITY") == "all" else ALL[::4]), *NOT_PYTHON, *BY_A_PLUGIN, *ZIPPED)
 DOCS = Path(__file__).parents[2] / "docs" / "from-pytest-cov.md"
 
 

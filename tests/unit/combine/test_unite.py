@@ -127,7 +127,7 @@ def test_a_file_without_a_fingerprint_counts() -> None:
 @pytest.mark.parametrize("mark", ["", NOW])
 def test_deleted_files_are_left_out(mark: str) -> None:
     """Lines of a source file that is there no more do not count, whether its fingerprint is known or not."""
-    expected = Combined({}, {APP: "", OTHER: ""}, stale=(LeftOut(GONE, "unit", 3),))
+    expected = Combined({}, {APP: "", OTHER: ""}, no_source=(GONE,))
     assert expected == unite([a_part("unit", {Source(GONE, mark): bitmap([1, 2, 3])})])
 
 
