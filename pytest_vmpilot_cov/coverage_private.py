@@ -36,15 +36,36 @@ def is_project_file(cov: Coverage) -> Callable[[str], bool]:
 
 
 def path_setting(cov: Coverage, folder: str) -> Callable[[str], str]:
-    """Return what ``[paths]`` of the configuration makes of a path; its own folders are read against *folder*."""
+    """Return what ``[paths]`` of the configuration makes of a path; its own folders are read against *folder*.
+
+    A path below *folder* that has backslashes was relative on Windows; coverage.py maps such by rules of their own.
+    """
     from coverage.files import PathAliases
 
-    aliases = PathAliases(relative=False)
-    named = cov.get_option("paths")
-    for own, *elsewhere in (named or {}).values() if isinstance(named, dict) else ():
+    absolute, relative = PathAliases(relative=False), PathAliases(relative=True)
+    setting = cov.get_option("paths")
+    for own, *elsewhere in (setting or {}).values() if isinstance(setting, dict) else ():
         for pattern in elsewhere:
-            aliases.add(pattern, os.path.abspath(os.path.join(folder, own)))
-    return lambda path: aliases.map(path, exists=lambda _: True)
+            for aliases in (absolute, relative):
+                aliases.add(pattern, os.path.abspath(os.path.join(folder, own)))
+
+    def in_its_place(path: str) -> str:
+        below = path.removeprefix(f"{folder}{os.sep}")
+        if "\\" in below and below != path:
+            there = os.path.join(
+                folder, relative.map(below, exists=lambda name: os.path.exists(os.path.join(folder, name)))
+            )
+            return there if os.path.exists(there) else path
+        return absolute.map(path, exists=os.path.exists)
+
+    return in_its_place
+
+
+def is_absolute(path: str) -> bool:
+    """Tell whether a path is absolute, on this system or on Windows."""
+    from coverage.files import isabs_anywhere
+
+    return isabs_anywhere(path)
 
 
 def _is_of_module(path: str, name: str) -> bool:

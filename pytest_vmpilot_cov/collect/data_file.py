@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
+from pytest_vmpilot_cov.coverage_private import is_absolute
 from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE
 from server_hook.arcs import NUMBER_IN_SQL, Arcs
 from server_hook.coverage_private import KNOWN_SCHEMA, close_data, open_to_read
@@ -164,4 +165,4 @@ def _sources(content: _Content, folder: str, marks: Mapping[str, str]) -> dict[A
 
 @lru_cache(MOST_SOURCES)
 def _source(folder: str, path: str, mark: str, tracer: str) -> Source:
-    return intern_source(path if path.startswith("/") else os.path.join(folder, path), mark, tracer)
+    return intern_source(path if is_absolute(path) else os.path.join(folder, path), mark, tracer)
