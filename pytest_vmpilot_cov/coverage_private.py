@@ -30,7 +30,7 @@ def is_project_file(cov: Coverage) -> Callable[[str], bool]:
             return True
         # A source that is named as a module, and lies where this process cannot find it, is known by its path alone.
         omitted = rules.omit_match is not None and rules.omit_match.match(path)
-        return not omitted and any(_is_of_module(path, name) for name in rules.source_pkgs)
+        return not omitted and any(is_of_module(path, name) for name in rules.source_pkgs)
 
     return asks_for
 
@@ -68,7 +68,8 @@ def is_absolute(path: str) -> bool:
     return isabs_anywhere(path)
 
 
-def _is_of_module(path: str, name: str) -> bool:
+def is_of_module(path: str, name: str) -> bool:
+    """Tell by its path whether a file is, or belongs to, a module."""
     tail = "/" + name.replace(".", "/")
     return f"{tail}/" in path or path.endswith(tail + ".py")
 

@@ -28,7 +28,10 @@ _TEXTS: Final = {
     "store-needs": "{url} cannot be read without a library that knows this kind of store ({why}); install it with: "
     "pip install 'pytest-vmpilot-cov[remote]'",
     "segment-torn": "{path} of process {process} does not count: {why}",
-    "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
+    "pipeline-not-found": "{path} (from {where}), where pipeline data should lie, does not exist; correct the path, or "
+    "start the server with VMPILOT_COV={config}",
+    "reset-in-future": "a reset of {folder} is dated {ahead} in the future and is ignored: the clock of whoever reset "
+    "it is ahead of this one; set the clocks, and reset again",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
     "counted is {counted}",
     "stale-unknown": "stale={value} (from {where}) is no way to treat stale data; use drop, fail or keep",
@@ -37,11 +40,13 @@ _TEXTS: Final = {
     "stale-data": "data of {files} is older than its source; run again what made it, or vmpilot-cov erase",
     "branches-unknown": "some data of {origin} has lines only: which branches it took is unknown, "
     "and they count as missing",
-    "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; correct the path",
+    "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; {cure}",
     "pipeline-hidden": "all {files} that pipeline measured are left out: they are omitted, or lie outside the source "
     "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
     "let server and tests read the same configuration, and restart the server",
+    "session-differs": "the session measured with {name} = {theirs}, here it is {ours}: its verdict was about other "
+    "figures than these; write into the configuration what its command line said",
     "worker-crashed": "worker {worker} crashed: {how}; {kept}",
     "worker-incomplete": "worker {worker} did not deliver all that it reached: {why}",
     "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "

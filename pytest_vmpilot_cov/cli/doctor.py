@@ -212,4 +212,5 @@ def _state(options: Options, collected: Collected) -> Iterator[Finding]:
         text = say("stale-source", lines=count(left.lines, "line", "lines"), origin=left.origin, path=left.path)
         yield Finding(good=False, text=f"{text}; run it again, or vmpilot-cov erase")
     yield from (Finding(good=False, text=text) for text in (*combined.problems, *collected.problems))
-    yield from (Finding(good=False, text=text) for text in differences(collected.deliveries, options.settings))
+    drift = differences(collected.deliveries, options.settings, combined.mapped)
+    yield from (Finding(good=False, text=text) for text in drift)

@@ -34,7 +34,7 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
     for origin in outcome.combined.lines_only:
         yield say("branches-unknown", origin=origin)
     yield from _hidden(outcome, options)
-    yield from differences(outcome.collected.deliveries, options.settings)
+    yield from differences(outcome.collected.deliveries, options.settings, outcome.combined.mapped)
     for left in outcome.combined.stale:
         path = shown_path(left.path, options.root)
         lines = count(left.lines, "line", "lines")
