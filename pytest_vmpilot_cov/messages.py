@@ -30,8 +30,8 @@ _TEXTS: Final = {
     "segment-torn": "{path} of process {process} does not count: {why}",
     "pipeline-not-found": "{path} (from {where}), where pipeline data should lie, does not exist; correct the path, or "
     "start the server with VMPILOT_COV={config}",
-    "reset-in-future": "a reset of {folder} is dated {ahead} in the future and is ignored: the clock of whoever reset "
-    "it is ahead of this one; set the clocks, and reset again",
+    "reset-in-future": "a reset of {folder} is dated {when}, which is in the future, and is ignored: the clock of "
+    "whoever reset it is ahead of this one; set the clocks, and reset again",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
     "counted is {counted}",
     "stale-unknown": "stale={value} (from {where}) is no way to treat stale data; use drop, fail or keep",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Combined, Options
@@ -24,13 +24,22 @@ def write_data_files(options: Options, combined: Combined, leave: str) -> Iterat
             continue
         try:
             if united or name == own or (options.data_folder / name).exists():
-                write(options, name, united, untouched)
+                write(options, name, united, untouched, combined.oldest)
         except OSError as error:
             yield say("cannot-write", path=options.data_folder / name, why=error.strerror or error)
 
 
-def write(options: Options, name: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+def write(
+    options: Options, name: str, united: ByContext, untouched: Iterable[str], oldest: Mapping[str, float]
+) -> None:
     """Write one data file beside ``.coverage``; keep a file of somebody else that has its name.
+
+    Args:
+        options: where it goes, and how sources are named.
+        name: that of the data file.
+        united: what was measured.
+        untouched: source files that never ran.
+        oldest: when the oldest measurement of each origin began.
 
     Raises:
         OSError: when it cannot be written.
@@ -42,7 +51,7 @@ def write(options: Options, name: str, united: ByContext, untouched: Iterable[st
             publish.keep_foreign(target, folder)
         base = options.settings.relative_to
         named = [os.path.relpath(path, base) if base else path for path in untouched]
-        publication.write_or_remove(target, publish.relative(united, base), named)
+        publication.write_or_remove(target, publish.relative(united, base), named, oldest)
 
 
 def only(counted: ByContext, *, pipeline: bool) -> ByContext:

@@ -36,6 +36,7 @@ class _Content(NamedTuple):
     """What a data file holds. The keys are whatever its reader tells contexts and files apart by."""
 
     marks: publication.Marks | None
+    oldest: publication.Moments
     contexts: Mapping[Any, str]
     files: Mapping[Any, str]
     tracers: Mapping[Any, str]
@@ -100,6 +101,7 @@ def _version_in(base: sqlite3.Connection) -> int | None:
 def _by_schema(base: sqlite3.Connection) -> _Content:
     return _Content(
         publication.fingerprints_in(base),
+        publication.oldest_in(base),
         dict(base.execute("SELECT id, context FROM context")),
         dict(base.execute("SELECT id, path FROM file")),
         dict(base.execute("SELECT file_id, tracer FROM tracer")),
@@ -128,8 +130,8 @@ def _by_coverage(path: Path) -> _Content:
                 arcs, lines = data.arcs(file), data.lines(file)
                 rows.append((context, file, Arcs(arcs) if arcs else segment.bitmap(lines or ())))
         tracers = {file: data.file_tracer(file) or "" for file in files}
-        marks = publication.read_fingerprints(path)
-        return _Content(marks, {each: each for each in contexts}, {each: each for each in files}, tracers, rows)
+        marks, oldest = publication.read_fingerprints(path), publication.read_oldest(path)
+        return _Content(marks, oldest, {each: each for each in contexts}, {each: each for each in files}, tracers, rows)
     finally:
         close_data(data)
 
@@ -138,29 +140,19 @@ def _parts_of(content: _Content, folder: str, origin: str) -> tuple[list[Part], 
     """Make parts: one for each origin of a publication, and else a single one of *origin*."""
     marks = content.marks
     if marks is None:
-        parts = {"": Part(Label(origin))}
-        wanted = dict.fromkeys(content.contexts, (parts[""].files, _sources(content, folder, {})))
+        origins, whose = [origin], dict.fromkeys(content.contexts, origin)
     else:
-        parts = {name: Part(Label(name)) for name in ORIGINS if any(name == context for context, _ in marks)}
-        wanted = {
-            key: (
-                parts[name].files,
-                _sources(content, folder, {path: marks[at, path] for at, path in marks if at == name}),
-            )
-            for key, name in content.contexts.items()
-            if name in parts
-        }
+        published = {context for context, _ in marks}
+        origins = [name for name in ORIGINS if name in published]
+        whose = {key: name for key, name in content.contexts.items() if name in origins}
+    parts = {name: Part(Label(name), content.oldest.get(name, 0.0)) for name in origins}
     for context, file, measured in content.rows:
-        if measured and context in wanted:
-            files, sources = wanted[context]
-            source = sources[file]
-            files[source] = segment.join(files[source], measured) if source in files else measured
+        name = whose.get(context)
+        if measured and name is not None:
+            path = content.files[file]
+            mark = marks.get((name, path), "") if marks else ""
+            parts[name].add(_source(folder, path, mark, content.tracers.get(file, "")), measured)
     return list(parts.values()), marks is not None
-
-
-def _sources(content: _Content, folder: str, marks: Mapping[str, str]) -> dict[Any, Source]:
-    mark_of, tracer_of = marks.get, content.tracers.get
-    return {key: _source(folder, path, mark_of(path, ""), tracer_of(key, "")) for key, path in content.files.items()}
 
 
 @lru_cache(MOST_SOURCES)

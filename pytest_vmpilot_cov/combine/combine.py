@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import replace
 
 from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.combine.path_map import PathMap
 from pytest_vmpilot_cov.combine.unite import relocate, unite, without_branches
-from pytest_vmpilot_cov.messages import UsageError, say, shown_path
+from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import Collected, Combined, Options
 from server_hook.config.settings import apply_settings, open_coverage
 from server_hook.coverage_private import REFUSALS
@@ -31,13 +29,6 @@ def combine(options: Options, collected: Collected) -> Combined:
         keep_stale = options.stale == "keep"
         combined = unite(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
         lines_only = without_branches(parts, combined.counted)
-        return replace(combined, mapped=mapped, lines_only=lines_only, problems=tuple(_missing_sources(options)))
+        return replace(combined, mapped=mapped, lines_only=lines_only)
     except REFUSALS as error:
         raise UsageError(say("cannot-count", why=" ".join(str(error).split()))) from None
-
-
-def _missing_sources(options: Options) -> Iterator[str]:
-    """Name each folder of the source that is not there."""
-    for source in options.settings.source:
-        if os.sep in source and not os.path.isdir(source):
-            yield say("source-missing", path=shown_path(source, options.root), where=options.source_from)

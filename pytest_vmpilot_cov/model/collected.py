@@ -64,6 +64,10 @@ class DataFile:
     """What to call it, where it is a copy of something else; empty for its path."""
     origins: frozenset[str] = frozenset()
     """Whose data it holds; empty where it holds none."""
+    measured: float = 0.0
+    """When the oldest measurement in it began, in seconds since the epoch; 0 where it does not say so."""
+    is_derived: bool = False
+    """Whether it was made of the segments beside it, which are read as well."""
 
 
 @dataclass(frozen=True)

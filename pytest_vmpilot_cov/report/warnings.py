@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.messages import say, shown_path
 from pytest_vmpilot_cov.model import Options
+from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.report.drift import differences
 from pytest_vmpilot_cov.report.pipeline import SHOWN_FILES
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
@@ -42,11 +42,7 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
             yield say("stale-kept", lines=lines, origin=left.origin, path=path)
         else:
             yield say("stale-source", lines=lines, origin=left.origin, path=path)
-    if "pipeline" not in outcome.combined.oldest:
-        config = options.settings.config_file or options.settings.folder
-        named = [place for place in options.places if place.where != "default" and not os.path.exists(place.value)]
-        for place in named:
-            yield say("pipeline-not-found", path=place.value, where=place.where, config=config)
+    yield from missing_paths(options)
 
 
 def _hidden(outcome: Outcome, options: Options) -> Iterator[str]:

@@ -14,6 +14,7 @@ import pytest
 from pytest_vmpilot_cov.hooks import builtin
 from pytest_vmpilot_cov.hooks.ci import JUnitProperties
 from pytest_vmpilot_cov.messages import UsageError, say
+from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.options.options import listed, resolve
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session.contexts import TestContexts
@@ -82,6 +83,7 @@ def header(session: Session) -> list[str]:
     return [
         f"vmpilot-cov: {version('pytest-vmpilot-cov')}, coverage {coverage.__version__}, core {session.core}",
         f"vmpilot-cov: configuration {shown}, {asked(options) or 'no threshold'}",
+        *(f"vmpilot-cov: WARNING: {text}" for text in missing_paths(options)),
     ]
 
 

@@ -11,12 +11,17 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from coverage import __version__, version_info
 
 from server_hook.config.files import locate, read_own_section
 from server_hook.coverage_private import REFUSALS, WatchedCoverage
 from server_hook.problems import HookError
 
+OLDEST_COVERAGE = (7, 10)
+"""The oldest coverage.py that has what recording needs, such as a setting for the core."""
 _LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
 
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
@@ -107,12 +112,38 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
     )
 
 
+def missing_sources(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield each folder of the source that does not exist, with what to do about it.
+
+    Named is the longest end of its path that exists below the configuration's folder, as where a configuration was
+    copied from another machine; else how much of the path exists.
+    """
+    for source in settings.source:
+        if os.sep not in source or os.path.exists(source):
+            continue
+        whole = os.path.join(settings.folder, source)
+        parts = os.path.relpath(whole, "/").split(os.sep)
+        tails = (os.path.join(*parts[start:]) for start in range(1, len(parts)))
+        tail = next((each for each in tails if os.path.isdir(os.path.join(settings.folder, each))), "")
+        if tail:
+            yield source, f"did you mean {tail}, which is one below {settings.folder}?"
+        else:
+            above = next(each for each in Path(whole).parents if os.path.isdir(each))
+            yield source, f"correct the path, of which {above} exists"
+
+
 def open_coverage(config_file: str) -> WatchedCoverage:
     """Make a Coverage of a configuration that writes no data file of its own.
 
     Raises:
-        HookError: when coverage.py does not accept the configuration.
+        HookError: when coverage.py is too old, or does not accept the configuration.
     """
+    if version_info[:2] < OLDEST_COVERAGE:
+        oldest = ".".join(map(str, OLDEST_COVERAGE))
+        raise HookError(
+            f"coverage {__version__} is installed here, {oldest} is needed; "
+            f"pip install 'coverage>={oldest}' (coverage-too-old)"
+        )
     try:
         return WatchedCoverage(data_file=None, config_file=config_file or False)
     except (*REFUSALS, OSError, ValueError) as error:

@@ -23,6 +23,7 @@ from pytest_vmpilot_cov.model import (
     Setting,
     Verdict,
 )
+from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.report import words
 from pytest_vmpilot_cov.report.json import add_origins, origins_of
 from pytest_vmpilot_cov.report.markdown import markdown_report
@@ -76,8 +77,8 @@ NOT_ENFORCED = (
     "--vmpilot-cov-strict enforces it"
 )
 OPTIONS: Options = replace(
-    some_options(ROOT, fail_under=75.0, precision=1, config_file="/project/.coveragerc"),
-    places=(Setting(Path("/nowhere/pipelines"), "pipeline_data in .coveragerc"), Setting(Path("/nowhere/usual"))),
+    some_options(ROOT, fail_under=75.0, precision=1, config_file="/project/.coveragerc", source=("app",)),
+    places=(Setting(Path("/nowhere/usual")),),
 )
 
 FULL = Outcome(
@@ -95,7 +96,7 @@ FULL = Outcome(
         ),
         data_files=(
             DataFile(Path("/srv/copied/.coverage.pipeline"), NOW - 200_000),
-            DataFile(Path("/project/.coverage.pipeline"), NOW - 60, published=True),
+            DataFile(Path("/project/.coverage.pipeline"), NOW - 60, published=True, is_derived=True),
         ),
         reset_at=NOW - 100,
     ),
@@ -202,18 +203,38 @@ def test_who_was_not_asked_is_not_blamed() -> None:
 
 
 def test_a_place_that_was_named_and_is_missing_is_said(tmp_path: Path) -> None:
-    """Without pipeline data, a place that somebody named and that is not there is a warning; a usual place is not."""
+    """A place that somebody named and that is not there is a warning, whatever there is else; a usual place is not."""
     places = (
         Setting(tmp_path / "gone", "--vmpilot-cov-pipeline"),
         Setting(tmp_path, "pipeline_data in .coveragerc"),
         Setting(Path("/nowhere/usual")),
     )
-    warnings = [line.text for line in section(NOTHING, replace(OPTIONS, places=places)) if "not-found" in line.text]
     expected = (
-        f"WARNING: no pipeline data at {tmp_path}/gone (from --vmpilot-cov-pipeline); "
-        "start the server with VMPILOT_COV=/project/.coveragerc (pipeline-not-found)"
+        f"WARNING: {tmp_path}/gone (from --vmpilot-cov-pipeline), where pipeline data should lie, does not exist; "
+        "correct the path, or start the server with VMPILOT_COV=/project/.coveragerc (pipeline-not-found)"
     )
-    assert [expected] == warnings
+    for outcome in (NOTHING, FULL):
+        lines = [line.text for line in section(outcome, replace(OPTIONS, places=places))]
+        assert [expected] == [line for line in lines if "not-found" in line]
+
+
+@pytest.mark.parametrize(
+    ("source", "cure"),
+    [
+        ("/ci/build/src/app", "did you mean src/app, which is one below {root}?"),
+        ("{root}/old/app", "correct the path, of which {root} exists"),
+        ("lib/src", "did you mean src, which is one below {root}?"),
+    ],
+)
+def test_a_source_that_is_missing_is_said_with_what_there_is(tmp_path: Path, source: str, cure: str) -> None:
+    """Named is the longest end of its path that exists below the configuration's folder, else what exists of it."""
+    (tmp_path / "src/app").mkdir(parents=True)
+    where = str(tmp_path)
+    options = replace(some_options(tmp_path, source=(source.format(root=where), f"{where}/src")), source_from="--cov")
+    (line,) = missing_paths(options)
+    shown = "old/app" if "old" in source else source
+    nothing = f"source {shown} (from --cov) is no folder here: nothing of it can be measured;"
+    assert line == f"{nothing} {cure.format(root=where)} (source-missing)"
 
 
 def test_a_silent_process_without_data_is_said_in_words() -> None:
