@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from pytest_vmpilot_cov.cli.output import show, show_problem
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
 from pytest_vmpilot_cov.options.flags import parse_fail_under
@@ -29,18 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     words, command = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
     parsed, unknown = build_parser().parse_known_args(words)
-    if unknown:  # the verb's own parser shows the verb's usage
-        parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if unknown:
+        _refuse(parsed, unknown)
     parsed.command = command
     act: Callable[[argparse.Namespace], int] = parsed.act
     try:
         return act(parsed)
     except (UsageError, HookError) as error:
-        print(f"vmpilot-cov: {error}", file=sys.stderr)
+        show_problem(error)
         return MISUSED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+
+
+def _refuse(parsed: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
+    """End with the usage of the subcommand, and name the ``--`` where a command was typed without it."""
+    is_command = parsed.act in (_serve, _run, _doctor) and not unknown[0].startswith("-")
+    cure = f"; write the command after --, as in: vmpilot-cov {parsed.verb} -- {' '.join(unknown)}"
+    parser: argparse.ArgumentParser = parsed.parser
+    parser.error(f"unrecognized arguments: {' '.join(unknown)}{cure if is_command else ''}")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -56,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(
             name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=f"example: {example}"
         )
-        verb.set_defaults(act=act, parser=verb)
+        verb.set_defaults(act=act, verb=name, parser=verb)
         verb.add_argument("--config", metavar="PATH", default="", help="configuration, or the folder that holds it")
         _add_arguments(name, verb)
     return parser
@@ -68,7 +73,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import version
 
-        print(f"vmpilot-cov {version('pytest-vmpilot-cov')}, coverage {version('coverage')}")
+        show(f"vmpilot-cov {version('pytest-vmpilot-cov')}, coverage {version('coverage')}")
         parser.exit()
 
 
@@ -159,17 +164,17 @@ def _show(options: Options, outcome: Outcome, named: Sequence[str] = ()) -> int:
     if not outcome.figures.total.reached:
         return _say_nothing(options, warnings_of(outcome, options), named)
     for line in section(outcome, options):
-        print(line.text)
+        show(line.text)
     return 0 if outcome.verdict.passed else FAILED
 
 
 def _say_nothing(options: Options, problems: Iterable[str], named: Sequence[str]) -> int:
     """Say that there is nothing to judge, and all that may be the reason."""
     for problem in problems:
-        print(f"vmpilot-cov: {problem}", file=sys.stderr)
+        show_problem(problem)
     places = ", ".join(dict.fromkeys(named or [str(place.value) for place in options.places]))
     config = options.settings.config_file or options.settings.folder
-    print(f"vmpilot-cov: {say('nothing-to-combine', places=places, config=config)}", file=sys.stderr)
+    show_problem(say("nothing-to-combine", places=places, config=config))
     return FAILED
 
 
@@ -178,9 +183,9 @@ def _dump(parsed: argparse.Namespace) -> int:
 
     done = dump(_options(parsed), parsed.paths, reset=parsed.reset)
     for line in done.lines:
-        print(line)
+        show(line)
     for problem in done.problems:
-        print(f"vmpilot-cov: {problem}", file=sys.stderr)
+        show_problem(problem)
     return FAILED if done.problems else 0
 
 
@@ -189,7 +194,7 @@ def _status(parsed: argparse.Namespace) -> int:
 
     say_of = paths_lines if parsed.as_section else status_lines
     for line in say_of(_options(parsed), parsed.paths):
-        print(line)
+        show(line)
     return 0
 
 
@@ -197,7 +202,7 @@ def _erase(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.erase import erase
 
     for line in erase(_options(parsed), parsed.paths):
-        print(line)
+        show(line)
     return 0
 
 
@@ -206,7 +211,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
     wrong = 0
     for finding in examine(_options(parsed), parsed.command):
-        print(f"{'ok   ' if finding.good else 'WRONG'} {finding.text}", flush=True)
+        show(f"{'ok   ' if finding.good else 'WRONG'} {finding.text}")
         wrong += not finding.good
     return FAILED if wrong else 0
 
