@@ -21,6 +21,7 @@ from pytest_vmpilot_cov.model import (
     Outcome,
     Row,
     Setting,
+    Tally,
     Verdict,
 )
 from pytest_vmpilot_cov.options.missing import missing_paths
@@ -267,7 +268,28 @@ def test_each_line_of_the_verdict_is_a_paragraph_in_markdown() -> None:
 def test_a_percentage_is_shown_as_coverage_does(percent: float, precision: int, expected: str) -> None:
     """Only what is whole is shown as 100, only what is nothing as 0, to the digits that were asked for."""
     total = Row("combined", 1, 1, 1, percent, 0)
-    assert expected == origin_cells(Figures((), total, {}), precision)[-1][4]
+    assert expected == origin_cells(Figures((), total, {}), some_options(ROOT, precision=precision))[-1][4]
+
+
+@pytest.mark.parametrize(("precision", "expected"), [(0, "74.51%"), (3, "74.510%")])
+def test_the_table_has_the_digits_of_the_verdict(precision: int, expected: str) -> None:
+    """Where a threshold is judged, the table does not round what the verdict's line shows."""
+    figures = Figures((), Row("combined", 1, 1, 1, 74.51, 0), {})
+    assert origin_cells(figures, some_options(ROOT, fail_under=75.0, precision=precision))[-1][4] == expected
+    assert origin_cells(figures, some_options(ROOT, thresholds={"each": 1.0}, precision=precision))[-1][4] == expected
+
+
+def test_the_table_shows_the_branches_that_its_percentages_rest_on() -> None:
+    """Each row's percentage can be computed from its columns: statements and branches, reached and taken."""
+    rows = Row("unit", 2, 12, 7, 100 * 10 / 18, 7), Row("combined", 2, 12, 9, 100 * 13 / 18, 0)
+    tallies = {
+        "a.py": {"unit": Tally(10, 4, 6, 3), "combined": Tally(10, 2, 6, 2)},
+        "b.py": {"unit": Tally(2, 1), "combined": Tally(2, 1)},
+    }
+    head, unit, combined = origin_cells(Figures(rows[:1], rows[1], {}, tallies=tallies), some_options(ROOT))
+    assert head == ("Origin", "Files", "Stmts", "Reached", "Branches", "Taken", "Cover", "Only here")
+    assert unit == ("unit", "2", "12", "7", "6", "3", "56%", "7")
+    assert combined == ("combined", "2", "12", "9", "6", "4", "72%", "")
 
 
 @pytest.mark.parametrize(
