@@ -131,4 +131,4 @@ def stay_out() -> None:
     running = recorder.current()
     if running is not None and running.origin == "pipeline":
         running.stop()
-        running.discard()
+        running.presence.remove()
