@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TESTS_FILE, Combined, Options
+from pytest_vmpilot_cov.model import Combined, Options
 from server_hook.store import publication, publish, working_folder
 from server_hook.store.segment import ByContext
 
@@ -15,7 +15,7 @@ def write_data_files(options: Options, combined: Combined, leave: str) -> Iterat
     """Write ``.coverage.tests``, ``.coverage.pipeline`` and ``.coverage`` with exactly what was counted."""
     own = os.path.basename(options.settings.data_file)
     targets: list[tuple[str, ByContext, Iterable[str]]] = [
-        (TESTS_FILE, only(combined.counted, pipeline=False), ()),
+        (options.tests_file, only(combined.counted, pipeline=False), ()),
         (publish.PIPELINE_FILE, only(combined.counted, pipeline=True), ()),
         (own, combined.counted, combined.untouched),
     ]
@@ -47,7 +47,7 @@ def write(
     folder = str(options.data_folder)
     target = os.path.join(folder, name)
     with working_folder.lock(folder):
-        if name in (TESTS_FILE, publish.PIPELINE_FILE):
+        if name in (options.tests_file, publish.PIPELINE_FILE):
             publish.keep_foreign(target, folder)
         base = options.settings.relative_to
         named = [os.path.relpath(path, base) if base else path for path in untouched]

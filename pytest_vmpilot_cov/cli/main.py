@@ -139,7 +139,9 @@ def _combine(parsed: argparse.Namespace) -> int:
     with contextlib.closing(progress), open_artifacts(parsed.paths, progress.tick) as found:
         if not found.places:
             return _say_nothing(options, found.problems, parsed.paths)
-        scope = Scope(only=tuple(place.path for place in found.places), told=found.places, tick=progress.tick)
+        scope = Scope(
+            all_runs=True, only=tuple(place.path for place in found.places), told=found.places, tick=progress.tick
+        )
         outcome = reach_verdict(options, scope, hooks_of_command())
         progress.close()
         return _show(options, replace(outcome, problems=(*found.problems, *outcome.problems)), parsed.paths)

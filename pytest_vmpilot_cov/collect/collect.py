@@ -13,7 +13,7 @@ from pytest_vmpilot_cov.collect.data_file import UNREADABLE, read_data_file
 from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of
 from pytest_vmpilot_cov.collect.union import Union
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TESTS_FILE, Collected, DataFile, Delivery, Options
+from pytest_vmpilot_cov.model import Collected, DataFile, Delivery, Options, is_tests_file
 from server_hook.store import epochs, publication, publish, segment, working_folder
 from server_hook.store.segment import Part
 
@@ -40,7 +40,7 @@ def collect(options: Options, scope: Scope) -> Collected:
     if folded := read_all(each for each in later if each.record.folded > 1):  # meanwhile, of some that were found
         deliveries = [*filter(_is_there, deliveries), *folded]
     whole = distinct(folder_of(place) for place in places if place not in named)
-    files = distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
+    files = distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, options, scope)])
     tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
     read = tuple(each for each in tried if each is not None)
     return Collected(tuple(fold.take()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
@@ -79,16 +79,21 @@ def _read_process(delivery: Delivery, fold: Union, problems: list[str], reset_at
     return replace(delivery, newest=newest, executed=any(part.files for part in kept))
 
 
-def _data_files(resets: Mapping[Path, float], scope: Scope) -> Iterator[Path]:
+def _data_files(resets: Mapping[Path, float], options: Options, scope: Scope) -> Iterator[Path]:
     """List the data files of whole folders: publications, and the foreign ones that were kept aside.
 
     After a reset the segments alone tell what came before it: a publication may hold both. A session reads none that
     was made here: what it holds lies in segments, here or in another place, and counts no more where that is gone.
     """
-    names = [publish.PIPELINE_FILE] if scope.session else [publish.PIPELINE_FILE, TESTS_FILE]
+
+    def counts(name: str) -> bool:
+        is_tests = is_tests_file(name) if scope.all_runs else name == options.tests_file
+        return name == publish.PIPELINE_FILE or (is_tests and not scope.session)
+
     for folder, reset_at in resets.items():
-        kept = [path for place in working_folder.process_folders(folder) for path in sorted(place.glob(".coverage.*"))]
-        for path in [*(folder / name for name in names), *(path for path in kept if path.name in names)]:
+        places = [folder, *working_folder.process_folders(folder)]
+        paths = [path for place in places for path in sorted(place.glob(".coverage.*"))]
+        for path in (path for path in paths if counts(path.name)):
             is_pipeline = path.name == publish.PIPELINE_FILE
             is_derived = (
                 is_pipeline and (scope.session or reset_at) and publication.is_published_here(str(path), str(folder))

@@ -21,7 +21,7 @@ from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
 from pytest_vmpilot_cov.coverage_private import is_absolute
-from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE
+from pytest_vmpilot_cov.model import ORIGINS, is_tests_file
 from server_hook.arcs import NUMBER_IN_SQL, Arcs
 from server_hook.coverage_private import KNOWN_SCHEMA, close_data, open_to_read
 from server_hook.store import publication, segment
@@ -75,7 +75,7 @@ def read_data_file(path: Path, folder: str, origin: str = "") -> tuple[list[Part
     Raises:
         UNREADABLE: when it is no data file, or gone.
     """
-    whose = origin or ("unit" if path.name == TESTS_FILE else "pipeline")
+    whose = origin or ("unit" if is_tests_file(path.name) else "pipeline")
     path.open("rb").close()  # says why where it cannot be opened; the database does not
     # what SQLite cannot open where it lies (its path may be too long) or is not given in time may be read as a copy
     with contextlib.suppress(sqlite3.OperationalError), open_to_read(path) as base:

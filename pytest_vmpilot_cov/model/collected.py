@@ -14,6 +14,11 @@ if TYPE_CHECKING:  # every pytest session of the environment knows the words of 
 TESTS_FILE = ".coverage.tests"
 
 
+def is_tests_file(name: str) -> bool:
+    """Tell by its name whether a data file holds what tests reached, of whichever run."""
+    return name == TESTS_FILE or name.startswith(f"{TESTS_FILE}.")
+
+
 @dataclass(frozen=True)
 class Delivery:
     """What one announced process gave: its answer to a dump, or the fact that it gave none."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.combine.path_map import prefixes
 from pytest_vmpilot_cov.messages import say, shown_path
-from pytest_vmpilot_cov.model import TESTS_FILE, DataFile, Delivery, Options
+from pytest_vmpilot_cov.model import DataFile, Delivery, Options, is_tests_file
 from pytest_vmpilot_cov.report.words import age_of, count
 from server_hook.store import segment
 
@@ -81,7 +81,7 @@ def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterat
     files: dict[str, list[DataFile]] = {}
     for file in outcome.collected.data_files:
         if not (has_servers and file.is_derived):  # a publication of segments that were read says nothing new
-            is_tests = "pipeline" not in file.origins if file.origins else file.path.name == TESTS_FILE
+            is_tests = "pipeline" not in file.origins if file.origins else is_tests_file(file.path.name)
             files.setdefault("Tests" if is_tests else "Pipeline", []).append(file)
     for whose, several in files.items():
         if len(several) > SHOWN_FILES:

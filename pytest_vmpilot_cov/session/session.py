@@ -143,7 +143,7 @@ class Session:
     def _lead(self) -> None:
         """Make room for this session's data, and tell its children what they belong to."""
         if not self.options.append:
-            forget_earlier_sessions(self.options.data_folder)
+            forget_earlier_sessions(self.options)
         try:
             working_folder.make_folder(str(self.options.data_folder), self._recorder.presence.id)
         except OSError as error:
