@@ -32,6 +32,7 @@ _TEXTS: Final = {
     "start the server with VMPILOT_COV={config}",
     "reset-in-future": "a reset of {folder} is dated {when}, which is in the future, and is ignored: the clock of "
     "whoever reset it is ahead of this one; set the clocks, and reset again",
+    "server-unrecorded": "process {pid} ({command}) runs with {config} and records nothing: {why}",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
     "counted is {counted}",
     "stale-unknown": "stale={value} (from {where}) is no way to treat stale data; use drop, fail or keep",

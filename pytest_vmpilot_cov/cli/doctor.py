@@ -22,7 +22,7 @@ from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.report.drift import differences
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
 from server_hook import command_line
-from server_hook.config.settings import missing_sources
+from server_hook.config.sources import missing_sources
 from server_hook.environment import FOREIGN_VARIABLES, VARIABLE
 
 _PROBE = """
@@ -120,7 +120,7 @@ def _configuration(options: Options) -> Iterator[Finding]:
     yield Finding(good=True, text=f"configuration {found}; {branch}, core {settings.core}, {asked}")
     missing = list(missing_paths(options))
     yield from (Finding(good=False, text=text) for text in missing)
-    if not any(True for _ in missing_sources(settings)):
+    if not any(True for _ in missing_sources(settings.source, settings.folder)):
         yield Finding(good=True, text=f"source {', '.join(settings.source)}")
     there = next(place for place in (options.data_folder, *options.data_folder.parents) if os.path.exists(place))
     if not (os.path.isdir(there) and os.access(there, os.W_OK)):

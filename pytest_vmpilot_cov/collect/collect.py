@@ -12,6 +12,7 @@ from pytest_vmpilot_cov.collect.ask import ask_all
 from pytest_vmpilot_cov.collect.data_file import UNREADABLE, read_data_file
 from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of
 from pytest_vmpilot_cov.collect.union import Union
+from pytest_vmpilot_cov.collect.unrecorded import find_unrecorded
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Collected, DataFile, Delivery, Options, is_tests_file
 from server_hook.store import epochs, publication, publish, segment, working_folder
@@ -39,6 +40,8 @@ def collect(options: Options, scope: Scope) -> Collected:
     later = find_processes(folders, options, scope, known={each.folder for each in found})
     if folded := read_all(each for each in later if each.record.folded > 1):  # meanwhile, of some that were found
         deliveries = [*filter(_is_there, deliveries), *folded]
+    if not scope.only:
+        problems += find_unrecorded(options, deliveries)
     whole = distinct(folder_of(place) for place in places if place not in named)
     files = distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, options, scope)])
     tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]

@@ -14,9 +14,9 @@ def missing_paths(options: Options) -> Iterator[str]:
 
     Places that nobody has set are where data may lie, and need not exist.
     """
-    from server_hook.config.settings import missing_sources  # it loads coverage.py
+    from server_hook.config.sources import missing_sources
 
-    for source, cure in missing_sources(options.settings):
+    for source, cure in missing_sources(options.settings.source, options.settings.folder):
         yield say("source-missing", path=shown_path(source, options.root), where=options.source_from, cure=cure)
     config = options.settings.config_file or options.settings.folder
     for place in options.places:
