@@ -165,7 +165,7 @@ def _alike(process: Process, settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield files where a process imports from whose path ends like that of a file of the source, and that file."""
     cov = open_coverage(settings.config_file)
     apply_settings(cov, settings)
-    files = sorted(project_files(cov))
+    files = sorted(project_files(cov), key=lambda path: (path.endswith("__init__.py"), path))
     scripts = [word for word in process.command[1:] if word.endswith(".py")]
     words = [*process.environment.get("PYTHONPATH", "").split(os.pathsep), *map(os.path.dirname, scripts), ""]
     for start in dict.fromkeys(process.folder / word for word in words):
