@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 
 NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
@@ -70,6 +69,8 @@ def _parse(command: Sequence[str]) -> tuple[str, list[str]]:
 
 def is_server_command(command: Sequence[str], server_command: str) -> bool:
     """Tell whether a command line is the one that the configuration names as the server, whatever follows it."""
+    import shlex  # most processes are never compared
+
     try:
         wanted = program_words(shlex.split(server_command))
     except ValueError:
