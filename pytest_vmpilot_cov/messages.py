@@ -18,6 +18,8 @@ _TEXTS: Final = {
     "cov-without-effect": "--cov measures nothing here, because pytest-cov is not loaded; add --vmpilot-cov",
     "option-without-effect": "without effect, because --vmpilot-cov was not given and pytest-cov is not loaded: "
     "{flags}",
+    "variable-withheld": "VMPILOT_COV={value} is kept from what the tests start, because this session does not "
+    "measure; add --vmpilot-cov",
     "no-cov": "Coverage disabled via --no-cov switch!",
     "no-cov-on-fail": "Coverage is neither reported nor judged, because a test has failed",
     "setting-unknown": "[vmpilot_cov] {name} in {where} is no setting; known are {known}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sys
 from collections.abc import Generator
 from contextlib import closing
@@ -41,7 +42,7 @@ def pytest_load_initial_conftests(
     added = flags.add_shared_options(parser, known)
     if not any(str(arg).startswith(flags.BEGINNINGS) for arg in args):  # the rest costs, for nothing
         pytest_cov.lend_fixtures(early_config.pluginmanager)
-        _stay_out()
+        _stay_out(early_config)
         return (yield)
     pressed = (
         early_config.pluginmanager.hasplugin(vscode.PLUGIN) and known.vmpilot_cov and vscode.take_back_button(args)
@@ -62,14 +63,18 @@ def pytest_load_initial_conftests(
             if pressed and session.options.settings.branch:
                 args.append("--cov-branch")  # VS Code's view shows branches where it sees this
     else:
-        _stay_out()
+        _stay_out(early_config)
     if known.vmpilot_cov:
         known.cov_source = []  # pytest-cov stays quiet
     return (yield)
 
 
-def _stay_out() -> None:
-    """End what the start-up line may have begun in this process: nothing of it is measured."""
+def _stay_out(config: pytest.Config) -> None:
+    """End what the start-up line may have begun in this process: nothing of it, or of its children, is measured."""
+    if os.environ.get("VMPILOT_COV"):
+        from pytest_vmpilot_cov.integrations.shell import withhold_variable
+
+        withhold_variable(config)
     if "server_hook.record.recorder" in sys.modules:
         from pytest_vmpilot_cov.session.run import stay_out
 
