@@ -117,7 +117,7 @@ class Drift:
         """The files of this project's source, omitted ones included."""
         cov = open_coverage(self._here.config_file)
         apply_settings(cov, self._here._replace(omit=(), include=()))
-        return coverage_private.project_files(cov)
+        return set(coverage_private.project_files(cov))
 
     def _shown(self, theirs: Mapping[str, Any], name: str, *, absolute: bool = False) -> tuple[str, str]:
         """Show a setting there and here so that the same one looks the same wherever its project lies."""

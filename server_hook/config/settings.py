@@ -35,7 +35,7 @@ class Settings(NamedTuple):
     source: tuple[str, ...]
     """Absolute folders, and the names of packages that were not found as a folder."""
     source_folders: tuple[str, ...]
-    """Those of source that ``[run] source`` names as folders: only below these does coverage.py's XML name files."""
+    """Those of source that ``[run] source`` names as folders: coverage.py's XML report names files below these."""
     copies: tuple[str, ...]
     """Folders that hold the source as well, installed as by tox, or copied: measured for the project's own files."""
     include: tuple[str, ...]

@@ -168,7 +168,7 @@ def test_a_publication_is_as_old_as_what_was_measured(tmp_path: Path) -> None:
     """However late it was published or copied, what it holds is as old as the oldest measurement of its origin."""
     published = tmp_path / "published"
     united: publication.ByContext = {"unit": {APP: bitmap([1])}, "pipeline": {APP: bitmap([2])}}
-    publication.write_data_file(str(published), united, (), {"pipeline": 100.0})
+    publication.write_data_file(str(published), united, oldest={"pipeline": 100.0})
     os.utime(published, (LATER, LATER))
     found = collect(some_options(tmp_path), Scope(only=(published,)))
     assert {part.label.origin: part.begun for part in found.parts} == {"unit": LATER, "pipeline": 100.0}
@@ -184,7 +184,7 @@ def test_what_was_published_here_is_no_place_of_data(
 ) -> None:
     """Data of another place, which a session has published here, does not outlive that place; ``report`` shows it."""
     path = tmp_path / publish.PIPELINE_FILE
-    publication.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}}, (), {"pipeline": 100.0})
+    publication.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}}, oldest={"pipeline": 100.0})
     found = collect(some_options(tmp_path), Scope(session))
     assert expected == files_of(found)
     assert all(part.begun == 100.0 for part in found.parts)
@@ -196,7 +196,7 @@ def test_a_reset_hides_what_was_measured_before_it_whenever_it_was_published(
 ) -> None:
     """A publication of another folder counts after a reset if it was measured after it, not if it was copied after."""
     path = tmp_path / publish.PIPELINE_FILE
-    publication.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}}, (), {"pipeline": measured_at})
+    publication.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}}, oldest={"pipeline": measured_at})
     os.utime(path, (LATER, LATER))
     (tmp_path / ".vmpilot-cov" / "identity").write_text("another")
     (tmp_path / ".vmpilot-cov" / "resets").write_text("200.0\n")
