@@ -47,24 +47,26 @@ class Recorder:
     origin can change at any time; what was measured before the change belongs to the earlier one.
     """
 
-    def __init__(self, settings: Settings, data_folder: str, origin: str, session: str = "") -> None:
+    def __init__(
+        self, settings: Settings, data_folder: str, origin: str, session: str | None = "", *, name: str = ""
+    ) -> None:
         """Prepare to measure; nothing is started or written yet.
 
         Args:
             settings: how to measure.
             data_folder: the folder that holds, or will hold, ``.vmpilot-cov``.
             origin: unit, e2e or pipeline.
-            session: the id of the test session that this process belongs to, if any.
+            session: the id of its test session, if any; None for its own. Its id ends with *name*.
         """
         self.settings = settings
         self.data_folder = data_folder
-        self.session = session
         self.pid = _getpid()
         self.parent = os.getppid()
         self.is_fork = False
         """Whether a recorded process forked this one: as long as it lives, it is the one that publishes."""
         self.has_forked = False
-        self.id = f"{_getpid()}-{os.urandom(4).hex()}"
+        self.id = "-".join(filter(None, (str(_getpid()), os.urandom(4).hex(), name)))
+        self.session = self.id if session is None else session
         self.folder = os.path.join(data_folder, working_folder.WORKING_FOLDER, self.id)
         self.cov = open_coverage(settings.config_file)
         self.cutter = Drain(self.cov, segment.Label(origin), branch=settings.branch)

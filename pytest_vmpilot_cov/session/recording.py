@@ -1,0 +1,84 @@
+"""What measures this process when no other coverage.py does: a recorder of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server_hook.record import lifecycle
+from server_hook.store.segment import Label
+
+if TYPE_CHECKING:
+    from server_hook.coverage_private import WatchedCoverage
+    from server_hook.record.recorder import Recorder
+
+OUTSIDE = "unit"
+"""The origin of what this process runs outside any test file."""
+
+
+class Recording:
+    """Measure this process by a recorder: the leading one, or a worker of pytest-xdist."""
+
+    data_file = ""
+    """The data file that somebody else writes at the end of this process; here nobody does."""
+    measures_children = False
+    """Whether children are measured by somebody else."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        """Prepare; nothing is measured yet."""
+        self._recorder = recorder
+
+    @property
+    def session(self) -> str:
+        """The id by which children, and the workers of pytest-xdist, know the session."""
+        return self._recorder.session
+
+    @property
+    def folder(self) -> str:
+        """The folder of this process; its record says how children are to measure."""
+        return self._recorder.folder
+
+    @property
+    def cov(self) -> WatchedCoverage:
+        """The coverage.py that measures."""
+        return self._recorder.cov
+
+    @property
+    def core(self) -> str:
+        """The core in use, with the reason why it is that one."""
+        return f"{self._recorder.core} ({self._recorder.settings.core_reason})"
+
+    @property
+    def label(self) -> Label:
+        """What the lines that run now count for."""
+        return self._recorder.cutter.label
+
+    def start(self) -> None:
+        """Start to measure, then make this process's record: children read from it how to measure.
+
+        Raises:
+            HookError: when coverage.py cannot measure here; nothing has started then.
+            OSError: when the record cannot be written; measurement has started.
+        """
+        lifecycle.begin(self._recorder)
+        self.switch(Label(OUTSIDE, startup=True))
+        self._recorder.announce()
+
+    def switch(self, label: Label) -> None:
+        """Count the lines that run from now on for another label."""
+        self._recorder.switch(label)
+
+    def finish(self) -> str:
+        """Write what was measured, and stop: the verdict is not measured.
+
+        Returns why some of it could not be written; empty when all of it was.
+        """
+        self._recorder.flush()
+        waiting = self._recorder.cutter.cut()
+        self._recorder.stop()
+        return self._recorder.trouble.latest.partition(";")[0] if waiting else ""
+
+    def close(self) -> None:
+        """Say that this process has ended, so that nobody asks it any more."""
+        if self._recorder.record is not None:  # else it never began
+            self._recorder.finish()
+            self._recorder.stop()
