@@ -128,7 +128,12 @@ class ReportingCoverage(WatchedCoverage):
         contexts = getattr(self.get_data(), "_query_context_ids", self)  # a report may show a part of what was counted
         key = morf, str(contexts), self.config.precision
         if not (self._makes_table and key in self._analysed):
-            self._analysed[key] = super()._analyze(morf, *args, **named)
+            try:
+                self._analysed[key] = super()._analyze(morf, *args, **named)
+            except Exception:
+                # a template, say: kept, its half-made parser would pass for that of an empty Python file next time
+                self._parsed.pop(morf, None)
+                raise
         return self._analysed[key]
 
 

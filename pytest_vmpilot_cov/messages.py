@@ -58,6 +58,7 @@ _TEXTS: Final = {
     "nothing-measured": "nothing was measured: no statement of {source} was executed",
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
+    "report-failed": "the {report} cannot be made: {why}",
     "cannot-record": "{path} cannot be written: {why}; make it writable, or name another place by COVERAGE_FILE",
     "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
     "imported-early": "{files} {were} imported before measurement began, by {who}: what ran at the import counts as "

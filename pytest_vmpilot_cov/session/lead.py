@@ -39,7 +39,7 @@ class Lead:
             options: the session's.
             plugins: those whose hooks add to the verdict.
         """
-        self.session = measurement.session
+        self.session = measurement.presence.session
         """The id by which the workers of pytest-xdist know the session."""
         self._measurement = measurement
         self._options = options
@@ -60,7 +60,7 @@ class Lead:
         options = self._options
         if not options.append:
             forget_earlier_sessions(options.data_folder)
-        folder = self._measurement.folder
+        folder = self._measurement.presence.folder
         try:
             working_folder.make_folder(str(options.data_folder), os.path.basename(folder))
         except OSError as error:

@@ -9,6 +9,7 @@ from server_hook.store.segment import Label
 
 if TYPE_CHECKING:
     from server_hook.coverage_private import WatchedCoverage
+    from server_hook.record.presence import Presence
     from server_hook.record.recorder import Recorder
 
 OUTSIDE = "unit"
@@ -28,14 +29,9 @@ class Recording:
         self._recorder = recorder
 
     @property
-    def session(self) -> str:
-        """The id by which children, and the workers of pytest-xdist, know the session."""
-        return self._recorder.session
-
-    @property
-    def folder(self) -> str:
-        """The folder of this process; its record says how children are to measure."""
-        return self._recorder.folder
+    def presence(self) -> Presence:
+        """How children, and the workers of pytest-xdist, find this process."""
+        return self._recorder.presence
 
     @property
     def cov(self) -> WatchedCoverage:
@@ -50,7 +46,7 @@ class Recording:
     @property
     def label(self) -> Label:
         """What the lines that run now count for."""
-        return self._recorder.cutter.label
+        return self._recorder.drain.label
 
     def start(self) -> None:
         """Start to measure, then make this process's record: children read from it how to measure.
@@ -73,12 +69,12 @@ class Recording:
         Returns why some of it could not be written; empty when all of it was.
         """
         self._recorder.flush()
-        waiting = self._recorder.cutter.cut()
+        waiting = self._recorder.drain.cut()
         self._recorder.stop()
-        return self._recorder.trouble.latest.partition(";")[0] if waiting else ""
+        return self._recorder.problems.latest.partition(";")[0] if waiting else ""
 
     def close(self) -> None:
         """Say that this process has ended, so that nobody asks it any more."""
-        if self._recorder.record is not None:  # else it never began
+        if self.presence.record is not None:  # else it never began
             self._recorder.finish()
             self._recorder.stop()

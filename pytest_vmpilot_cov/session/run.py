@@ -198,4 +198,4 @@ def end_startup_recorder(*, only_pipeline: bool = False) -> None:
     running = recorder.current()
     if running is not None and (running.origin == "pipeline" or not only_pipeline):
         running.stop()
-        running.discard()
+        running.presence.remove()

@@ -20,7 +20,9 @@ from pytest_vmpilot_cov.session.recording import OUTSIDE
 from server_hook.arcs import Arcs
 from server_hook.clock import now
 from server_hook.environment import FOREIGN_VARIABLES
-from server_hook.store import records, segment, working_folder
+from server_hook.problems import Problems
+from server_hook.record.presence import Presence
+from server_hook.store import segment
 from server_hook.store.fingerprint import fingerprint
 from server_hook.store.segment import Label, Part, Source
 
@@ -45,10 +47,9 @@ class RunningCoverage:
         self.cov = cov
         self.data_file = _data_file_of(cov)
         """The data file that it writes at the end of this process."""
-        self.session = f"{os.getpid()}-{os.urandom(4).hex()}"
-        """The id by which children, and the workers of pytest-xdist, know the session."""
-        self.folder = str(options.data_folder / working_folder.WORKING_FOLDER / self.session)
-        """The folder of this process; its record says how children are to measure."""
+        name = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self.presence = Presence(str(options.data_folder), name, None, Problems())
+        """How children, and the workers of pytest-xdist, find this process."""
         self.label = Label(OUTSIDE, startup=True)
         """What the lines that run now would count for."""
         self.measures_children = any(name in os.environ for name in FOREIGN_VARIABLES)
@@ -58,12 +59,12 @@ class RunningCoverage:
         self._began = now()
 
     def start(self) -> None:
-        """Make this process's record; nobody is to ask this process, so it opens no control channel.
+        """Make this process's record, from which children read how to measure; it cannot be asked while it runs.
 
         Raises:
             OSError: when the record cannot be written.
         """
-        self._write_record()
+        self.presence.announce(OUTSIDE, "", self._options.settings)
 
     def switch(self, label: Label) -> None:
         """Note which origins have tests; what is to be dropped here is measured all the same."""
@@ -81,18 +82,14 @@ class RunningCoverage:
         part = Part(Label(origin), self._began, now())
         for source, measured in _measured_by(self.cov, str(self._options.root)):
             part.add(source, measured)
-        segment.write(self.folder, 1, [part])
+        segment.write(self.presence.folder, 1, [part])
         children = "; those that this process starts are its as well" if self.measures_children else ""
         return say("collector-running", file=self.data_file, origin=origin, children=children)
 
     def close(self) -> None:
         """Say that this process has ended."""
         with suppress(OSError):
-            self._write_record(ended=now())
-
-    def _write_record(self, ended: float = 0.0) -> None:
-        record = records.describe_process(self.session, OUTSIDE, self.session, self._options.settings._asdict())
-        records.write_record(self.folder, record._replace(started=self._began, ended=ended))
+            self.presence.end()
 
 
 def beside(cov: Coverage | None, options: Options) -> Options:

@@ -62,7 +62,7 @@ class Session:
     def lead(self) -> None:
         """Tell children that they belong to the session that this process leads."""
         settings = self.options.settings
-        self._environment.lead(settings.config_file or settings.folder, self.measurement.folder)
+        self._environment.lead(settings.config_file or settings.folder, self.measurement.presence.folder)
 
     def start(self) -> None:
         """Start to measure.
