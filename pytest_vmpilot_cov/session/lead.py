@@ -109,14 +109,16 @@ def forget_earlier_sessions(data_folder: Path) -> None:
         record.session
         for folder in working_folder.process_folders(data_folder)
         if (record := records.read_record(folder))
+        and record.session
         and records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
     }
     for folder in working_folder.process_folders(data_folder):
         record = records.read_record(folder)
-        if record and record.origin in ("unit", "e2e") and record.session not in living - {""}:
-            alive = records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
-            if not alive:
-                shutil.rmtree(folder, ignore_errors=True)
+        if record is None or record.origin not in ("unit", "e2e"):
+            continue
+        is_living = records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
+        if not is_living and not any(records.is_of(record.session, each) for each in living):
+            shutil.rmtree(folder, ignore_errors=True)
     published = data_folder / TESTS_FILE
     if published.exists() and publication.read_fingerprints(published) is not None:
         published.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from server_hook.environment import process_state
 from server_hook.record import lifecycle
 from server_hook.store.segment import Label
 
@@ -24,9 +25,15 @@ class Recording:
     measures_children = False
     """Whether children are measured by somebody else."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        """Prepare; nothing is measured yet."""
+    def __init__(self, recorder: Recorder, outer: Recorder | None = None) -> None:
+        """Prepare; nothing is measured yet.
+
+        Args:
+            recorder: what is to measure.
+            outer: the recorder of the session around this one, which measures this process before and after it.
+        """
         self._recorder = recorder
+        self._outer = outer
 
     @property
     def presence(self) -> Presence:
@@ -55,6 +62,9 @@ class Recording:
             HookError: when coverage.py cannot measure here; nothing has started then.
             OSError: when the record cannot be written; measurement has started.
         """
+        if self._outer is not None:
+            self._outer.flush()
+            self._outer.stop()
         lifecycle.begin(self._recorder)
         self.switch(Label(OUTSIDE, startup=True))
         self._recorder.announce()
@@ -71,6 +81,7 @@ class Recording:
         self._recorder.flush()
         waiting = self._recorder.drain.cut()
         self._recorder.stop()
+        self._hand_back()
         return self._recorder.problems.latest.partition(";")[0] if waiting else ""
 
     def close(self) -> None:
@@ -78,3 +89,8 @@ class Recording:
         if self.presence.record is not None:  # else it never began
             self._recorder.finish()
             self._recorder.stop()
+        self._hand_back()
+
+    def _hand_back(self) -> None:
+        if self._outer is not None and process_state().recorder is None:  # it was stopped, and not yet started again
+            lifecycle.begin_again(self._outer)

@@ -21,6 +21,7 @@ from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session.contexts import TestContexts
 from pytest_vmpilot_cov.session.environment import Environment
 from pytest_vmpilot_cov.session.lead import Lead
+from pytest_vmpilot_cov.session.nesting import has_own_verdict, outer_session
 from pytest_vmpilot_cov.session.origins import rules_of
 from pytest_vmpilot_cov.session.partial import asked, enforced, ide_of, unjudged
 from pytest_vmpilot_cov.session.running_coverage import beside
@@ -29,6 +30,7 @@ from pytest_vmpilot_cov.session.session import Session, choose_measurement
 from pytest_vmpilot_cov.session.xdist import Worker, Workers, is_worker
 from pytest_vmpilot_cov.stash import HEADER, RUN, SESSION, WARNING
 from server_hook.coverage_private import REFUSALS
+from server_hook.environment import process_state
 from server_hook.problems import HookError
 from server_hook.record import recorder
 
@@ -129,8 +131,12 @@ def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pyte
     """
     if any(getattr(typed, name, None) for name in _NO_TESTS):
         return None
+    outer = outer_session()
+    if outer and not has_own_verdict(config):
+        config.stash[HEADER] = [f"vmpilot-cov: {say('session-inside')}"]
+        return None
     try:
-        session, why = _prepare(config, resolve(config, typed), typed)
+        session, why = _prepare(config, resolve(config, typed), typed, outer)
         if is_worker():
             taken = TakenAway()
             config.pluginmanager.register(taken, TAKEN_AWAY)
@@ -149,22 +155,25 @@ def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pyte
     return session.options
 
 
-def _prepare(config: pytest.Config, options: Options, typed: argparse.Namespace) -> tuple[Session | None, str]:
+def _prepare(
+    config: pytest.Config, options: Options, typed: argparse.Namespace, outer: str
+) -> tuple[Session | None, str]:
     """Prepare to measure; return None, and why, where nothing can or should."""
     end_startup_recorder()
-    running = Coverage.current()
+    running = None if recorder.current() else Coverage.current()
     options = beside(running, options)
-    measurement, why = choose_measurement(options, running)
+    measurement, why = choose_measurement(options, running, outer)
     environment = Environment(hands_off=measurement is not None and measurement.measures_children)
     config.add_cleanup(environment.give_back)
     if measurement is None:
         return None, why
-    sign = sign_here(typed, None if running else sys.gettrace())  # the trace function may be that coverage.py's
+    sign = sign_here(typed, sys.gettrace() if Coverage.current() is None else None)  # else it is coverage.py's
     if sign:
         environment.leave_children_alone()
         return None, say("debugger-attached", sign=sign)
-    config.add_cleanup(measurement.close)
-    return Session(options, measurement, environment, rules_of(options)), ""
+    session = Session(options, measurement, environment, rules_of(options))
+    config.add_cleanup(session.close)
+    return session, ""
 
 
 def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> None:
@@ -195,7 +204,12 @@ def end_startup_recorder(*, only_pipeline: bool = False) -> None:
     Args:
         only_pipeline: whether one that counts for a session goes on: without the flag this process is its child.
     """
-    running = recorder.current()
-    if running is not None and (running.origin == "pipeline" or not only_pipeline):
+    running = None if process_state().session else recorder.current()
+    if running is None:
+        return
+    if running.origin == "pipeline" or not (only_pipeline or running.presence.session):
         running.stop()
         running.presence.remove()
+    elif not only_pipeline:  # what it has measured is the session's that started this process
+        running.finish()
+        running.stop()

@@ -37,18 +37,19 @@ class RunningCoverage:
 
     core = "of the coverage.py that runs already"
 
-    def __init__(self, cov: Coverage, options: Options) -> None:
+    def __init__(self, cov: Coverage, options: Options, session: str | None) -> None:
         """Prepare beside it.
 
         Args:
             cov: the coverage.py that runs.
             options: the session's, by ``beside``.
+            session: the session's id; None makes one.
         """
         self.cov = cov
         self.data_file = _data_file_of(cov)
         """The data file that it writes at the end of this process."""
         name = f"{os.getpid()}-{os.urandom(4).hex()}"
-        self.presence = Presence(str(options.data_folder), name, None, Problems())
+        self.presence = Presence(str(options.data_folder), name, session, Problems())
         """How children, and the workers of pytest-xdist, find this process."""
         self.label = Label(OUTSIDE, startup=True)
         """What the lines that run now would count for."""

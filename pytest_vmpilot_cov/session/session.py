@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_vmpilot_cov.integrations.debuggers import trace_again
-from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.session.environment import BETWEEN_TESTS, Environment, variables_for_servers
+from pytest_vmpilot_cov.session.nesting import inner_id
 from pytest_vmpilot_cov.session.recording import OUTSIDE, Recording
 from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
 from pytest_vmpilot_cov.session.xdist import is_worker, read_leader, worker_recorder
-from server_hook.environment import SESSION_VARIABLE
+from server_hook.environment import SESSION_VARIABLE, process_state
+from server_hook.record import recorder
 from server_hook.record.recorder import Recorder
 from server_hook.store.segment import Label
 
@@ -49,6 +51,7 @@ class Session:
         self.server_variables: dict[str, str] = {}
         """What makes a server that a test starts record itself as the pipeline."""
         self._environment = environment
+        self._outer = process_state().session
         self._rules = rules
         self._trace: TraceFunction | None = None
         self._origin = OUTSIDE
@@ -72,9 +75,15 @@ class Session:
             OSError: when this process cannot write its record.
         """
         self.measurement.start()
+        process_state().session = self.measurement.presence.session
         self._trace = sys.gettrace()
         self._environment.measure_children()
         self.server_variables = variables_for_servers(self.options)
+
+    def close(self) -> None:
+        """Say that this process is done with."""
+        self.measurement.close()
+        process_state().session = self._outer
 
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
@@ -111,17 +120,26 @@ class Session:
         self._environment.count_children_for(children)
 
 
-def choose_measurement(options: Options, running: Coverage | None) -> tuple[Measurement | None, str]:
+def choose_measurement(options: Options, running: Coverage | None, outer: str) -> tuple[Measurement | None, str]:
     """Return what can measure this process, or None and why nothing can.
 
     Args:
         options: the session's.
-        running: the coverage.py that measures this process already, if any.
+        running: a coverage.py, not ours, that measures this process already, if any.
+        outer: the id of the session around this one; empty for none.
+
+    Raises:
+        UsageError: when a session in this process measures it otherwise.
     """
     if not is_worker():
+        session = inner_id(outer) if outer else None
         if running is not None:
-            return RunningCoverage(running, options), ""
-        return Recording(Recorder(options.settings, str(options.data_folder), OUTSIDE, None)), ""
+            return RunningCoverage(running, options, session), ""
+        around = recorder.current()  # a recorder of the start-up line has ended by now
+        if around is not None and around.settings != options.settings:
+            raise UsageError(say("session-inside-differs", config=around.settings.config_file or "none"))
+        own = Recorder(options.settings, str(options.data_folder), OUTSIDE, session)
+        return Recording(own, around), ""
     leader = read_leader()
     if leader is None:  # it gives way to a debugger, or runs on another host
         return None, f"it is not told of its session (by {SESSION_VARIABLE} in its environment)"

@@ -16,7 +16,7 @@ import pytest
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.session.recording import OUTSIDE
 from server_hook.config.settings import Settings
-from server_hook.environment import SESSION_VARIABLE
+from server_hook.environment import SESSION_VARIABLE, process_state
 from server_hook.record.recorder import Recorder
 from server_hook.store import records, segment, working_folder
 
@@ -35,8 +35,8 @@ ENDING_S = 1.0
 
 
 def is_worker() -> bool:
-    """Tell whether this process is a worker itself, and not a child that has inherited a worker's environment."""
-    return WORKER_VARIABLE in os.environ and "-c" in sys.orig_argv[:3]
+    """Tell whether this process is to become a worker, and is no child of one, which has inherited its environment."""
+    return WORKER_VARIABLE in os.environ and "-c" in sys.orig_argv[:3] and not process_state().session
 
 
 def read_leader() -> records.Record | None:

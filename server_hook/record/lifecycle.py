@@ -39,6 +39,12 @@ def begin(recorder: Recorder) -> None:
     _follow_process(signals=recorder.settings.signals)
 
 
+def begin_again(recorder: Recorder) -> None:
+    """Go on with a recorder that was stopped so that another one could measure this process for a while."""
+    begin(recorder)
+    enter_running_frames(recorder.cov)
+
+
 def _follow_process(*, signals: bool) -> None:
     """Write the last segment of whatever recorder is current, however this process ends; once a process.
 
