@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from pytest_vmpilot_cov.messages import say
 from server_hook.environment import process_state
 from server_hook.record import lifecycle
 from server_hook.store.segment import Label
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from server_hook.record.presence import Presence
     from server_hook.record.recorder import Recorder
 
+SHOWN_FILES = 3
 OUTSIDE = "unit"
 """The origin of what this process runs outside any test file."""
 
@@ -76,13 +79,15 @@ class Recording:
     def finish(self) -> str:
         """Write what was measured, and stop: the verdict is not measured.
 
-        Returns why some of it could not be written; empty when all of it was.
+        Returns what is missing of it, and why; empty for nothing.
         """
         self._recorder.flush()
-        waiting = self._recorder.drain.cut()
+        waiting, left_out = self._recorder.drain.cut(), self._recorder.drain.left_out()
         self._recorder.stop()
         self._hand_back()
-        return self._recorder.problems.latest.partition(";")[0] if waiting else ""
+        if waiting:
+            return self._recorder.problems.latest.partition(";")[0]
+        return self._say_left_out(left_out) if left_out else ""
 
     def close(self) -> None:
         """Say that this process has ended, so that nobody asks it any more."""
@@ -90,6 +95,11 @@ class Recording:
             self._recorder.finish()
             self._recorder.stop()
         self._hand_back()
+
+    def _say_left_out(self, paths: list[str]) -> str:
+        names = [os.path.relpath(path, self._recorder.settings.folder) for path in sorted(paths)]
+        more = f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else ""
+        return say("coverage-on-top", files=", ".join(names[:SHOWN_FILES]) + more)
 
     def _hand_back(self) -> None:
         if self._outer is not None and process_state().recorder is None:  # it was stopped, and not yet started again
