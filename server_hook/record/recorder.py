@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from coverage import Coverage
-
 from server_hook import clock, coverage_private
 from server_hook.config.settings import Settings, apply_settings, open_coverage
 from server_hook.control.channel import Answerer
@@ -240,10 +238,6 @@ class Recorder:
     def _tick(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
         with self._reporting(self.presence.folder):
-            if Coverage.current() not in (self.cov, None) and not self.drain.others:  # None: a test has stopped ours
-                self.problems.report(
-                    "foreign-collector", "another coverage.py measures this process, this one does not"
-                )
             self.problems.notice_debugger(self.core)
             if _identity_of("/") != self._root:
                 raise PermissionError(0, "the process has changed its root")
