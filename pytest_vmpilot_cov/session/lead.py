@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from pytest_vmpilot_cov.chdir import working_in
 from pytest_vmpilot_cov.collect.ask import ask_servers
 from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.coverage_private import is_project_file
@@ -89,8 +88,7 @@ class Lead:
             UsageError: when the configuration cannot be used.
         """
         scope = Scope("" if options.append else self.session, until=self._until)
-        with working_in(options.root):
-            outcome = reach_verdict(options, scope, self._plugins, leave=self._measurement.data_file)
+        outcome = reach_verdict(options, scope, self._plugins, leave=self._measurement.data_file)
         return replace(outcome, problems=(*self._problems, *outcome.problems))
 
 
