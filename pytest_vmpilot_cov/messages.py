@@ -78,7 +78,13 @@ _TEXTS: Final = {
     "hook-failed": "{hook} of the plugin {plugin} failed: {why}, at {where}",
     "collector-running": "coverage.py measures this process already, and writes {file}; what it measures counts for "
     "{origin}, because it does not tell tests apart{children}",
+    "coverage-on-top": "another coverage.py took the measurement over for a while, and its settings leave out {files}: "
+    "lines of these that ran meanwhile are missing; let it measure the same source, or run it in a process of its own",
     "already-collected": "coverage.py measures this process already ({who}); the session does not measure",
+    "session-inside": "the session around this one measures and judges what it runs; for a verdict of its own, give it "
+    "--vmpilot-cov on its own command line",
+    "session-inside-differs": "this process is measured by the session around this one, with other settings (of "
+    "{config}); run this session in a process of its own",
     "debugger-attached": "a debugger is at work ({sign}); the session does not measure and does not judge",
     "stale-source": "{lines} that {origin} reached in {path} do not count: the file has changed since",
     "command-missing": "{verb} needs a command after --, as in: vmpilot-cov {verb} -- {example}",

@@ -93,7 +93,7 @@ def find_processes(
             record = record._replace(settings=settings)
         settings = record.settings
         if record.origin not in ("pipeline", ""):
-            is_own = place.parent.parent == own and record.session == scope.session
+            is_own = place.parent.parent == own and records.is_of(record.session, scope.session)
             if (scope.session and not is_own) or not (scope.all_runs or is_of_run(record, options)):
                 continue
         life = records.life_of(record, records.heartbeat_age_s(place))
