@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -15,8 +16,9 @@ from pytest_vmpilot_cov.fold import Fold
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Collected, DataFile, Delivery, Options, Place
 from pytest_vmpilot_cov.ports import listening_at
-from server_hook import announce, control, epochs, publish, segment
+from server_hook import announce, control, epochs, publish, safe_files, segment
 from server_hook.announce import Record
+from server_hook.problems import one_line
 from server_hook.segment import Part
 
 WAIT_S = 5.0
@@ -62,25 +64,33 @@ def collect(options: Options, scope: Scope) -> Collected:
     places = (*(scope.only or places_of(options)), *scope.more)
     named = {place: None for place in places if os.path.isfile(place)}  # in their order
     folders = _distinct(folder_of(place) for place in places if not (scope.only and place in named))
-    found = list(find_processes(folders, options, scope))
+    problems: list[str] = []
+
+    def refuse(error: OSError) -> None:
+        label = scope.place_of(Path(error.filename)).named
+        problems.append(say("data-refused", path=label, why=error.strerror))
+
+    found = list(find_processes(folders, options, scope, refuse=refuse))
     if scope.ask:
         found = ask_all(found, "dump")
-    problems: list[str] = []
     fold = Fold()
-    resets = {folder: epochs.last_reset(str(folder), scope.until) for folder in folders}
+    resets = {folder: epochs.last_reset(str(folder), scope.until, refuse) for folder in folders}
 
     def read_all(some: Iterable[Delivery]) -> list[Delivery]:
-        return [_read_process(each, fold, problems, resets[each.folder.parent.parent], scope) for each in some]
+        return [
+            _read_process(each, fold, problems, resets[announce.data_folder_of(each.folder)], scope) for each in some
+        ]
 
     deliveries = read_all(found)
-    later = find_processes(folders, options, scope, known={each.folder for each in found})
+    later = find_processes(folders, options, scope, known={each.folder for each in found}, refuse=refuse)
     if folded := read_all(each for each in later if each.record.folded > 1):  # meanwhile, of some that were found
         deliveries = [*filter(_is_there, deliveries), *folded]
     whole = _distinct(folder_of(place) for place in places if place not in named)
-    files = _distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
+    files = _distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope, refuse)])
     tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
     read = tuple(each for each in tried if each is not None)
-    return Collected(tuple(fold.take()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
+    said = tuple(dict.fromkeys(problems))
+    return Collected(tuple(fold.take()), tuple(deliveries), read, said, max(resets.values(), default=0.0))
 
 
 def _is_there(delivery: Delivery) -> bool:
@@ -125,22 +135,29 @@ def folder_of(place: Path) -> Path:
 
 
 def find_processes(
-    folders: Iterable[Path], options: Options, scope: Scope, known: Container[Path] = ()
+    folders: Iterable[Path],
+    options: Options,
+    scope: Scope,
+    known: Container[Path] = (),
+    refuse: Callable[[OSError], object] = str,
 ) -> Iterator[Delivery]:
-    """Walk the announced processes of data folders that belong to the scope, but not the *known* folders of some.
+    """Walk the announced processes of data folders that belong to the scope; nobody is asked yet.
 
-    Nobody is asked yet.
+    Args:
+        folders: the data folders.
+        options: whose data folder is the session's own.
+        scope: what belongs to this collection.
+        known: folders of processes that are passed over.
+        refuse: hears of what is not used.
     """
     own, settings = options.data_folder.resolve(), announce.NO_SETTINGS
-    places = (place for folder in folders for place in announce.process_folders(folder))
+    places = (place for folder in folders for place in announce.process_folders(folder, refuse))
     for place in (place for place in places if place not in known):
-        record = announce.read_record(place)
-        if record is None:
-            record = announce.Record(id=place.name, pid=0, origin="", ended=1.0)
-        elif record.settings == settings:  # most of a record, and the same in a thousand processes
+        record = _record_in(place, refuse)
+        if record.settings == settings:  # most of a record, and the same in a thousand processes
             record = record._replace(settings=settings)
         settings = record.settings
-        is_own = place.parent.parent == own and record.session == scope.session
+        is_own = announce.data_folder_of(place) == own and record.session == scope.session
         if record.origin not in ("pipeline", "") and scope.session and not is_own:
             continue
         life = announce.life_of(record, announce.heartbeat_age_s(place))
@@ -149,6 +166,17 @@ def find_processes(
         elif life == "dead" and record.socket:
             control.remove_dead(record.socket)
         yield Delivery(record, life, place, alive_at=announce.sign_of_life(place))
+
+
+def _record_in(folder: Path, refuse: Callable[[OSError], object]) -> Record:
+    """Read the record in a process's folder; without one that can be understood nobody knows whose its segments are."""
+    try:
+        return announce.load_record(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        refuse(error)
+    return Record(id=folder.name, pid=0, origin="", ended=1.0)
 
 
 def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
@@ -231,7 +259,7 @@ def _read_process(delivery: Delivery, fold: Fold, problems: list[str], reset_at:
     return replace(delivery, newest=newest, executed=any(part.files for part in kept))
 
 
-def _data_files(resets: Mapping[Path, float], scope: Scope) -> Iterator[Path]:
+def _data_files(resets: Mapping[Path, float], scope: Scope, refuse: Callable[[OSError], object]) -> Iterator[Path]:
     """List the data files of whole folders: publications, and the foreign ones that were kept aside.
 
     After a reset the segments alone tell what came before it: a publication may hold both.
@@ -241,8 +269,23 @@ def _data_files(resets: Mapping[Path, float], scope: Scope) -> Iterator[Path]:
         kept = [path for place in announce.process_folders(folder) for path in sorted(place.glob(".coverage.*"))]
         for path in [*(folder / name for name in names), *(path for path in kept if path.name in names)]:
             is_before = path.name == publish.PIPELINE_FILE and reset_at and _is_before(path, folder, reset_at)
-            if os.path.isfile(path) and not is_before:
+            if not is_before and _is_used(path, refuse, is_ours=path.parent != folder):
                 yield path
+
+
+def _is_used(path: Path, refuse: Callable[[OSError], object], *, is_ours: bool) -> bool:
+    """Tell whether a data file is there and may be read; a link to one is its owner's affair, except among ours."""
+    try:
+        found = os.lstat(path)
+        safe_files.check_owner(str(path), found)
+        if is_ours or not stat.S_ISLNK(found.st_mode):
+            safe_files.check_regular(str(path), found)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        refuse(error)
+        return False
+    return True
 
 
 def _is_before(path: Path, folder: Path, reset_at: float) -> bool:
@@ -270,7 +313,7 @@ def _read_file(scope: Scope, path: Path, folder: str, fold: Fold, problems: list
     except UNREADABLE as error:
         if not os.path.exists(place.path):  # deleted meanwhile
             return None
-        problems.append(say("data-unreadable", path=place.named, why=" ".join(str(error).split())))
+        problems.append(say("data-unreadable", path=place.named, why=one_line(error)))
         return DataFile(place.path, written, named=named)
     if not any(part.files for part in read):
         problems.append(say("data-empty", path=place.named))

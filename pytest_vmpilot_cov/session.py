@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -261,18 +260,12 @@ def take_over() -> None:
 
 def forget_earlier_sessions(data_folder: Path) -> None:
     """Remove what sessions that are over have measured: a session replaces the last one's data."""
-    living = {
-        record.session
-        for folder in announce.process_folders(data_folder)
-        if (record := announce.read_record(folder))
-        and announce.life_of(record, announce.heartbeat_age_s(folder)) != "dead"
-    }
-    for folder in announce.process_folders(data_folder):
-        record = announce.read_record(folder)
-        if record and record.origin in ("unit", "e2e") and record.session not in living - {""}:
-            alive = announce.life_of(record, announce.heartbeat_age_s(folder)) != "dead"
-            if not alive:
-                shutil.rmtree(folder, ignore_errors=True)
+    records = list(announce.recorded(data_folder))
+    living = {record.session for folder, record in records if announce.is_alive(folder, record)}
+    for folder, record in records:
+        is_over = record.origin in ("unit", "e2e") and record.session not in living - {""}
+        if is_over and not announce.is_alive(folder, record):
+            announce.remove_process(folder)
     published = data_folder / TESTS_FILE
     if published.exists() and publish.read_fingerprints(published) is not None:
         published.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.collect import Scope, collect
-from pytest_vmpilot_cov.combine import combine, relocate, without_branches
+from pytest_vmpilot_cov.combine import combine, relocate, usable_files, usable_parts, without_branches
 from pytest_vmpilot_cov.figures import count, reporting, shown_path
 from pytest_vmpilot_cov.hooks import call_each
 from pytest_vmpilot_cov.judge import judge
@@ -95,13 +95,20 @@ def combine_collected(options: Options, collected: Collected) -> Combined:
     cov = open_coverage(options.settings.config_file)
     try:
         apply_settings(cov, options.settings)
-        files, ours = coverage_private.project_files(cov), coverage_private.is_project_file(cov)
+        refused: dict[str, str] = {}
+        files = set(usable_files(coverage_private.project_files(cov), refused))
+        ours = coverage_private.is_project_file(cov)
         path_map = PathMap(files, fingerprint, coverage_private.path_setting(cov, options.settings.folder))
-        parts, mapped = relocate(collected.parts, path_map, ours, options.settings)
+        usable = usable_parts(collected.parts, coverage_private.file_tracers(cov), refused)
+        parts, mapped = relocate(usable, path_map, ours, options.settings)
         keep_stale = options.stale == "keep"
         combined = combine(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
         lines_only = without_branches(parts, combined.counted)
-        return replace(combined, mapped=mapped, lines_only=lines_only, problems=tuple(_missing_sources(options)))
+        problems = [
+            say("source-refused", path=shown_path(each, options.root), why=why) for each, why in refused.items()
+        ]
+        problems += _missing_sources(options)
+        return replace(combined, mapped=mapped, lines_only=lines_only, problems=tuple(problems))
     except REFUSALS as error:
         raise OptionError(say("cannot-count", why=" ".join(str(error).split()))) from None
 

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.session import OUTSIDE, Session, take_over
-from server_hook import announce, segment
+from server_hook import announce
 from server_hook.recorder import Recorder
 from server_hook.settings import Settings
 from server_hook.startup import SESSION_VARIABLE
@@ -115,7 +115,7 @@ class Workers:
             record = announce.read_record(folder)
             if record is not None and record.session == self._leader.id and record.id.endswith(f"-{name}"):
                 how = ending_of(record.pid)
-                if any(folder.glob("*" + segment.SUFFIX)):
+                if any(folder.glob("*" + announce.SUFFIX)):
                     kept = _kept(announce.read_record(folder) or record)
         how = how or (str(error).strip().splitlines() or [""])[-1]
         return say("worker-crashed", worker=name, how=how, kept=kept)

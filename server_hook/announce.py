@@ -6,24 +6,38 @@ Each measured process has a folder below ``.vmpilot-cov`` with ``record.json`` a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from server_hook import clock
+from server_hook import clock, safe_files
+from server_hook.problems import one_line
+from server_hook.safe_files import MOST_RECORD_BYTES, RefusedError
+from server_hook.startup import ORIGINS
 
 WORKING_FOLDER = ".vmpilot-cov"
+IDENTITY, LOCK, IGNORE, RESETS, PUBLICATION = "identity", "lock", ".gitignore", "resets", "publish-"
+"""What lies in it beside the folders of processes, and how the name of a publication that is being written begins."""
 RECORD = "record.json"
+SUFFIX = ".seg"
+"""What the name of a segment ends with."""
 SILENCE_S = 15.0
 """A process of another host or namespace counts as gone after this many seconds, or five intervals, without a beat."""
 
 NO_SETTINGS: Mapping[str, Any] = {}
 
 Life: TypeAlias = Literal["live", "remote", "dead"]
+
+LAST_MOMENT = 1e11
+"""No moment is later, in seconds since the epoch."""
+MOST_WORDS, MOST_LETTERS = 100, 1000
+"""How many words of a command line are told, and how much of each."""
 
 
 class Record(NamedTuple):
@@ -57,6 +71,16 @@ class Record(NamedTuple):
     folded: int = 1
     """How many processes it stands for: ended ones are folded into one."""
 
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two of its segments."""
+        return float(self.settings.get("interval_s") or 1.0)
+
+
+_NOBODY = Record("", 0, "")
+_LIMITS = {"pid": (1, 1 << 31), "ticks": (-1, 1 << 63), "uid": (-1, 1 << 32), "folded": (1, 1 << 31)}
+"""The least and the most that the whole numbers of a record may be."""
+
 
 def describe_process(identifier: str, origin: str, session: str, settings: Mapping[str, Any]) -> Record:
     """Describe this process, as far as the system tells."""
@@ -67,7 +91,7 @@ def describe_process(identifier: str, origin: str, session: str, settings: Mappi
         pid=os.getpid(),
         origin=origin,
         session=session,
-        command=tuple(sys.orig_argv),
+        command=tuple(word[:MOST_LETTERS] for word in sys.orig_argv[:MOST_WORDS]),
         folder=_working_folder(),
         started=clock.now(),
         ticks=_start_ticks(os.getpid()),
@@ -83,55 +107,168 @@ def describe_process(identifier: str, origin: str, session: str, settings: Mappi
 
 def make_folder(data_folder: str, identifier: str) -> str:
     """Make the folder of one process below the working folder of *data_folder*; return its path."""
-    working = os.path.join(data_folder, WORKING_FOLDER)
-    folder = os.path.join(working, identifier)
-    os.makedirs(folder, exist_ok=True)
-    ignore = os.path.join(working, ".gitignore")
-    if not os.path.exists(ignore):
-        with open(ignore, "w", encoding="utf-8") as file:
-            file.write("# Made by pytest-vmpilot-cov: what each measured process has recorded.\n*\n")
-    return folder
+    working = make_working_folder(data_folder)
+    return _make(os.path.join(working, identifier))
 
 
 def write_record(folder: str, record: Record) -> None:
     """Write a process's record aside and rename it into place."""
-    aside = f"{folder}/.{RECORD}.tmp"
-    with open(aside, "w", encoding="utf-8") as file:
-        json.dump(record._asdict(), file)
-    os.replace(aside, f"{folder}/{RECORD}")
+    safe_files.replace(f"{folder}/{RECORD}", json.dumps(record._asdict()).encode("ascii"))
+
+
+def load_record(folder: Path) -> Record:
+    """Read the record in a process's folder.
+
+    Raises:
+        RefusedError: when it cannot be believed or understood.
+        OSError: when there is none.
+    """
+    path = f"{folder}/{RECORD}"
+    try:
+        raw = json.loads(safe_files.read(path, MOST_RECORD_BYTES))
+        return Record(**{name: _checked(name, value) for name, value in raw.items() if name in Record._fields})
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise RefusedError(path, f"it cannot be understood ({one_line(error)})") from error
 
 
 def read_record(folder: Path) -> Record | None:
     """Read the record in a process's folder; None when there is none that can be understood."""
     try:
-        raw = json.loads((folder / RECORD).read_text("utf-8"))
-        known = Record("", 0, "")._asdict()
-        return Record(**{name: _understood(value, known[name]) for name, value in raw.items() if name in known})
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return load_record(folder)
+    except OSError:
         return None
 
 
-def _understood(value: Any, example: Any) -> Any:  # noqa: ANN401 - what JSON gives
-    """Take a value of a record if it is of the kind of another one; lists are tuples there.
+def recorded(data_folder: Path) -> Iterator[tuple[Path, Record]]:
+    """Walk the folders of all processes that have recorded beside *data_folder*, with their records."""
+    for folder in process_folders(data_folder):
+        record = read_record(folder)
+        if record is not None:
+            yield folder, record
+
+
+def is_alive(folder: Path, record: Record) -> bool:
+    """Tell whether the process that records in a folder lives, as far as can be told from here."""
+    return life_of(record, heartbeat_age_s(folder)) != "dead"
+
+
+def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 - what JSON gives
+    """Take a value of a record if it is one that a process can have; lists are tuples there.
 
     Raises:
         TypeError: when it is not.
     """
-    if isinstance(example, tuple):
-        return tuple(str(word) for word in value)
-    wanted = (int, float) if isinstance(example, float) else type(example)
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise TypeError(type(value))
+    example = getattr(_NOBODY, name)
+    if name == "settings":
+        good = _are_settings(value)
+    elif name == "command":
+        good = isinstance(value, list) and all(isinstance(word, str) for word in value)
+        value = tuple(value) if good else ()
+    elif name in _LIMITS:
+        least, most = _LIMITS[name]
+        good = type(value) is int and least <= value <= most
+    elif isinstance(example, float):
+        good = is_moment(value)
+    else:
+        good = isinstance(value, str) and (name != "origin" or value in ORIGINS)
+    if not good:
+        raise TypeError(f"{name} is {str(value)[:MOST_LETTERS]!r}")
     return value
 
 
-def process_folders(data_folder: Path) -> Iterator[Path]:
-    """Walk the folders of all processes that were recorded beside *data_folder*."""
+def is_moment(value: object) -> bool:
+    """Tell whether a value is a moment, in seconds since the epoch."""
+    return type(value) in (int, float) and 0 <= value <= LAST_MOMENT  # type: ignore[operator]
+
+
+def _are_settings(value: object) -> bool:
+    """Tell whether a value has the form of settings: names with texts, numbers, switches or lists of texts."""
+    if not isinstance(value, dict) or not 0 <= value.get("interval_s", 1.0) <= LAST_MOMENT:
+        return False
+    return all(
+        isinstance(each, (str, bool, int, float)) or (isinstance(each, list) and all(isinstance(x, str) for x in each))
+        for each in value.values()
+    )
+
+
+def make_working_folder(data_folder: str) -> str:
+    """Make the working folder of *data_folder*, which ignores itself in git; return its path.
+
+    Raises:
+        OSError: when it cannot be made, or is a link or somebody else's.
+    """
+    os.makedirs(data_folder, exist_ok=True)
+    working = _make(os.path.join(data_folder, WORKING_FOLDER))
+    safe_files.create(
+        os.path.join(working, IGNORE),
+        "# Made by pytest-vmpilot-cov: what each measured process has recorded.\n*\n",
+    )
+    return working
+
+
+def _make(folder: str) -> str:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder)
+    safe_files.check_folder(folder)
+    return folder
+
+
+def data_folder_of(process_folder: Path) -> Path:
+    """Return the data folder that holds the folder of a process."""
+    return process_folder.parent.parent
+
+
+def process_folders(data_folder: Path, refuse: Callable[[OSError], object] = str) -> Iterator[Path]:
+    """Walk the folders of all processes that were recorded beside *data_folder*.
+
+    Args:
+        data_folder: holds the working folder.
+        refuse: hears of each thing in the working folder that is not used.
+    """
+    working = os.path.join(data_folder, WORKING_FOLDER)
     try:
-        places = sorted((data_folder / WORKING_FOLDER).iterdir())
-    except OSError:
+        safe_files.check_folder(working)
+        names = sorted(os.listdir(working))
+    except (FileNotFoundError, NotADirectoryError):
         return
-    yield from (place for place in places if os.path.isdir(place) and not place.name.startswith("."))
+    except OSError as error:
+        refuse(error)
+        return
+    for name in (name for name in names if not name.startswith(".")):
+        path = os.path.join(working, name)
+        try:
+            found = os.lstat(path)
+            if stat.S_ISDIR(found.st_mode):
+                safe_files.check_owner(path, found)
+                yield Path(path)
+            else:
+                safe_files.check_regular(path, found)
+        except FileNotFoundError:  # compacted or erased meanwhile
+            continue
+        except OSError as error:
+            refuse(error)
+
+
+def is_own_name(name: str) -> bool:
+    """Tell whether a file in a process's folder has a name that this project gives."""
+    return name == RECORD or name.endswith(SUFFIX) or (name.startswith(".") and name.endswith(".tmp"))
+
+
+def remove_working_folder(data_folder: Path) -> None:
+    """Remove the working folder of *data_folder*, unless a process or something else is in it."""
+    if not any(process_folders(data_folder)):
+        working = str(data_folder / WORKING_FOLDER)
+        safe_files.remove_folder(working, lambda name: name in (IDENTITY, LOCK, IGNORE, RESETS) or is_aside(name))
+
+
+def is_aside(name: str) -> bool:
+    """Tell whether a file in a working folder is a publication that is being written, or never was to its end."""
+    return name.startswith(PUBLICATION) and name.endswith(".tmp")
+
+
+def remove_process(folder: Path) -> bool:
+    """Remove what a process has recorded, and its folder unless something else lies in it; say whether it is gone."""
+    return safe_files.remove_folder(str(folder), is_own_name)
 
 
 def sign_of_life(folder: Path) -> float:
@@ -154,9 +291,7 @@ def life_of(record: Record, heartbeat_s: float) -> Life:
         return "dead"
     if (record.boot, record.namespace, record.host) == (_boot_id(), _pid_namespace(), socket.gethostname()):
         return "live" if _same_process(record) else "dead"
-    said = record.settings.get("interval_s", 1.0)
-    interval_s = said if isinstance(said, (int, float)) else 1.0
-    return "remote" if heartbeat_s < max(SILENCE_S, 5 * interval_s) else "dead"
+    return "remote" if heartbeat_s < max(SILENCE_S, 5 * record.interval_s) else "dead"
 
 
 def _same_process(record: Record) -> bool:

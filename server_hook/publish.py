@@ -6,18 +6,21 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TypeAlias
 
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
-from server_hook import announce, clock, epochs, folding, segment
+from server_hook import announce, clock, epochs, folding, safe_files, segment
 from server_hook.arcs import Arcs
-from server_hook.coverage_private import add_contexts, close_data, open_to_read, open_to_write
+from server_hook.coverage_private import add_contexts, close_data, open_to_write
+from server_hook.database import open_to_read
+from server_hook.safe_files import RefusedError
 from server_hook.segment import Label, Part, Source
 from server_hook.startup import ORIGINS
 
@@ -26,6 +29,7 @@ TABLE = "vmpilot_cov_source"
 """Our own table in a published file: origin, path, fingerprint, and the identity of the working folder that published
 it. coverage.py reads past it, and drops it on combine."""
 
+_IDENTITY = re.compile("[0-9a-f]{16}")
 LOCK_WAIT_S = 10.0
 ENDING_WAIT_S = 0.5
 """How long a process that ends waits for others that publish; they see its last segment before they are done."""
@@ -55,7 +59,7 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
             with contextlib.suppress(OSError):
                 folding.fold(Path(data_folder))
         seen: set[Path] = set()
-        while held and (found := set(segments.glob("*/*" + segment.SUFFIX))) > seen:
+        while held and (found := set(segments.glob("*/*" + announce.SUFFIX))) > seen:
             if seen and clock.steady() > until:
                 break  # others end all the time; this process must end, too
             seen = found  # who could not wait for the lock meanwhile has left its last segment here
@@ -84,8 +88,7 @@ def newest(parts: Iterable[Part]) -> ByContext:
         for source, measured in part.files.items():
             latest[source.path] = max(latest.get(source.path, (0.0, "")), (part.begun, source.fingerprint))
             for context in contexts_of(part.label):
-                files = united.setdefault(context, {})
-                files[source] = segment.join(files.get(source), measured)
+                segment.unite(united.setdefault(context, {}), source, measured)
     states = {
         context: {source: each for source, each in files.items() if source.fingerprint == latest[source.path][1]}
         for context, files in united.items()
@@ -118,7 +121,7 @@ def write_or_remove(target: str, united: ByContext, untouched: Iterable[str] = (
 
 
 def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
-    """Write a coverage data file aside and rename it into place.
+    """Write a coverage data file aside and rename it into place, without sources whose names are no UTF-8.
 
     Args:
         target: the data file's path.
@@ -128,11 +131,13 @@ def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = (
     Raises:
         OSError: when the folder cannot be written.
     """
-    aside = os.path.join(os.path.dirname(target), announce.WORKING_FOLDER, f"publish-{os.getpid()}.tmp")
-    os.makedirs(os.path.dirname(aside), exist_ok=True)
+    working = announce.make_working_folder(os.path.dirname(target))
+    aside = os.path.join(working, f"{announce.PUBLICATION}{os.getpid()}.tmp")
+    united = {context: {each: files[each] for each in files if is_utf8(each.path)} for context, files in united.items()}
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
+        safe_files.create(aside, "")
         origins, tests = origins_of(united), {name: files for name, files in united.items() if name not in ORIGINS}
         _write_through(aside, origins, untouched)
         if tests and not add_contexts(aside, _in_rows(tests, branch=has_arcs(united))):
@@ -172,27 +177,27 @@ def _numbits(measured: segment.Measured) -> bytes:
 
 def folder_identity(data_folder: str) -> str:
     """Return the name that the working folder of *data_folder* gave itself, made once."""
-    path = os.path.join(data_folder, announce.WORKING_FOLDER, "identity")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with contextlib.suppress(FileExistsError), open(path, "x", encoding="utf-8") as file:
-        file.write(os.urandom(8).hex())
-    with open(path, encoding="utf-8") as file:
-        return file.read()
+    path = os.path.join(announce.make_working_folder(data_folder), announce.IDENTITY)
+    safe_files.create(path, os.urandom(8).hex())
+    identity = safe_files.read(path, 16).decode("ascii", "replace")
+    if not _IDENTITY.fullmatch(identity):
+        raise RefusedError(path, "it does not hold what vmpilot-cov has written; delete it")
+    return identity
 
 
 def is_published_here(path: str, data_folder: str) -> bool:
     """Tell whether a data file was published out of the segments beside it, so that nothing is lost with it."""
-    own = os.path.join(data_folder, announce.WORKING_FOLDER, "identity")
+    own = os.path.join(data_folder, announce.WORKING_FOLDER, announce.IDENTITY)
     if not os.path.exists(own):
         return False
-    with contextlib.suppress(sqlite3.Error), open_to_read(Path(path)) as base:
+    with contextlib.suppress(sqlite3.Error, OSError), open_to_read(Path(path)) as base:
         return base.execute(f"SELECT DISTINCT folder FROM {TABLE}").fetchall() == [(folder_identity(data_folder),)]  # noqa: S608 - constant
     return False
 
 
 def read_fingerprints(path: Path) -> Marks | None:
     """Read our own table of a published file: (context, path) -> fingerprint; None when it has none."""
-    with contextlib.suppress(sqlite3.Error), open_to_read(path) as base:
+    with contextlib.suppress(sqlite3.Error, OSError), open_to_read(path) as base:
         return fingerprints_in(base)
     return None
 
@@ -211,11 +216,12 @@ def keep_foreign(target: str, data_folder: str) -> None:
 
     It is about to be published over, and may be the only copy.
     """
-    if not os.path.exists(target) or is_published_here(target, data_folder):
+    folder_identity(data_folder)  # first of all: without it nothing is known to be ours
+    if not os.path.lexists(target) or is_published_here(target, data_folder):
         return
     kept = ""
     try:
-        kept = announce.make_folder(data_folder, f"kept-{int(os.stat(target).st_mtime_ns):x}")
+        kept = announce.make_folder(data_folder, f"kept-{int(os.lstat(target).st_mtime_ns):x}")
         os.replace(target, os.path.join(kept, os.path.basename(target)))
     except FileNotFoundError:  # coverage.py deletes what it combines, at any moment
         with contextlib.suppress(OSError):
@@ -225,9 +231,8 @@ def keep_foreign(target: str, data_folder: str) -> None:
 @contextlib.contextmanager
 def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
     """Hold the data folder's lock while publishing; say whether it is held. Renames are atomic even without it."""
-    working = os.path.join(data_folder, announce.WORKING_FOLDER)
-    os.makedirs(working, exist_ok=True)
-    with _open_lock(os.path.join(working, "lock")) as file:
+    working = announce.make_working_folder(data_folder)
+    with safe_files.open_lock(os.path.join(working, announce.LOCK)) as file:
         until, held = clock.steady() + wait_s, False
         while not held and clock.steady() < until:
             try:
@@ -240,17 +245,15 @@ def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
         yield held
 
 
-def _open_lock(path: str) -> TextIO:
-    """Open the file of a lock, made if need be; to lock another user's, reading it is enough."""
-    try:
-        return open(path, "a", encoding="utf-8")
-    except PermissionError:
-        return open(path, encoding="utf-8")
+def is_utf8(path: str) -> bool:
+    """Tell whether a path is text in UTF-8, as all of a data file is; file systems have other names, too."""
+    return path.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in path)
 
 
 def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -> None:
     """Put what was measured into a CoverageData, each context under its name."""
     branch = has_arcs(united)
+    tracers = {source.path: source.tracer for files in united.values() for source in files if source.tracer}
     for context, files in united.items():
         by_path = _by_path(files)
         data.set_context(context)
@@ -258,7 +261,7 @@ def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -
             data.add_arcs({path: segment.to_arcs(each) for path, each in by_path.items()})
         else:
             data.add_lines({path: segment.line_numbers(segment.to_lines(each)) for path, each in by_path.items()})
-        data.add_file_tracers({source.path: source.tracer for source in files if source.tracer})
+        data.add_file_tracers({path: tracers[path] for path in tracers.keys() & by_path})
     data.set_context("")
     if united:
         data.touch_files(list(untouched))
@@ -274,8 +277,7 @@ def has_arcs(united: ByContext) -> bool:
 def _by_path(files: Mapping[Source, segment.Measured]) -> dict[str, segment.Measured]:
     united: dict[str, segment.Measured] = {}
     for source, measured in files.items():
-        known = united.get(source.path)
-        united[source.path] = measured if known is None else segment.join(known, measured)
+        segment.unite(united, source.path, measured)
     return united
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 from coverage import Coverage
 
@@ -172,9 +173,7 @@ class Recorder:
         """Leave nothing behind: nothing was measured, or another recorder takes the process over."""
         self._close_channel()
         if self.record is not None:
-            from shutil import rmtree  # few processes need it, and its import is a part of every start
-
-            rmtree(self.folder, ignore_errors=True)
+            announce.remove_process(Path(self.folder))
             self.record = None
 
     def stop(self) -> None:

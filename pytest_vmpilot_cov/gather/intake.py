@@ -12,10 +12,10 @@ from typing import IO
 from pytest_vmpilot_cov.data_file import MAGIC
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.progress import Progress
-from server_hook import announce, epochs, segment
+from server_hook import announce
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
-BESIDE_SEGMENTS = (announce.RECORD, epochs.RESETS, "identity")
+BESIDE_SEGMENTS = (announce.RECORD, announce.RESETS, "identity")
 REPORTS = (
     ".py",
     ".pyc",
@@ -113,7 +113,7 @@ def is_archive_name(name: str) -> bool:
 def is_kept_whole(name: str) -> bool:
     """Tell by its name whether a file belongs to segments, or is an archive."""
     base = PurePosixPath(name).name
-    return base in BESIDE_SEGMENTS or base.endswith(segment.SUFFIX) or is_archive_name(base)
+    return base in BESIDE_SEGMENTS or base.endswith(announce.SUFFIX) or is_archive_name(base)
 
 
 def is_data_name(name: str) -> bool:

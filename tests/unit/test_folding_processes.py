@@ -269,4 +269,4 @@ def test_an_end_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "mkdir", fail)
     path = publish.publish_pipeline(str(tmp_path))
     assert ("pipeline", "/late.py") in (publish.read_fingerprints(Path(path)) or {})
-    assert segment.SUFFIX in {file.suffix for file in (tmp_path / announce.WORKING_FOLDER / "7-a").iterdir()}
+    assert announce.SUFFIX in {file.suffix for file in (tmp_path / announce.WORKING_FOLDER / "7-a").iterdir()}
