@@ -35,6 +35,12 @@ def is_project_file(cov: Coverage) -> Callable[[str], bool]:
     return asks_for
 
 
+def file_tracers(cov: Coverage) -> set[str]:
+    """Return the names of the coverage plugins that the configuration of *cov* loads for files of their own."""
+    _in_or_out(cov)
+    return {plugin._coverage_plugin_name for plugin in cov._plugins.file_tracers}
+
+
 def path_setting(cov: Coverage, folder: str) -> Callable[[str], str]:
     """Return what ``[paths]`` of the configuration makes of a path; its own folders are read against *folder*."""
     from coverage.files import PathAliases

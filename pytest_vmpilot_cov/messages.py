@@ -24,6 +24,8 @@ _TEXTS: Final = {
     "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",
     "data-unreadable": "{path} cannot be read as coverage data and does not count: {why}",
     "data-empty": "{path} holds no executed line; was the process measured with the right source?",
+    "data-refused": "{path} does not count: {why}",
+    "source-refused": "source {path} does not count: {why}",
     "data-nowhere": "{place} holds no coverage data: no data file, no .vmpilot-cov and no archive of such",
     "store-needs": "{url} cannot be read without a library that knows this kind of store ({why}); install it with: "
     "pip install 'pytest-vmpilot-cov[remote]'",

@@ -11,6 +11,7 @@ from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery, Options
 from pytest_vmpilot_cov.report.words import command_of, count, not_reset
 from server_hook.store import publish
+from server_hook.store.working_folder import data_folder_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def dump(options: Options, places: Sequence[Path], *, reset: bool) -> Dumped:
         return Dumped((), (say("cannot-reset", path=error.filename, why=error.strerror),))
     lines = [_said(each, reset=reset) for each in found if each.answered]
     problems = [_silence(each, reset=reset) for each in found if not each.answered]
-    for folder in dict.fromkeys(each.folder.parent.parent for each in found):
+    for folder in dict.fromkeys(data_folder_of(each.folder) for each in found):
         try:
             publish.publish_pipeline(str(folder), options.settings.relative_to)
         except OSError as error:

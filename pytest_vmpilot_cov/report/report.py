@@ -14,6 +14,7 @@ from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Options, ReportRequest
 from pytest_vmpilot_cov.report.json import add_origins
 from pytest_vmpilot_cov.report.markdown import markdown_report
+from server_hook.problems import one_line
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.coverage_private import ReportingCoverage
@@ -30,7 +31,7 @@ def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> 
             text.append(_MAKERS[request.kind](cov, request, options, outcome))
         except (CoverageException, OSError) as error:
             if outcome.figures.total.statements:
-                why = " ".join(str(error).split())
+                why = one_line(error)
                 problems.append(say("cannot-write", path=request.dest or f"the {request.kind} report", why=why))
     return text, problems
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from pytest_vmpilot_cov.model import TESTS_FILE
-from server_hook.store import publication, records, working_folder
+from server_hook.store import clean_up, publication, records
 
 
 def forget_earlier_sessions(data_folder: Path) -> None:
     """Remove what sessions that are over have measured: a session replaces the last one's data."""
-    living = {
-        record.session
-        for folder in working_folder.process_folders(data_folder)
-        if (record := records.read_record(folder))
-        and records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
-    }
-    for folder in working_folder.process_folders(data_folder):
-        record = records.read_record(folder)
-        if record and record.origin in ("unit", "e2e") and record.session not in living - {""}:
-            alive = records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
-            if not alive:
-                shutil.rmtree(folder, ignore_errors=True)
+    recorded = list(records.recorded(data_folder))
+    living = {record.session for folder, record in recorded if records.is_alive(folder, record)}
+    for folder, record in recorded:
+        is_over = record.origin in ("unit", "e2e") and record.session not in living - {""}
+        if is_over and not records.is_alive(folder, record):
+            clean_up.remove_process(folder)
     published = data_folder / TESTS_FILE
     if published.exists() and publication.read_fingerprints(published) is not None:
         published.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from pytest_vmpilot_cov.session.session import Session
 from pytest_vmpilot_cov.session.xdist import Workers, WorkerSession, is_worker
 from server_hook.config.files import read_own_section
 from server_hook.coverage_private import REFUSALS
-from server_hook.problems import HookError
+from server_hook.problems import HookError, one_line
 from server_hook.record import recorder
 
 PROGRESS, JUNIT, CONTEXTS = "vmpilot_cov_progress", "vmpilot_cov_junit", "vmpilot_cov_contexts"
@@ -58,7 +58,7 @@ def start_session(config: pytest.Config, known: argparse.Namespace, parser: pyte
         session = kind(options, rules, config.pluginmanager)
         session.start(known)
     except (UsageError, HookError, *REFUSALS) as error:
-        raise pytest.UsageError(" ".join(str(error).split())) from None
+        raise pytest.UsageError(one_line(error)) from None
     if not isinstance(session, WorkerSession):
         for plugin, name in (
             (Progress(parser), PROGRESS),
@@ -102,7 +102,7 @@ def finish_session(ours: Session, session: pytest.Session, error: BaseException 
         outcome = ours.finish()
         failed = outcome is not None and not outcome.verdict.passed
     except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
-        ours.problem = f"no verdict: {type(why).__name__}: {' '.join(str(why).split())} (no-verdict)"
+        ours.problem = f"no verdict: {type(why).__name__}: {one_line(why)} (no-verdict)"
         failed = bool(asked(ours.options) or ours.options.require)
     if isinstance(ours, WorkerSession):
         ours.deliver(session.config.workeroutput)  # type: ignore[attr-defined]  # pytest-xdist's

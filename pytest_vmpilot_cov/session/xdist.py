@@ -48,7 +48,7 @@ class WorkerSession(Session):
         leader = read_leader()
         if leader is None:
             return super()._make_recorder()
-        data_folder = Path(os.environ[SESSION_VARIABLE]).parent.parent
+        data_folder = working_folder.data_folder_of(Path(os.environ[SESSION_VARIABLE]))
         made = Recorder(Settings.from_record(leader.settings), str(data_folder), OUTSIDE, leader.session)
         name = os.environ[WORKER_VARIABLE]
         made.id, made.folder = f"{made.id}-{name}", f"{made.folder}-{name}"  # by which the leader finds it
@@ -111,9 +111,8 @@ class Workers:
 
     def _crashed(self, name: str, error: object) -> str:
         how, kept = "", "nothing of it was written"
-        for folder in working_folder.process_folders(self._leader.options.data_folder):
-            record = records.read_record(folder)
-            if record is not None and record.session == self._leader.id and record.id.endswith(f"-{name}"):
+        for folder, record in records.recorded(self._leader.options.data_folder):
+            if record.session == self._leader.id and record.id.endswith(f"-{name}"):
                 how = ending_of(record.pid)
                 if any(folder.glob("*" + segment.SUFFIX)):
                     kept = _kept(records.read_record(folder) or record)
@@ -124,8 +123,7 @@ class Workers:
 def _kept(record: records.Record) -> str:
     if record.ended:
         return "its data up to then is kept"
-    interval_s = float(record.settings.get("interval_s") or 1.0)
-    return f"its data up to then is kept, but what it reached in its last {interval_s:g} s may be missing"
+    return f"its data up to then is kept, but what it reached in its last {record.interval_s:g} s may be missing"
 
 
 def ending_of(pid: int) -> str:

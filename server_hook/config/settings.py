@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from server_hook.config.files import locate, read_own_section
 from server_hook.coverage_private import REFUSALS, WatchedCoverage
-from server_hook.problems import HookError
+from server_hook.problems import HookError, one_line
 
 _LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
 
@@ -116,7 +116,7 @@ def open_coverage(config_file: str) -> WatchedCoverage:
     try:
         return WatchedCoverage(data_file=None, config_file=config_file or False)
     except (*REFUSALS, OSError, ValueError) as error:
-        text = " ".join(str(error).split())
+        text = one_line(error)
         raise HookError(f"coverage.py cannot use {config_file}: {text} (config-broken)") from error
 
 

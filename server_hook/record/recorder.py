@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 from coverage import Coverage
 
@@ -18,7 +19,7 @@ from server_hook.problems import HookError, Trouble
 from server_hook.record.drain import Drain
 from server_hook.record.thread import RecorderThread
 from server_hook.record.verbs import answer
-from server_hook.store import records, segment, working_folder
+from server_hook.store import clean_up, records, segment, working_folder
 from server_hook.store.publish import publish_pipeline  # early: a signal may come inside a late import
 
 REST_FACTOR = 50
@@ -173,9 +174,7 @@ class Recorder:
         """Leave nothing behind: nothing was measured, or another recorder takes the process over."""
         self._close_channel()
         if self.record is not None:
-            from shutil import rmtree  # few processes need it, and its import is a part of every start
-
-            rmtree(self.folder, ignore_errors=True)
+            clean_up.remove_process(Path(self.folder))
             self.record = None
 
     def stop(self) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 
+from server_hook.store.safe_files import read_source
+
 LENGTH = 32
 """Hexadecimal digits that are kept: 128 bits, far more than accidents need."""
 
@@ -14,7 +16,6 @@ LENGTH = 32
 def fingerprint(path: str) -> str:
     """Return the fingerprint of the file at *path*, empty when it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()[:LENGTH]
+        return hashlib.sha256(read_source(path)).hexdigest()[:LENGTH]
     except OSError:
         return ""
