@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from coverage import CoverageData
 from coverage.numbits import nums_to_numbits
-from pairs import Figures, Table, arguments, ratio
+from shared.pairs import Figures, Table, arguments, ratio
 
 from server_hook.arcs import Arcs
 from server_hook.store import records, segment, working_folder

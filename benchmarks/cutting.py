@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
-from pairs import Table, arguments, quantile
-from programs import LINES, write_package
+from shared.pairs import Table, arguments, quantile
+from shared.programs import LINES, write_package
 
 from server_hook.config.settings import read_settings
 from server_hook.record.recorder import Recorder

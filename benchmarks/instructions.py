@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import counts
-from pairs import Table, run
-from programs import modules, write_package
+from shared import counts
+from shared.pairs import Table, run
+from shared.programs import modules, write_package
 from startup import fresh, make_environment
 
 RECORDED = Path(__file__).with_suffix(".json")

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from pairs import Table, arguments, ratio, run, take_in_turn
-from programs import modules, write_package
+from shared.pairs import Table, arguments, ratio, run, take_in_turn
+from shared.programs import modules, write_package
 
 OURS, THEIRS, AGAIN = "recorded", "coverage run", "coverage run, again"
 SIZES, LINES = (10_000, 30_000, 100_000), 200

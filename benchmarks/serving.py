@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from pairs import AGAIN, BASE, Table, arguments, environment, quantile, ratio, take_in_turn
+from shared.pairs import AGAIN, BASE, Table, arguments, environment, quantile, ratio, take_in_turn
 
 from pytest_vmpilot_cov.cli.demo import free_port
 

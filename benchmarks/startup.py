@@ -13,9 +13,9 @@ import venv
 from pathlib import Path
 from statistics import median
 
-import counts
-from pairs import AGAIN, BASE, Table, arguments, ratio, run, take_in_turn
-from programs import modules, write_package
+from shared import counts
+from shared.pairs import AGAIN, BASE, Table, arguments, ratio, run, take_in_turn
+from shared.programs import modules, write_package
 
 OFF_LIMIT, RECORDING_LIMIT = 1.01, 1.1
 SIZES = (1, 10, 100)

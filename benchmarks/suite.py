@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
-from pairs import AGAIN, BASE, Table, arguments, ratio, run, take_in_turn
-from programs import write_package
+from shared.pairs import AGAIN, BASE, Table, arguments, ratio, run, take_in_turn
+from shared.programs import write_package
 
 OURS, THEIRS = "vmpilot-cov", "pytest-cov"
 SYSMON = sys.version_info >= (3, 12)

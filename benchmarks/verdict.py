@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from pairs import Table, arguments, ratio, run, take_in_turn
-from programs import modules, write_package
+from shared.pairs import Table, arguments, ratio, run, take_in_turn
+from shared.programs import modules, write_package
 
 OURS, THEIRS, AGAIN = "vmpilot-cov", "pytest-cov", "pytest-cov, again"
 SIZES = (50, 150, 500)

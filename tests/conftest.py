@@ -47,6 +47,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         if name.startswith(("VMPILOT_COV", "COVERAGE_", "COV_", "PYTEST_", "GITHUB_", "PIPELINES_")):
             monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in NEIGHBOURS))
+    for name in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):  # what users see is buffered, and has cached bytecode
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 
@@ -89,6 +91,12 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text).lstrip("\n"))
         return path
+
+    def package(self, name: str, settings: str = "", **modules: str) -> None:
+        """Write a package, its modules, and a configuration that has it for its source, with further settings."""
+        self.write(".coveragerc", f"[run]\nsource = {name}\n{settings}")
+        for module, text in {"__init__": "", **modules}.items():
+            self.write(f"{name}/{module}.py", text)
 
     def run(
         self, *command: str, env: Mapping[str, str] | None = None, cwd: Path | None = None

@@ -28,6 +28,7 @@ def main() -> None:
         Path("stuck").write_text(str(os.getpid()))
         client, _ = listener.accept()
         Path("asked").write_bytes(client.recv(4096))
+        Path(f"asked-{os.getpid()}").touch()
         if how == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
         signal.pause()

@@ -49,10 +49,7 @@ SHARDS = {"tests/test_one.py": "one", "tests/test_two.py": "two", "tests/e2e/tes
 @pytest.fixture
 def app(project: Project) -> Project:
     """Give a project with two unit tests and an E2E test, each for a function of its own."""
-    project.write(".coveragerc", "[run]\nsource = app\n")
-    project.write("app/__init__.py", "")
-    project.write("app/code.py", APP)
-    project.write("app/more.py", "def never():\n    return 0\n")
+    project.package("app", code=APP, more="def never():\n    return 0\n")
     for name, function in SHARDS.items():
         project.write(name, TEST.format(function))
     return project

@@ -62,12 +62,8 @@ CORES: Sequence[str] = ("ctrace", "sysmon") if sys.version_info >= (3, 12) else 
 @pytest.fixture
 def app(project: Project) -> Project:
     """Give a project with a package ``app``, unit and E2E tests in mixed order, and children of both."""
-    project.write(".coveragerc", "[run]\nsource = app\n")
     project.write("conftest.py", "")
-    project.write("app/__init__.py", "")
-    project.write("app/shared.py", SHARED)
-    project.write("app/child.py", CHILD)
-    project.write("app/lazy.py", LAZY)
+    project.package("app", shared=SHARED, child=CHILD, lazy=LAZY)
     project.write(
         "tests/test_mixed.py",
         """

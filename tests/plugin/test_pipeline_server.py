@@ -78,10 +78,7 @@ DRIVEN = {"main.py": numbered(MAIN, "start", "main", "always", "driven")}
 @pytest.fixture
 def app(project: Project) -> Project:
     """Give a project with a server, and a fixture that starts it and notes its pid."""
-    project.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 0.2\n")
-    project.write("app/__init__.py", "")
-    project.write("app/main.py", MAIN)
-    project.write("app/asgi.py", ASGI)
+    project.package("app", "[vmpilot_cov]\ninterval_s = 0.2\n", main=MAIN, asgi=ASGI)
     project.write("conftest.py", CONFTEST)
     return project
 

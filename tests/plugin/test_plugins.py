@@ -145,7 +145,7 @@ def test_a_test_that_a_signal_ends_is_counted(work: Project) -> None:
     """A test that pytest-timeout ends by SIGALRM counts up to there; the others are run, and the verdict is given."""
     pytest.importorskip("pytest_timeout")
     work.write("test_slow.py", SLOW)
-    done = run_beside(work, "timeout", "--timeout=0.5", "--timeout-method=signal", "--cov-fail-under=1")
+    done = run_beside(work, "timeout", "--timeout=3", "--timeout-method=signal", "--cov-fail-under=1")
     assert done.returncode == 1
     assert "1 failed, 1 passed" in done.stdout
     assert "Required test coverage of 1% reached" in done.stdout
@@ -156,7 +156,7 @@ def test_a_session_that_a_timeout_ends_keeps_its_data(work: Project) -> None:
     """Where pytest-timeout ends the whole process there is no verdict, but all data is there to be combined."""
     pytest.importorskip("pytest_timeout")
     work.write("test_slow.py", SLOW)
-    done = run_beside(work, "timeout", "--timeout=0.5", "--timeout-method=thread", "--cov-fail-under=1")
+    done = run_beside(work, "timeout", "--timeout=3", "--timeout-method=thread", "--cov-fail-under=1")
     assert done.returncode == 1
     assert "Timeout" in done.stdout + done.stderr
     assert "Required test coverage" not in done.stdout

@@ -17,8 +17,7 @@ def run(app: Project, *options: str) -> tuple[int, str]:
 @pytest.fixture
 def half(project: Project) -> Project:
     """Give a project of which the one test reaches exactly three of four statements."""
-    project.write(".coveragerc", "[run]\nsource = app\n")
-    project.write("app/__init__.py", "def f(flag):\n    if flag:\n        return 1\n    return 2\n")
+    project.package("app", __init__="def f(flag):\n    if flag:\n        return 1\n    return 2\n")
     project.write("tests/test_f.py", "import app\n\ndef test_f():\n    assert app.f(True) == 1\n")
     project.write("pytest.ini", "[pytest]\npythonpath = .\n")
     return project

@@ -34,8 +34,6 @@ MAIN = """
 @pytest.fixture
 def app(project: Project) -> Project:
     """Give a project with a server application and one unit test."""
-    project.write(".coveragerc", "[run]\nsource = app\n")
-    project.write("app/__init__.py", "")
-    project.write("app/main.py", MAIN)
+    project.package("app", main=MAIN)
     project.write("tests/test_one.py", "def test_one():\n    assert True\n")
     return project

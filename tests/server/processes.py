@@ -24,9 +24,7 @@ def serve(app: Project, *, env: dict[str, str] | None = None, command: tuple[str
 
 def write_app(app: Project, source: str = programs.STANDARD) -> None:
     """Write an application whose segments come each tenth of a second."""
-    app.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 0.1\n")
-    app.write("app/__init__.py", "")
-    app.write("app/main.py", source)
+    app.package("app", "[vmpilot_cov]\ninterval_s = 0.1\n", main=source)
 
 
 def folders(data_folder: Path) -> list[Path]:

@@ -220,9 +220,7 @@ RELOADED = """
 
 def test_a_reload_in_process_begins_a_new_set(project: Project) -> None:
     """Lines from before a reload belong to the earlier source: they are stale, and the new ones are right."""
-    project.write(".coveragerc", "[run]\nsource = app\n")
-    project.write("app/__init__.py", "")
-    project.write("app/work.py", "def run():\n    return 1\n\n\ndef never():\n    return 2\n")
+    project.package("app", work="def run():\n    return 1\n\n\ndef never():\n    return 2\n")
     project.write("main.py", RELOADED)
     done = project.run("python", "main.py", env={"VMPILOT_COV": "."})
     assert (done.returncode, done.stderr) == (0, "")
@@ -233,9 +231,7 @@ def test_a_reload_in_process_begins_a_new_set(project: Project) -> None:
 
 def test_an_edited_file_without_reload_is_stale(project: Project) -> None:
     """A process that goes on with its old code after an edit claims no line of the new source."""
-    project.write(".coveragerc", "[run]\nsource = app\n")
-    project.write("app/__init__.py", "")
-    project.write("app/work.py", "def run():\n    return 1\n")
+    project.package("app", work="def run():\n    return 1\n")
     project.write(
         "main.py",
         """

@@ -37,8 +37,6 @@ AT_ONCE = 4
 """How many messages a connection brings; one has an answer at most."""
 IDLE = 1_000
 HALF_OPEN = 40
-LIMIT_S = 5.0
-"""What a session waits for its servers."""
 GROWTH_KB = 16_384
 DRIVEN, LAST = set(numbered(STANDARD, "driven")), set(numbered(STANDARD, "last"))
 
@@ -116,7 +114,7 @@ def flood(path: str) -> None:
 
 def ask_in_time(path: str) -> channel.Answer:
     """Ask for a dump as a session does; fail if it does not come within the limit."""
-    answer = client_.ask(path, "dump", time.monotonic() + LIMIT_S)
+    answer = client_.ask(path, "dump", time.monotonic() + PATIENCE_S)
     assert answer["ok"], answer
     return answer
 

@@ -126,7 +126,7 @@ def test_nobody_waits_behind_others_who_are_silent(
     tmp_path: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process is asked at once, however many others there are that do not answer."""
-    monkeypatch.setattr(ask, "WAIT_S", 0.5)
+    monkeypatch.setattr(ask, "WAIT_S", 5.0)
     channel = Channel(str(short_folder / "silent.sock"), lambda _do, _request: {})
     for number in range(40):
         recorded(tmp_path, live(f"1-{number:02}", socket=channel.path))

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from pairs import run
+from shared.pairs import run
 
 MISSING = "no valgrind: install it (apt-get update && apt-get install -y valgrind)"
 _COUNTER = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
