@@ -55,7 +55,7 @@ def recording(known: int, fresh: int) -> Iterator[tuple[Recorder, list[Call]]]:
             yield recorder, calls[known // LINES :]
         finally:
             recorder.stop()
-            recorder.discard()
+            recorder.presence.remove()
             sys.path.remove(name)
 
 

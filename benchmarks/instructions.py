@@ -54,8 +54,8 @@ def prepare(folder: Path) -> dict[str, Callable[[], object]]:
     paths = [str(folder / f"app/m{number}.py") for number in range(FILES)]
     mark = fingerprint(paths[0])  # all are alike
     live: dict[str, set[int]] = {path: set(range(1, FILE_LINES, 2)) for path in paths}
-    cutter = Drain(SimpleNamespace(_collector=SimpleNamespace(data=live)), segment.Label("unit"), branch=False)  # type: ignore[arg-type]
-    cutter.written(cutter.cut())
+    drain = Drain(SimpleNamespace(_collector=SimpleNamespace(data=live)), segment.Label("unit"), branch=False)  # type: ignore[arg-type]
+    drain.mark_written(drain.cut())
     sources = [segment.Source(path, mark) for path in paths]
     known = [
         [segment.Part(segment.Label(origin), 1.5, 2.5, dict.fromkeys(sources, (1 << 199) // (3 + number)))]
@@ -68,9 +68,9 @@ def prepare(folder: Path) -> dict[str, Callable[[], object]]:
         for number in range(CUTS):
             for path in paths:
                 live[path].update(range(20 * number + 2, 20 * number + 22, 2))  # 10 new lines in each of 100 files
-            parts = cutter.cut()
+            parts = drain.cut()
             segment.write(str(folder), number, parts)
-            cutter.written(parts)
+            drain.mark_written(parts)
 
     def combine_all() -> None:
         parts = [part for each in known for part in each]

@@ -95,8 +95,8 @@ def session_child(python: str, folder: Path, config: str) -> dict[str, str]:
         "import sys\n"
         "from server_hook.config.settings import read_settings\n"
         "from server_hook.record.recorder import Recorder\n"
-        "made = Recorder(read_settings(sys.argv[1]), sys.argv[2], 'unit'); made.session = made.id; made.core = ''\n"
-        "made.announce(); print(made.folder)"
+        "made = Recorder(read_settings(sys.argv[1]), sys.argv[2], 'unit', None)\n"
+        "made.announce(); print(made.presence.folder)"
     )
     session = run([python, "-c", make, config, str(folder / "session")], folder).output.strip()
     return {"VMPILOT_COV": config, "VMPILOT_COV_ORIGIN": "unit", "VMPILOT_COV_SESSION": session}

@@ -117,7 +117,7 @@ CUTS = """
 import sys, threading, time, json
 sys.setswitchinterval(0.0005)
 from app import work
-from server_hook import recorder
+from server_hook.record import recorder
 current = recorder.current()
 done = threading.Event()
 cuts = 0

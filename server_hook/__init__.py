@@ -9,6 +9,8 @@ imported before it; where warnings are errors, that would end every worker of py
 
 from __future__ import annotations
 
+import os
+
 __all__ = ["start"]
 
 
@@ -18,6 +20,8 @@ def start() -> None:
     Safe to call any number of times: a process has one recorder. Whatever goes wrong is one logged line, and the
     process runs on unmeasured.
     """
+    if not os.environ.get("VMPILOT_COV"):
+        return
     try:
         from server_hook import startup
 

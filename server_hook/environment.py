@@ -1,6 +1,12 @@
-"""The environment variables that control recording, and the origins that they may name."""
+"""What a process is told by its environment, and what it must not forget of itself."""
 
 from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from server_hook.record.recorder import Recorder
 
 VARIABLE = "VMPILOT_COV"
 """Path of the configuration, or of the project's folder: turns recording on."""
@@ -12,3 +18,22 @@ SESSION_VARIABLE = "VMPILOT_COV_SESSION"
 
 FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 ORIGINS = ("unit", "e2e", "pipeline")
+
+
+class ProcessState:
+    """What happens once in a process's life, however often these modules are imported."""
+
+    def __init__(self) -> None:
+        """Begin as a process that nothing has happened to."""
+        self.is_started = False
+        """Whether the start-up line has run: in a venv whose lib64 is a link to lib it runs twice."""
+        self.is_followed = False
+        """Whether the process's ends, forks and signals are watched."""
+        self.recorder: Recorder | None = None
+        """What measures this process, or measured the parent of a fork."""
+
+
+def process_state() -> ProcessState:
+    """Return the state of this process; it is kept on ``sys``, which survives a second import of our modules."""
+    state: ProcessState = vars(sys).setdefault("_vmpilot_cov", ProcessState())
+    return state

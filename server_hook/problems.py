@@ -42,7 +42,7 @@ def log_problem(message: str) -> None:
             sys.stderr.write(f"vmpilot-cov: {message}\n")
 
 
-class Trouble:
+class Problems:
     """What is wrong with recording in this process: each kind is logged once, the latest is kept for its status."""
 
     def __init__(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_server_command, program_of
@@ -17,6 +18,7 @@ from server_hook.environment import (
     ORIGINS,
     SESSION_VARIABLE,
     VARIABLE,
+    process_state,
 )
 from server_hook.problems import HookError
 
@@ -36,51 +38,79 @@ class Start(NamedTuple):
     """The folder of the session that has started this process; empty for one that stands alone."""
 
 
+class Refusal(NamedTuple):
+    """Why this process is not to be recorded."""
+
+    reason: str = ""
+    """What the log says; empty where nothing is wrong."""
+    config: str = ""
+    """The absolute path that children are to inherit; empty where the environment stays as it is."""
+    forget: tuple[str, ...] = ()
+    """Variables that children are not to inherit."""
+
+
 def start_from_environment() -> None:
     """Record this process if its environment asks for it, and pass the wish on to its children in absolute terms."""
-    value = os.environ.get(VARIABLE, "")
-    if not value or getattr(sys, "_vmpilot_cov_started", False):
+    state = process_state()
+    if state.is_started or not is_main_interpreter():
         return
-    sys._vmpilot_cov_started = True  # type: ignore[attr-defined]  # a start-up line may run twice in one start
+    state.is_started = True
     for name in FOREIGN_VARIABLES:
         os.environ.pop(name, None)
+    decision = decide(os.environ, sys.orig_argv)
+    if decision.config:
+        os.environ[VARIABLE] = decision.config
     try:
-        start = decide(value, sys.orig_argv)
-        if start is not None:
-            _begin(start)
+        if isinstance(decision, Start):
+            _begin(decision)
+            return
     except HookError as error:
+        decision = Refusal(str(error))
+    for name in decision.forget:
+        os.environ.pop(name, None)
+    if decision.reason:
         from server_hook.problems import log_problem
 
-        log_problem(f"this process is not recorded: {error}")
+        log_problem(f"this process is not recorded: {decision.reason}")
 
 
-def decide(value: str, command: Sequence[str]) -> Start | None:
-    """Decide from ``VMPILOT_COV`` and the command line whether and how to record; None means not to.
+def is_main_interpreter() -> bool:
+    """Tell whether this is the process's main interpreter: threads and signals of ours have no place in another."""
+    try:
+        return _thread._is_main_interpreter()  # type: ignore[attr-defined,no-any-return,unused-ignore]
+    except AttributeError:  # before Python 3.12
+        with contextlib.suppress(ImportError):
+            interpreters = __import__("_xxsubinterpreters")
+            return bool(interpreters.get_current() == interpreters.get_main())
+        return True
 
-    Raises:
-        HookError: when the environment asks for something that cannot be.
+
+def decide(environment: Mapping[str, str], command: Sequence[str]) -> Start | Refusal:
+    """Decide from the environment and the command line whether and how to record.
+
+    Args:
+        environment: the process's variables; ``VMPILOT_COV`` is one of them.
+        command: the interpreter's command line, its options included.
     """
     if any(word.endswith(_BESIDE_A_DEBUGGER) for word in command):
-        return None
+        return Refusal()
     debugger = debugger_of(command)
-    if debugger:
-        del os.environ[VARIABLE]  # its children are debugged as well, and one line is enough
-        raise HookError(f"{debugger} debugs it; start it without the debugger (debugger-attached)")
-    path = os.path.abspath(os.path.expanduser(value))
+    if debugger:  # its children are debugged as well, and one line is enough
+        reason = f"{debugger} debugs it; start it without the debugger (debugger-attached)"
+        return Refusal(reason, forget=(VARIABLE,))
+    path = os.path.abspath(os.path.expanduser(environment[VARIABLE]))
     if not os.path.exists(path):
-        raise HookError(
-            f"{VARIABLE}={value} names no file or folder (looked for {path}); "
+        return Refusal(
+            f"{VARIABLE}={environment[VARIABLE]} names no file or folder (looked for {path}); "
             "set it to the path of a .coveragerc or of the project's folder (config-not-found)"
         )
-    os.environ[VARIABLE] = path
-    origin = os.environ.get(ORIGIN_VARIABLE) or "pipeline"
+    origin = environment.get(ORIGIN_VARIABLE) or "pipeline"
     if origin not in ORIGINS:
-        raise HookError(
-            f"{ORIGIN_VARIABLE}={origin} is no origin; use {', '.join(ORIGINS)} or leave it out (origin-unknown)"
-        )
+        choice = f"{', '.join(ORIGINS)} or leave it out"
+        return Refusal(f"{ORIGIN_VARIABLE}={origin} is no origin; use {choice} (origin-unknown)", path)
     if origin == "pipeline" and program_of(command) in NEVER_A_PIPELINE:
-        return None
-    return Start(path, origin, os.environ.get(SESSION_VARIABLE, ""))
+        return Refusal(config=path)
+    return Start(path, origin, environment.get(SESSION_VARIABLE, ""))
 
 
 def _begin(start: Start) -> None:

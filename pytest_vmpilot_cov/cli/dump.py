@@ -10,6 +10,7 @@ from pytest_vmpilot_cov.collect.ask import ask_servers
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery, Options
 from pytest_vmpilot_cov.report.words import command_of, count, not_reset
+from server_hook.control.channel import Answer
 from server_hook.store import publish
 from server_hook.store.working_folder import data_folder_of
 
@@ -28,8 +29,8 @@ def dump(options: Options, places: Sequence[Path], *, reset: bool) -> Dumped:
         found = ask_servers(options, "reset" if reset else "dump", places)
     except OSError as error:
         return Dumped((), (say("cannot-reset", path=error.filename, why=error.strerror),))
-    lines = [_said(each, reset=reset) for each in found if each.answered]
-    problems = [_silence(each, reset=reset) for each in found if not each.answered]
+    lines = [_said(each, each.answer, reset=reset) for each in found if each.answer]
+    problems = [_silence(each, reset=reset) for each in found if not each.answer]
     for folder in dict.fromkeys(data_folder_of(each.folder) for each in found):
         try:
             publish.publish_pipeline(str(folder), options.settings.relative_to)
@@ -42,13 +43,12 @@ def dump(options: Options, places: Sequence[Path], *, reset: bool) -> Dumped:
     return Dumped(tuple(lines), tuple(problems))
 
 
-def _said(each: Delivery, *, reset: bool) -> str:
-    answer = each.answer
-    lines = count(int(answer["lines"]), "line", "lines")
-    segments = count(int(answer["segments"]), "segment", "segments")
+def _said(each: Delivery, answer: Answer, *, reset: bool) -> str:
+    lines = count(answer.lines, "line", "lines")
+    segments = count(answer.segments, "segment", "segments")
     return (
         f"pid {each.record.pid} ({command_of(each.record)}): {lines} in {segments}"
-        f"{', reset' if reset else ''}, answered in {1000 * float(answer['took_s']):.1f} ms"
+        f"{', reset' if reset else ''}, answered in {1000 * answer.took_s:.1f} ms"
     )
 
 

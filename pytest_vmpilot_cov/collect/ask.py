@@ -47,8 +47,10 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
     answers = list(found)
 
     def ask(place: int) -> None:
-        answers[place] = replace(found[place], asked=True, problem="it could not be asked")  # unless it can
-        answers[place] = _ask(replace(found[place], asked=True), do, deadline)
+        why = _why_unreachable(found[place])
+        answers[place] = replace(found[place], asked=True, problem=why or "it could not be asked")  # unless it can
+        if not why:
+            answers[place] = _ask(replace(found[place], asked=True), do, deadline)
 
     asking = [threading.Thread(target=ask, args=(place,)) for place, each in enumerate(found) if is_asked(each)]
     for thread in asking:  # one for each: nobody waits behind others who are silent
@@ -59,24 +61,22 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
 
 
 def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
-    unreachable = _why_unreachable(delivery)
-    if unreachable:
-        return replace(delivery, problem=unreachable)
     try:
         answer = client.ask(delivery.record.socket, do, deadline)
     except TimeoutError:
         return replace(delivery, problem=f"no answer within {WAIT_S:g} s")
+    except client.RefusedError as error:
+        return replace(delivery, problem=str(error))
     except OSError as error:
         record = _last_record(delivery, min(deadline, time.monotonic() + ENDING_S))
         if record is not None:  # it ends, as workers do
             return replace(delivery, record=record, life="dead", asked=False)
         return replace(delivery, problem=f"its control channel failed ({error.strerror or error})")
-    if answer.get("ok") and answer.get("id") != delivery.record.id:
-        return replace(delivery, problem=f"process {answer.get('pid')} answered in its place")
-    problem = str(answer.get("error") or answer.get("problem") or "")
-    is_shown = do == "status" or answer.get("orphan")  # on a busy machine the kernel's table of sockets is long
+    if answer.id != delivery.record.id:
+        return replace(delivery, problem=f"process {answer.pid} answered in its place")
+    is_shown = do == "status" or answer.orphan  # on a busy machine the kernel's table of sockets is long
     ports = tuple(listening_at(delivery.record.pid)) if is_shown else ()
-    return replace(delivery, answered=bool(answer.get("ok")), problem=problem, answer=answer, ports=ports)
+    return replace(delivery, answered=True, problem=answer.problem, answer=answer, ports=ports)
 
 
 def _last_record(delivery: Delivery, until: float) -> Record | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+    from server_hook.control.channel import Answer
     from server_hook.store.records import Life, Record
     from server_hook.store.segment import Part
 
@@ -32,8 +32,8 @@ class Delivery:
     """When its last segment ended, in seconds since the epoch; 0 where there is none."""
     alive_at: float = 0.0
     """When it last gave a sign of life; 0 where it never did."""
-    answer: Mapping[str, Any] = field(default_factory=dict)
-    """What it answered, as ``server_hook.record.verbs`` says."""
+    answer: Answer | None = None
+    """What it answered; None where it did not."""
     ports: tuple[str, ...] = ()
     """The TCP addresses at which it listens; only of an orphan, and where somebody has asked for its status."""
 

@@ -66,7 +66,7 @@ def _process(each: Delivery) -> dict[str, Any]:
         "answered": each.answered,
         "problem": each.problem,
         "newest": each.newest,
-        "orphan": bool(each.answer.get("orphan")),
+        "orphan": bool(each.answer and each.answer.orphan),
         "ports": list(each.ports),
         "folded": each.record.folded,
     }

@@ -20,7 +20,7 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
     """Yield everything that did not go as it should with the data, one sentence each."""
     yield from outcome.problems
     for each in outcome.collected.deliveries:
-        if each.answer.get("orphan"):
+        if each.answer and each.answer.orphan:
             does = f"listens at {', '.join(each.ports)}" if each.ports else "lives"
             yield say("orphan-server", pid=each.record.pid, command=command_of(each.record), does=does)
         if each.life == "live" and each.asked and (each.problem or not each.answered):

@@ -129,4 +129,4 @@ def stay_out() -> None:
     running = recorder.current()
     if running is not None and running.origin == "pipeline":
         running.stop()
-        running.discard()
+        running.presence.remove()

@@ -78,7 +78,7 @@ class GuestSession(Session):
             super()._set_environment(name, value)
 
     def _switch(self, label: Label) -> None:
-        self._recorder.cutter.label = label
+        self._recorder.drain.label = label
         if not label.startup and not label.dropped:  # what is to be dropped here is the host's, too
             self._origins.add(label.origin)
 
@@ -88,7 +88,7 @@ class GuestSession(Session):
         part = Part(Label(origin), self._begun, now())
         for source, measured in _measured_by(self._host, str(self.options.root)):
             part.add(source, measured)
-        segment.write(self._recorder.folder, 1, [part])
+        segment.write(self._recorder.presence.folder, 1, [part])
         children = "; those that this process starts are its as well" if self._leaves_children else ""
         self._troubles.append(say("collector-running", file=self.left_alone, origin=origin, children=children))
 
@@ -100,8 +100,8 @@ class GuestSession(Session):
 
     def _write_record(self, ended: float = 0.0) -> None:
         """Say how children are to measure; nobody is to ask this process, and it has no control channel."""
-        ours = self._recorder
-        record = records.describe_process(ours.id, OUTSIDE, ours.session, ours.settings._asdict())
+        ours, settings = self._recorder.presence, self._recorder.settings
+        record = records.describe_process(ours.id, OUTSIDE, ours.session, settings._asdict())
         records.write_record(ours.folder, record._replace(started=self._begun, ended=ended))
 
 

@@ -68,14 +68,12 @@ class Session:
         self._troubles: list[str] = []
 
     def _make_recorder(self) -> Recorder:
-        made = Recorder(self.options.settings, str(self.options.data_folder), OUTSIDE)
-        made.session = made.id
-        return made
+        return Recorder(self.options.settings, str(self.options.data_folder), OUTSIDE, None)
 
     @property
     def id(self) -> str:
         """What its children, and the workers of pytest-xdist, know it by."""
-        return self._recorder.session
+        return self._recorder.presence.session
 
     @property
     def core(self) -> str:
@@ -128,7 +126,7 @@ class Session:
 
     def _measure(self) -> None:
         loaded, source = dict(sys.modules), self.options.settings
-        self._recorder.cutter.label = Label(OUTSIDE, startup=True)
+        self._recorder.drain.label = Label(OUTSIDE, startup=True)
         lifecycle.begin(self._recorder)
         self._trace = sys.gettrace()
         self._announce()
@@ -147,14 +145,14 @@ class Session:
         if not self.options.append:
             forget_earlier_sessions(self.options.data_folder)
         try:
-            working_folder.make_folder(str(self.options.data_folder), self._recorder.id)
+            working_folder.make_folder(str(self.options.data_folder), self._recorder.presence.id)
         except OSError as error:
-            raise UsageError(say("cannot-record", path=self._recorder.folder, why=error.strerror)) from None
+            raise UsageError(say("cannot-record", path=self._recorder.presence.folder, why=error.strerror)) from None
         if self.options.reset:
             self._reset_servers()
         self._until = time.time()  # what others reset from now on is not this session's business
         self._set_environment(VARIABLE, self.options.settings.config_file or self.options.settings.folder)
-        self._set_environment(SESSION_VARIABLE, self._recorder.folder)
+        self._set_environment(SESSION_VARIABLE, self._recorder.presence.folder)
 
     def _reset_servers(self) -> None:
         """Begin a new epoch in every server, so that the pipeline's row says what this session drove."""
@@ -185,7 +183,7 @@ class Session:
         if self.problem:
             yield
             return
-        label, variable = self._recorder.cutter.label, os.environ.pop(VARIABLE, None)
+        label, variable = self._recorder.drain.label, os.environ.pop(VARIABLE, None)
         self._switch(label._replace(dropped=True))
         try:
             yield
@@ -211,7 +209,7 @@ class Session:
         self._recorder.stop()  # the verdict is not measured
 
     def _judge(self) -> Outcome | None:
-        scope = Scope("" if self.options.append else self._recorder.id, until=self._until)
+        scope = Scope("" if self.options.append else self._recorder.presence.id, until=self._until)
         with working_in(self.options.root):
             outcome = reach_verdict(self.options, scope, self._plugins, leave=self.left_alone)
         return replace(outcome, problems=(*self._troubles, *outcome.problems))
@@ -219,7 +217,7 @@ class Session:
     def close(self) -> None:
         """Say that this process is done with, and give the environment back."""
         self._give_back_environment()
-        if self._recorder.record is not None:  # else it never began, or a session inside this one has taken over
+        if self._recorder.presence.record is not None:  # else it never began, or an inner session took over
             self._recorder.finish()
             self._recorder.stop()
 
@@ -252,4 +250,4 @@ def take_over() -> None:
     running = recorder.current()
     if running is not None:
         running.stop()
-        running.discard()
+        running.presence.remove()

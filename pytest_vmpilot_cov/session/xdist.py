@@ -49,10 +49,8 @@ class WorkerSession(Session):
         if leader is None:
             return super()._make_recorder()
         data_folder = working_folder.data_folder_of(Path(os.environ[SESSION_VARIABLE]))
-        made = Recorder(Settings.from_record(leader.settings), str(data_folder), OUTSIDE, leader.session)
-        name = os.environ[WORKER_VARIABLE]
-        made.id, made.folder = f"{made.id}-{name}", f"{made.folder}-{name}"  # by which the leader finds it
-        return made
+        name = os.environ[WORKER_VARIABLE]  # by which the leader finds it
+        return Recorder(Settings.from_record(leader.settings), str(data_folder), OUTSIDE, leader.session, name=name)
 
     def _reason_to_stand_back(self, known: argparse.Namespace) -> str:
         if read_leader() is None:  # it gives way to a debugger, or runs on another host
@@ -72,8 +70,8 @@ class WorkerSession(Session):
         """Write the last segment, and be known as ended: nobody is to ask this process any more."""
         if not self.problem:
             self._recorder.finish()
-            if self._recorder.cutter.cut():
-                self.problem = self._recorder.trouble.latest.partition(";")[0]  # it waits in memory no longer
+            if self._recorder.drain.cut():
+                self.problem = self._recorder.problems.latest.partition(";")[0]  # it waits in memory no longer
             self._recorder.stop()
         return None
 

@@ -15,7 +15,8 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from math import isfinite
+from typing import Any, NamedTuple, TypeAlias
 
 from server_hook.clock import steady
 
@@ -29,7 +30,45 @@ REQUEST_TIME_S = 2.0
 MAX_PATH_BYTES = 100
 """Below the limit of sockaddr_un on every system (104 on macOS, 108 on Linux)."""
 
-Answer: TypeAlias = dict[str, Any]
+
+class Answer(NamedTuple):
+    """What a live process answers to any request, once it has done what it was asked."""
+
+    id: str
+    pid: int
+    origin: str = ""
+    lines: int = 0
+    """How many lines or arcs it has measured since it started."""
+    segments: int = 0
+    """How many segments it has written."""
+    flushed_at: float = 0.0
+    """When it wrote the last one, in seconds since the epoch."""
+    interval_s: float = 1.0
+    """How many seconds at most lie between two segments now."""
+    problem: str = ""
+    orphan: bool = False
+    """Whether it serves on although the supervisor that started it has ended."""
+    took_s: float = 0.0
+    """How long it took to do what it was asked."""
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Answer:
+        """Take an answer from what was read; what another version adds is left out.
+
+        Raises:
+            ValueError: when a value is missing, or not of its kind.
+        """
+        example = cls("", 0)._asdict()
+        given = {name: value for name, value in raw.items() if name in example}
+        for name, value in given.items():
+            kinds = (int, float) if isinstance(example[name], float) else (type(example[name]),)
+            if type(value) not in kinds or (isinstance(value, float) and not isfinite(value)):
+                raise ValueError(f"{name}={value!r}")
+        if not given.keys() >= {"id", "pid"}:
+            raise ValueError("no id or no pid")
+        return cls(**given)
+
+
 Answerer: TypeAlias = Callable[[str, Mapping[str, Any]], Answer]
 
 _socket, _poll, _sleep = socket.socket, getattr(select, "poll", None), time.sleep
@@ -196,13 +235,13 @@ class _Connection:
         else:
             self._client.detach()
 
-    def _send(self, reply: Answer) -> None:
+    def _send(self, reply: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):
             self._client.settimeout(REQUEST_TIME_S)
             self._client.sendall(json.dumps(reply).encode() + b"\n")
 
 
-def _reply(line: bytes, answer: Answerer) -> Answer:
+def _reply(line: bytes, answer: Answerer) -> dict[str, Any]:
     try:
         if line.count(b"[") + line.count(b"{") > MAX_NESTING:
             raise ValueError("too deep")  # noqa: TRY301 - as json does with what is no JSON
@@ -213,7 +252,7 @@ def _reply(line: bytes, answer: Answerer) -> Answer:
     if version != VERSION:
         return {"vmpilot_cov": VERSION, "ok": False, "error": f"version {version!r} is not spoken here, {VERSION} is"}
     try:
-        return {"vmpilot_cov": VERSION, "ok": True, **answer(str(verb), request)}
+        return {"vmpilot_cov": VERSION, "ok": True, **answer(str(verb), request)._asdict()}
     except Exception as error:  # noqa: BLE001 - the asker is told, the process runs on
         return {"vmpilot_cov": VERSION, "ok": False, "error": f"{type(error).__name__}: {error}"}
 

@@ -12,6 +12,10 @@ from server_hook.clock import steady
 from server_hook.control.channel import MAX_ANSWER_BYTES, VERSION, Answer, _sleep, _socket, socket_folder
 
 
+class RefusedError(OSError):
+    """A process was reached and has not done what it was asked; its text says why."""
+
+
 def remove_dead(path: str) -> None:
     """Remove a control socket that a killed process of this user has left behind; any other file stays."""
     with contextlib.suppress(OSError, ValueError):
@@ -41,6 +45,7 @@ def ask(path: str, do: str, deadline: float, **more: object) -> Answer:
     """Ask the process that listens at *path*; wait until *deadline* (of ``time.monotonic``).
 
     Raises:
+        RefusedError: when it could not do that.
         OSError: when it cannot be reached, does not answer in time, or answers nonsense.
     """
     with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
@@ -54,7 +59,9 @@ def ask(path: str, do: str, deadline: float, **more: object) -> Answer:
                 raise ConnectionAbortedError("it ended the connection without an answer")
             received += octets
     try:
-        answer = json.loads(received)
-        return dict(answer)
-    except (ValueError, TypeError) as error:
+        raw = dict(json.loads(received))
+        if raw.get("ok"):
+            return Answer.from_json(raw)
+    except (ValueError, TypeError, RecursionError) as error:
         raise ConnectionAbortedError("its answer cannot be understood") from error
+    raise RefusedError(str(raw.get("error", "it gives no reason")))

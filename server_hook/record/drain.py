@@ -45,7 +45,13 @@ class Drain:
         self._names: set[str] = set()
         self._begun = now()
 
-    def meet(self, path: str) -> None:
+    def inherit(self, parent: Drain) -> None:
+        """Know the sources that the parent of a fork has loaded as they were then: this process has them from it."""
+        self.label = parent.label
+        self._fingerprints.update(parent._fingerprints)
+        self._names.update(parent._names)
+
+    def add_source(self, path: str) -> None:
         """Take the fingerprint of a source file that runs for the first time."""
         self._fingerprints.setdefault(path, fingerprint(path))
         self._names.add(os.path.basename(path))
@@ -84,12 +90,12 @@ class Drain:
             self._add(filled)
         return [part for part in self._parts.values() if part.files or part.begun == part.epoch]
 
-    def written(self, parts: list[Part]) -> None:
+    def mark_written(self, parts: list[Part]) -> None:
         """Forget parts that are on disk now."""
         for part in parts:
             self._parts.pop((part.label, part.epoch), None)
 
-    def recall(self) -> None:
+    def requeue_all(self) -> None:
         """Let all that was ever cut wait to be written again: what was written is gone."""
         self._parts = {}
         for epoch, by_label in ((0.0, self._seen_earlier), (self._epoch, self._seen)):

@@ -11,14 +11,16 @@ import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from server_hook.coverage_private import enter_running_frames
+from server_hook.environment import process_state
 from server_hook.problems import log_problem
 from server_hook.record import recorder as recording
 from server_hook.record.reloads import watch_loads
 from server_hook.record.signals import save_before_defaults
+from server_hook.record.verbs import answer
 
 if TYPE_CHECKING:
     from server_hook.record.recorder import Recorder
@@ -33,7 +35,7 @@ def begin(recorder: Recorder) -> None:
     Raises:
         HookError: as ``Recorder.start`` does.
     """
-    recorder.start()
+    recorder.start(partial(answer, recorder))
     _follow_process(signals=recorder.settings.signals)
 
 
@@ -43,9 +45,10 @@ def _follow_process(*, signals: bool) -> None:
     Args:
         signals: whether signals that are left to their default may be caught.
     """
-    if getattr(os, "_vmpilot_cov_follows", False):
+    state = process_state()
+    if state.is_followed:
         return
-    os._vmpilot_cov_follows = True  # type: ignore[attr-defined]  # survives a second import of this module
+    state.is_followed = True
     atexit.register(_finish)
     os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
     for name in ("_exit", "abort", "execv", "execve"):
@@ -76,7 +79,7 @@ def _hold() -> None:
     with _fenced("the recorder's thread could not be stopped"):
         current = recording.current()
         if current is not None:
-            current.pulse.stop()
+            current.thread.stop()
 
 
 def _go_on() -> None:
@@ -84,8 +87,8 @@ def _go_on() -> None:
         current = recording.current()
         if current is not None:
             current.has_forked = True
-            if not current.pulse.waits_for_fork:
-                current.pulse.start()
+            if not current.thread.waits_for_fork:
+                current.thread.start()
 
 
 def _go_on_after(name: str) -> None:
@@ -97,11 +100,11 @@ def _go_on_after(name: str) -> None:
         current = recording.current()
         if current is None:
             return original(*args)
-        current.pulse.waits_for_fork = True
+        current.thread.waits_for_fork = True
         try:
             return original(*args)
         finally:
-            current.pulse.waits_for_fork = False
+            current.thread.waits_for_fork = False
             _go_on()
 
     setattr(os, name, forked)
@@ -145,9 +148,9 @@ def _begin_anew_in_child() -> None:
         return
     with _fenced("this forked child is not recorded"):
         inherited.release_parent()
-        heir = inherited.recorder_of_child()
-        begin(heir)
-        enter_running_frames(heir.cov)
+        child = inherited.recorder_of_child()
+        begin(child)
+        enter_running_frames(child.cov)
 
 
 @contextmanager

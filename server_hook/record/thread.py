@@ -31,17 +31,17 @@ UNANNOUNCED_S = 0.05
 class RecorderThread:
     """A thread that can be stopped at any moment and started again."""
 
-    def __init__(self, beat: Callable[[], float], channel: Callable[[], Channel | None], interval_s: float) -> None:
+    def __init__(self, tick: Callable[[], float], channel: Callable[[], Channel | None], interval_s: float) -> None:
         """Prepare the thread.
 
         Args:
-            beat: does what is due and returns the seconds until it is due again; must not raise.
+            tick: does what is due and returns the seconds until it is due again; must not raise.
             channel: returns the control channel, once there is one.
-            interval_s: seconds until the first beat.
+            interval_s: seconds until the first tick.
         """
         self.waits_for_fork = False
         """Set while a fork is under way: who forks starts the thread again."""
-        self._beat = beat
+        self._tick = tick
         self._channel = channel
         self._due = steady() + interval_s
         self._wanted = False
@@ -89,6 +89,6 @@ class RecorderThread:
                 else:
                     self._asleep.acquire(timeout=min(wait_s, UNANNOUNCED_S))
                 if self._wanted and steady() >= self._due:
-                    self._due = steady() + self._beat()
+                    self._due = steady() + self._tick()
         finally:
             self._running.release()

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from server_hook.clock import steady
+from server_hook.control.channel import Answer
 
 if TYPE_CHECKING:
-    from server_hook.control.channel import Answer
     from server_hook.record.recorder import Recorder
 
 VERBS = ("status", "dump", "reset")
@@ -26,23 +26,23 @@ def answer(recorder: Recorder, do: str, _request: Mapping[str, Any]) -> Answer:
     """
     if do not in VERBS:
         raise ValueError(f"unknown request {do!r}; known are {', '.join(VERBS)}")
-    begun = steady()
+    began = steady()
     if do == "reset":
         recorder.reset()
     elif do == "dump":
         recorder.flush()
-    return {
-        "id": recorder.id,
-        "pid": recorder.pid,
-        "origin": recorder.origin,
-        "lines": recorder.cutter.lines,
-        "segments": recorder.segments,
-        "flushed_at": recorder.flushed_at,
-        "interval_s": max(recorder.settings.interval_s, recorder.rest_s),
-        "problem": recorder.trouble.latest,
-        "orphan": is_orphan(recorder.parent),
-        "took_s": steady() - begun,
-    }
+    return Answer(
+        id=recorder.presence.id,
+        pid=recorder.pid,
+        origin=recorder.origin,
+        lines=recorder.drain.lines,
+        segments=recorder.segments,
+        flushed_at=recorder.flushed_at,
+        interval_s=max(recorder.settings.interval_s, recorder.rest_s),
+        problem=recorder.problems.latest,
+        orphan=is_orphan(recorder.parent),
+        took_s=steady() - began,
+    )
 
 
 def is_orphan(parent: int) -> bool:

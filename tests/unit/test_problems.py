@@ -4,7 +4,7 @@ import logging
 
 import pytest  # noqa: TC002 - a plain import is what every test file has
 
-from server_hook.problems import Trouble, log_problem
+from server_hook.problems import Problems, log_problem
 
 FULL = OSError(28, "No space left on device")
 
@@ -34,45 +34,45 @@ def test_a_problem_never_raises(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert expected == tuple(capsys.readouterr())
 
 
-def test_each_kind_of_trouble_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A trouble that stays is not logged each second; one of another kind is, and the latest is kept."""
-    trouble = Trouble()
+def test_each_kind_of_problem_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A problem that stays is not logged each second; one of another kind is, and the latest is kept."""
+    problem = Problems()
     for text in ("first", "second"):
-        trouble.report("some-slug", text)
+        problem.report("some-slug", text)
     expected = ["vmpilot-cov: first (some-slug)"]
-    assert (expected, "second (some-slug)") == (caplog.messages, trouble.latest)
-    trouble.report("other-slug", "third")
+    assert (expected, "second (some-slug)") == (caplog.messages, problem.latest)
+    problem.report("other-slug", "third")
     expected = ["vmpilot-cov: first (some-slug)", "vmpilot-cov: third (other-slug)"]
-    assert (expected, "third (other-slug)") == (caplog.messages, trouble.latest)
+    assert (expected, "third (other-slug)") == (caplog.messages, problem.latest)
 
 
-def test_a_folder_that_can_be_written_again_is_no_trouble(caplog: pytest.LogCaptureFixture) -> None:
-    """When a full disk has room again the trouble is over; when it is full once more that is said once more."""
-    trouble = Trouble()
+def test_a_folder_that_can_be_written_again_is_no_problem(caplog: pytest.LogCaptureFixture) -> None:
+    """When a full disk has room again the problem is over; when it is full once more that is said once more."""
+    problem = Problems()
     text = "/data cannot be written (No space left on device); data waits in memory (folder-unwritable)"
-    trouble.unwritable("/data", FULL)
-    assert text == trouble.latest
-    trouble.writable()
-    assert not trouble.latest
-    trouble.unwritable("/data", FULL)
+    problem.unwritable("/data", FULL)
+    assert text == problem.latest
+    problem.writable()
+    assert not problem.latest
+    problem.unwritable("/data", FULL)
     expected = [f"vmpilot-cov: {text}"] * 2
     assert expected == caplog.messages
 
 
-def test_writing_ends_no_other_trouble() -> None:
-    """A segment that could be written says nothing about troubles of other kinds."""
-    trouble = Trouble()
-    trouble.report("some-slug", "it broke")
-    trouble.writable()
+def test_writing_ends_no_other_problem() -> None:
+    """A segment that could be written says nothing about problems of other kinds."""
+    problem = Problems()
+    problem.report("some-slug", "it broke")
+    problem.writable()
     expected = "it broke (some-slug)"
-    assert expected == trouble.latest
+    assert expected == problem.latest
 
 
-def test_writing_again_ends_only_its_own_trouble() -> None:
-    """A trouble of another kind that came after a full disk stays when there is room again."""
-    trouble = Trouble()
-    trouble.unwritable("/data", FULL)
-    trouble.report("some-slug", "it broke")
-    trouble.writable()
+def test_writing_again_ends_only_its_own_problem() -> None:
+    """A problem of another kind that came after a full disk stays when there is room again."""
+    problem = Problems()
+    problem.unwritable("/data", FULL)
+    problem.report("some-slug", "it broke")
+    problem.writable()
     expected = "it broke (some-slug)"
-    assert expected == trouble.latest
+    assert expected == problem.latest

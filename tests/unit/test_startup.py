@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from server_hook.command_line import debugger_of, is_server_command, program_of, program_words
 from server_hook.config.settings import Settings, read_settings
-from server_hook.problems import HookError
-from server_hook.startup import Start, _server_settings, decide
+from server_hook.startup import Refusal, Start, _server_settings, decide
 from server_hook.store import records, working_folder
 
 UVICORN = ["python", "-m", "uvicorn", "main:app"]
@@ -112,6 +110,11 @@ def test_a_server_is_known_by_the_configured_command(command: str, wanted: str, 
     assert expected == is_server_command(command.split(" "), wanted)
 
 
+def of(app: Path, **more: str) -> dict[str, str]:
+    """Make the environment of a process that is to be recorded."""
+    return {"VMPILOT_COV": str(app), **more}
+
+
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a project's folder as the working folder; the environment is put back at the end."""
@@ -129,10 +132,8 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [(".", ""), (".coveragerc", "/.coveragerc"), ("../app", ""), ("~/app/.coveragerc", "/.coveragerc")],
 )
 def test_a_relative_path_is_made_absolute_for_the_children(app: Path, value: str, expected: str) -> None:
-    """A relative path is made absolute once, for this process and in what its children inherit."""
-    path = f"{app}{expected}"
-    assert Start(path, "pipeline", "") == decide(value, UVICORN)
-    assert path == os.environ["VMPILOT_COV"]
+    """A relative path is made absolute once, for this process and for what its children inherit."""
+    assert Start(f"{app}{expected}", "pipeline", "") == decide({"VMPILOT_COV": value}, UVICORN)
 
 
 def test_a_switch_is_not_a_path(app: Path) -> None:
@@ -141,18 +142,13 @@ def test_a_switch_is_not_a_path(app: Path) -> None:
         f"VMPILOT_COV=1 names no file or folder (looked for {app}/1); "
         "set it to the path of a .coveragerc or of the project's folder (config-not-found)"
     )
-    with pytest.raises(HookError) as caught:
-        decide("1", UVICORN)
-    assert expected == str(caught.value)
+    assert Refusal(expected) == decide({"VMPILOT_COV": "1"}, UVICORN)
 
 
-def test_an_unknown_origin_is_refused(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_origin_is_refused(app: Path) -> None:
     """An origin that is none is refused with those that are."""
-    monkeypatch.setenv("VMPILOT_COV_ORIGIN", "server")
     expected = "VMPILOT_COV_ORIGIN=server is no origin; use unit, e2e, pipeline or leave it out (origin-unknown)"
-    with pytest.raises(HookError) as caught:
-        decide(str(app), UVICORN)
-    assert expected == str(caught.value)
+    assert Refusal(expected, str(app)) == decide(of(app, VMPILOT_COV_ORIGIN="server"), UVICORN)
 
 
 @pytest.mark.parametrize(
@@ -167,45 +163,40 @@ def test_an_unknown_origin_is_refused(app: Path, monkeypatch: pytest.MonkeyPatch
 )
 def test_a_tool_is_never_a_pipeline(app: Path, command: str) -> None:
     """pytest, pip and our own command are not recorded as a pipeline server, whatever their environment says."""
-    assert decide(str(app), command.split()) is None
+    assert Refusal(config=str(app)) == decide(of(app), command.split())
 
 
 @pytest.mark.parametrize("origin", ["pipeline", "unit"])
-def test_what_is_debugged_is_not_recorded(app: Path, monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+def test_what_is_debugged_is_not_recorded(app: Path, origin: str) -> None:
     """A debugged process is refused in one line, whoever it belongs to, and so are its children."""
-    monkeypatch.setenv("VMPILOT_COV", str(app))
-    monkeypatch.setenv("VMPILOT_COV_ORIGIN", origin)
-    with pytest.raises(HookError) as caught:
-        decide(str(app), ["python", "-m", "debugpy", "main.py"])
-    assert str(caught.value) == "debugpy debugs it; start it without the debugger (debugger-attached)"
-    assert "VMPILOT_COV" not in os.environ
+    expected = "debugpy debugs it; start it without the debugger (debugger-attached)"
+    decision = decide(of(app, VMPILOT_COV_ORIGIN=origin), ["python", "-m", "debugpy", "main.py"])
+    assert Refusal(expected, forget=("VMPILOT_COV",)) == decision
 
 
 @pytest.mark.parametrize("part", ["adapter", "launcher"])
 def test_what_serves_a_debugger_is_passed_over(app: Path, part: str) -> None:
     """Debugpy's own processes are not recorded, and nothing is said of them: the debugged one comes after them."""
-    assert decide(str(app), ["python", f"/x/debugpy/{part}", "127.0.0.1:1", "--", "main.py"]) is None
+    assert Refusal() == decide(of(app), ["python", f"/x/debugpy/{part}", "127.0.0.1:1", "--", "main.py"])
 
 
 @pytest.mark.parametrize("command", ["python -c pass", "python main.py", "python -m uvicorn main:app", "python"])
 def test_any_other_program_is_a_pipeline(app: Path, command: str) -> None:
     """Any other program is recorded: only a person knows which one is the server, and a person set the variable."""
-    assert Start(str(app), "pipeline", "") == decide(str(app), command.split())
+    assert Start(str(app), "pipeline", "") == decide(of(app), command.split())
 
 
 @pytest.mark.parametrize("origin", ["unit", "e2e"])
-def test_a_child_of_a_session_belongs_to_it(app: Path, monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+def test_a_child_of_a_session_belongs_to_it(app: Path, origin: str) -> None:
     """A child counts for the origin and the session that it inherits, even where it is pytest itself."""
-    monkeypatch.setenv("VMPILOT_COV_ORIGIN", origin)
-    monkeypatch.setenv("VMPILOT_COV_SESSION", "/data/.vmpilot-cov/1")
-    assert Start(str(app), origin, "/data/.vmpilot-cov/1") == decide(str(app), ["python", "-m", "pytest"])
+    environment = of(app, VMPILOT_COV_ORIGIN=origin, VMPILOT_COV_SESSION="/data/.vmpilot-cov/1")
+    assert Start(str(app), origin, "/data/.vmpilot-cov/1") == decide(environment, ["python", "-m", "pytest"])
 
 
-def test_a_pipeline_knows_the_session_that_started_it(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipeline_knows_the_session_that_started_it(app: Path) -> None:
     """A server that a session started is told how the session measures."""
-    monkeypatch.setenv("VMPILOT_COV_ORIGIN", "pipeline")
-    monkeypatch.setenv("VMPILOT_COV_SESSION", "/data/.vmpilot-cov/1")
-    assert Start(str(app), "pipeline", "/data/.vmpilot-cov/1") == decide(str(app), UVICORN)
+    environment = of(app, VMPILOT_COV_ORIGIN="pipeline", VMPILOT_COV_SESSION="/data/.vmpilot-cov/1")
+    assert Start(str(app), "pipeline", "/data/.vmpilot-cov/1") == decide(environment, UVICORN)
 
 
 def test_a_server_measures_as_the_session_that_started_it(app: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pytest_vmpilot_cov.collect import ask
 from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.collect.processes import Scope
-from server_hook.control.channel import Channel
+from server_hook.control.channel import Answer, Channel
 from server_hook.store import records
 from server_hook.store.records import Record
 from server_hook.store.segment import Source, bitmap
@@ -25,12 +25,14 @@ def live(identifier: str, **changes: str) -> Record:
 
 
 @contextmanager
-def answering(path: str, answer: dict[str, object]) -> Iterator[list[tuple[str, bool]]]:
+def answering(path: str, answer: Answer | Exception) -> Iterator[list[tuple[str, bool]]]:
     """Answer at a control socket from another thread; note what was asked."""
     asked: list[tuple[str, bool]] = []
 
-    def note(do: str, _request: object) -> dict[str, object]:
+    def note(do: str, _request: object) -> Answer:
         asked.append((do, True))
+        if isinstance(answer, Exception):
+            raise answer
         return answer
 
     channel = Channel(path, note)
@@ -58,7 +60,7 @@ def test_a_live_process_is_asked_for_a_dump(tmp_path: Path, short_folder: Path, 
     """A live process is asked for its data, and what it says is wrong is kept."""
     path = str(short_folder / "c.sock")
     recorded(tmp_path, live("1-a", socket=path))
-    with answering(path, {"id": "1-a", "problem": problem}) as asked:
+    with answering(path, Answer("1-a", 1, problem=problem)) as asked:
         (delivery,) = collect(some_options(tmp_path), Scope()).deliveries
     assert ([("dump", True)], True, True, problem) == (asked, delivery.asked, delivery.answered, delivery.problem)
 
@@ -67,7 +69,7 @@ def test_a_process_may_fail_to_dump(tmp_path: Path, short_folder: Path) -> None:
     """A process that answers with an error has not delivered, and its reason is kept."""
     path = str(short_folder / "c.sock")
     recorded(tmp_path, live("1-a", socket=path))
-    with answering(path, {"ok": False, "error": "OSError: no"}):
+    with answering(path, OSError("no")):
         (delivery,) = collect(some_options(tmp_path), Scope()).deliveries
     expected = (False, "OSError: no")
     assert expected == (delivery.answered, delivery.problem)
@@ -77,7 +79,7 @@ def test_only_the_announced_process_is_believed(tmp_path: Path, short_folder: Pa
     """An answer of another process at the same address is none."""
     path = str(short_folder / "c.sock")
     recorded(tmp_path, live("1-a", socket=path))
-    with answering(path, {"id": "2-b", "pid": 22}):
+    with answering(path, Answer("2-b", 22)):
         (delivery,) = collect(some_options(tmp_path), Scope()).deliveries
     expected = (False, "process 22 answered in its place")
     assert expected == (delivery.answered, delivery.problem)
@@ -87,7 +89,7 @@ def test_nobody_is_asked_where_asking_is_off(tmp_path: Path, short_folder: Path)
     """A report on what lies there disturbs no server."""
     path = str(short_folder / "c.sock")
     recorded(tmp_path, live("1-a", socket=path))
-    with answering(path, {}) as asked:
+    with answering(path, Answer("1-a", 1)) as asked:
         (delivery,) = collect(some_options(tmp_path), Scope(ask=False)).deliveries
     assert (asked, delivery.life, delivery.answered) == ([], "live", False)
 
@@ -114,7 +116,7 @@ def test_who_cannot_be_asked_is_noted(tmp_path: Path, record: Record, expected: 
 def test_who_is_silent_is_not_waited_for(tmp_path: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that does not answer in time is noted, and what it wrote before counts."""
     monkeypatch.setattr(ask, "WAIT_S", 0.05)
-    channel = Channel(str(short_folder / "c.sock"), lambda _do, _request: {})
+    channel = Channel(str(short_folder / "c.sock"), lambda _do, _request: Answer("1-a", 1))
     recorded(tmp_path, live("1-a", socket=channel.path), a_part("pipeline", {Source("/app/main.py"): bitmap([1])}))
     (delivery,) = collect(some_options(tmp_path), Scope()).deliveries
     channel.close()
@@ -127,12 +129,12 @@ def test_nobody_waits_behind_others_who_are_silent(
 ) -> None:
     """A process is asked at once, however many others there are that do not answer."""
     monkeypatch.setattr(ask, "WAIT_S", 5.0)
-    channel = Channel(str(short_folder / "silent.sock"), lambda _do, _request: {})
+    channel = Channel(str(short_folder / "silent.sock"), lambda _do, _request: Answer("1-a", 1))
     for number in range(40):
         recorded(tmp_path, live(f"1-{number:02}", socket=channel.path))
     path = str(short_folder / "c.sock")
     recorded(tmp_path, live("2-b", socket=path))
-    with answering(path, {"id": "2-b"}):
+    with answering(path, Answer("2-b", 1)):
         deliveries = collect(some_options(tmp_path), Scope()).deliveries
     channel.close()
     assert [each.record.id for each in deliveries if each.answered] == ["2-b"]

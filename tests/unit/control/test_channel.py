@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 
 from server_hook.control import channel as channel_
-from server_hook.control.channel import Channel
-from server_hook.control.client import ask
+from server_hook.control.channel import Answer, Channel
+from server_hook.control.client import RefusedError, ask
 
 PATIENCE_S = 60.0
 NOT_A_REQUEST = {"vmpilot_cov": 1, "ok": False, "error": "this is not a request"}
-STATUS = {"vmpilot_cov": 1, "ok": True, "did": "status"}
+ANSWER = Answer("1-a", 1, "pipeline", lines=7, flushed_at=1.5)
+STATUS = {"vmpilot_cov": 1, "ok": True, **ANSWER._asdict()}
 
 
-def answer(do: str, request: Mapping[str, Any]) -> dict[str, Any]:
+def answer(do: str, request: Mapping[str, Any]) -> Answer:
     """Answer as a recorder does, or fail as one may."""
     if do == "dump":
         raise OSError("the disk is full")
-    return {"did": do, **{key: value for key, value in request.items() if key == "publish"}}
+    return ANSWER._replace(problem=str(request.get("publish", "")))
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_a_request_is_answered(channel: Channel) -> None:
         asked = pool.submit(ask, channel.path, "status", time.monotonic() + PATIENCE_S, publish=True)
         while not asked.done():
             channel.serve(0.01)
-    assert asked.result() == {**STATUS, "publish": True}
+    assert asked.result() == ANSWER._replace(problem="True")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def test_many_may_ask_at_once(channel: Channel) -> None:
         asked = [pool.submit(ask, channel.path, "status", until) for _ in range(64)]
         while not all(each.done() for each in asked):
             channel.serve(0.01)
-    assert [each.result() for each in asked] == [STATUS] * 64
+    assert [each.result() for each in asked] == [ANSWER] * 64
 
 
 def test_waiting_can_be_ended_from_elsewhere(channel: Channel) -> None:
@@ -239,6 +240,21 @@ def listen(path: Path) -> socket.socket:
     return server
 
 
+def test_a_refusal_is_an_error_of_its_own(channel: Channel) -> None:
+    """Whoever asks a process for what it cannot do gets its reason, apart from a process that cannot be reached."""
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, channel.path, "dump", time.monotonic() + PATIENCE_S)
+        while not asked.done():
+            channel.serve(0.01)
+    with pytest.raises(RefusedError, match="OSError: the disk is full"):
+        asked.result()
+
+
+def test_an_answer_of_another_version_is_understood() -> None:
+    """An answer with a value that is not known here, or without one that is, says what it does say."""
+    assert Answer.from_json({"id": "1-a", "pid": 1, "lines": 5, "mood": "good"}) == Answer("1-a", 1, lines=5)
+
+
 def test_asking_where_nobody_listens_is_an_error(short_folder: Path) -> None:
     """A process that is gone cannot be asked, whether its socket's name is still there or not."""
     path = short_folder / "gone.sock"
@@ -264,6 +280,11 @@ def test_asking_who_is_silent_ends_in_time(short_folder: Path, wait_s: float) ->
         (b"nonsense\n", "its answer cannot be understood"),
         (b"5\n", "its answer cannot be understood"),
         (b"\xff\n", "its answer cannot be understood"),
+        (b'{"ok": true, "id": "1-a"}\n', "its answer cannot be understood"),
+        (b'{"ok": true, "id": "1-a", "pid": "1"}\n', "its answer cannot be understood"),
+        (b'{"ok": true, "id": "1-a", "pid": true}\n', "its answer cannot be understood"),
+        (b'{"ok": true, "id": "1-a", "pid": 1, "took_s": NaN}\n', "its answer cannot be understood"),
+        (b'{"ok": true, "id": "1-a", "pid": 1, "problem": null}\n', "its answer cannot be understood"),
         (b"x" * (2 << 20), "it ended the connection without an answer"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_vmpilot_cov.integrations.debuggers import sign_of, trace_again
-from server_hook.problems import Trouble
+from server_hook.problems import Problems
 
 
 class CTracer:
@@ -61,7 +61,7 @@ def test_a_debugger_that_comes_later_is_reported(monkeypatch: pytest.MonkeyPatch
     """A debugger that takes the recorder's trace function is reported; from Python 3.12 on it takes none."""
     if loaded:
         monkeypatch.setitem(sys.modules, "pydevd", sys)
-    trouble = Trouble()
-    trouble.notice_debugger(core)
+    problems = Problems()
+    problems.notice_debugger(core)
     expected = loaded and core == "ctrace" and sys.version_info < (3, 12)
-    assert expected == trouble.latest.endswith("(debugger-loaded)")
+    assert expected == problems.latest.endswith("(debugger-loaded)")

@@ -29,7 +29,7 @@ class Live:
         self.sets: dict[str, set[Any]] = {}
         collector = SimpleNamespace(data=self.sets, file_tracers={LIB: "a.plugin"})
         cov: Any = SimpleNamespace(_collector=collector)
-        self.cutter = Drain(cov, UNIT, branch=branch)
+        self.drain = Drain(cov, UNIT, branch=branch)
 
     def run(self, path: str, *recorded: Any) -> None:
         """Record lines or arcs, as the tracer does."""
@@ -37,12 +37,12 @@ class Live:
 
     def cut(self) -> dict[Label, dict[Source, Measured]]:
         """Cut, and show what waits to be written."""
-        return {part.label: part.files for part in self.cutter.cut()}
+        return {part.label: part.files for part in self.drain.cut()}
 
     def write(self) -> dict[Label, dict[Source, Measured]]:
         """Cut, and say that it was written."""
-        parts = self.cutter.cut()
-        self.cutter.written(parts)
+        parts = self.drain.cut()
+        self.drain.mark_written(parts)
         return {part.label: part.files for part in parts}
 
 
@@ -104,14 +104,14 @@ def test_each_label_has_lines_of_its_own() -> None:
     live = Live()
     live.run(APP, 1)
     live.cut()
-    live.cutter.label = E2E
+    live.drain.label = E2E
     live.run(APP, 1, 5)
     live.cut()
-    live.cutter.label = UNIT
+    live.drain.label = UNIT
     live.run(APP, 2)
     expected = {UNIT: {Source(APP): bitmap([1, 2])}, E2E: {Source(APP): bitmap([1, 5])}}
     assert expected == live.write()
-    live.cutter.label = E2E
+    live.drain.label = E2E
     live.run(APP, 5, 6)
     expected = {E2E: {Source(APP): bitmap([6])}}
     assert expected == live.write()
@@ -127,7 +127,7 @@ def test_arcs_are_cut_alike() -> None:
     expected = {UNIT: {Source(APP): Arcs({(2, -1)})}}
     assert expected == live.write()
     count = 3
-    assert count == live.cutter.lines
+    assert count == live.drain.lines
 
 
 def test_lines_are_counted_as_they_are_cut() -> None:
@@ -139,7 +139,7 @@ def test_lines_are_counted_as_they_are_cut() -> None:
     live.run(LIB, 1)
     live.cut()
     expected = 4
-    assert expected == live.cutter.lines
+    assert expected == live.drain.lines
 
 
 class Growing(set[int]):
@@ -168,7 +168,7 @@ def test_nothing_is_lost_however_it_is_cut(steps: list[tuple[Label, set[int], bo
     written: dict[Label, int] = {}
     for label, lines, is_written in [*steps, (UNIT, set[int](), True)]:
         live.cut()
-        live.cutter.label = label
+        live.drain.label = label
         live.run(APP, *lines)
         wanted[label] = wanted.get(label, 0) | bitmap(lines)
         for found, files in (live.write() if is_written else {}).items():
@@ -191,9 +191,9 @@ def test_a_file_has_the_fingerprint_of_its_first_sight(source: Path) -> None:
     """A line belongs to the source as it was when it ran first, not as it is when it is written."""
     live = Live()
     first = fingerprint(str(source))
-    live.cutter.meet(str(source))
+    live.drain.add_source(str(source))
     source.write_text("x = 2\n")
-    live.cutter.meet(str(source))
+    live.drain.add_source(str(source))
     live.run(str(source), 1)
     expected = {UNIT: {Source(str(source), first): bitmap([1])}}
     assert expected == live.cut()
@@ -204,11 +204,11 @@ def test_a_file_that_is_loaded_again_begins_anew(source: Path, *, source_reloade
     """After a file has changed and is loaded again its lines are those of the new source; unchanged it goes on."""
     live = Live()
     old = fingerprint(str(source))
-    live.cutter.meet(str(source))
+    live.drain.add_source(str(source))
     live.run(str(source), 1, 2)
     if source_reloaded:
         source.write_text("x = 2\n")
-    live.cutter.source_reloaded(str(source))
+    live.drain.source_reloaded(str(source))
     live.run(str(source), 1)
     changed = {
         UNIT: {Source(str(source), old): bitmap([1, 2]), Source(str(source), fingerprint(str(source))): bitmap([1])}
@@ -220,18 +220,18 @@ def test_a_file_that_is_loaded_again_begins_anew(source: Path, *, source_reloade
 def test_a_file_may_be_known_under_any_of_its_names(source: Path) -> None:
     """A file that was met may be one that is loaded by its name, through a link to its folder, or by another name."""
     live = Live()
-    live.cutter.meet(str(source))
+    live.drain.add_source(str(source))
     folder, link = source.parent / "linked", source.parent / "another.py"
     folder.symlink_to(source.parent)
     link.symlink_to(source)
-    assert all(live.cutter.may_have_seen(str(path)) for path in (source, folder / source.name, link))
-    assert not live.cutter.may_have_seen(str(source.with_name("never_met.py")))
+    assert all(live.drain.may_have_seen(str(path)) for path in (source, folder / source.name, link))
+    assert not live.drain.may_have_seen(str(source.with_name("never_met.py")))
 
 
 def test_loading_an_unknown_file_is_nothing(source: Path) -> None:
     """A file that was never measured may be loaded as often as it likes."""
     live = Live()
-    live.cutter.source_reloaded(str(source))
+    live.drain.source_reloaded(str(source))
     live.run(str(source), 1)
     expected = {UNIT: {Source(str(source)): bitmap([1])}}
     assert expected == live.cut()
@@ -242,11 +242,11 @@ def test_all_can_be_written_again() -> None:
     live = Live()
     live.run(APP, 1)
     live.write()
-    live.cutter.label = E2E
+    live.drain.label = E2E
     live.run(APP, 2)
     live.run(LIB, 3)
     live.write()
-    live.cutter.recall()
+    live.drain.requeue_all()
     expected = {
         UNIT: {Source(APP): bitmap([1])},
         E2E: {Source(APP): bitmap([2]), Source(LIB, "", "a.plugin"): bitmap([3])},

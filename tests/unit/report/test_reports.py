@@ -28,6 +28,7 @@ from pytest_vmpilot_cov.report.json import add_origins, origins_of
 from pytest_vmpilot_cov.report.markdown import markdown_report
 from pytest_vmpilot_cov.report.terminal import Line, origin_cells, section
 from pytest_vmpilot_cov.report.words import age_of, command_of
+from server_hook.control.channel import Answer
 from server_hook.store.records import Record
 from server_hook.store.segment import Label, Part, Source
 from tests.unit.conftest import some_options
@@ -86,7 +87,7 @@ FULL = Outcome(
         deliveries=(
             delivery(1),
             delivery(2, answered=False, problem="no answer within 5 s", newest=NOW - 90),
-            delivery(3, answer={"orphan": True}, ports=("127.0.0.1:9099",)),
+            delivery(3, answer=Answer("3", 3, orphan=True), ports=("127.0.0.1:9099",)),
             delivery(4, life="dead", asked=False, answered=False, newest=NOW - 7200, ended=NOW - 7199),
             delivery(7, life="dead", asked=False, answered=False, newest=NOW - 8, alive_at=NOW - 7.6),
             delivery(8, life="remote", answered=False, problem="it cannot be asked", newest=NOW - 0.8, host="web1"),
