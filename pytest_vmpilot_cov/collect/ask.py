@@ -52,9 +52,15 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
         if not why:
             answers[place] = _ask(replace(found[place], asked=True), do, deadline)
 
-    asking = [threading.Thread(target=ask, args=(place,)) for place, each in enumerate(found) if is_asked(each)]
-    for thread in asking:  # one for each: nobody waits behind others who are silent
-        thread.start()
+    asking = []
+    for place in (place for place, each in enumerate(found) if is_asked(each)):
+        thread = threading.Thread(target=ask, args=(place,))  # one for each: nobody waits behind others who are silent
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more of them
+            ask(place)
+        else:
+            asking.append(thread)
     for thread in asking:
         thread.join()
     return answers
@@ -62,7 +68,7 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
 
 def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
     try:
-        answer = client.ask(delivery.record.socket, do, deadline)
+        answer = client.ask(delivery.record.socket, do, deadline, records.owner_of(delivery.folder))
     except TimeoutError:
         return replace(delivery, problem=f"no answer within {WAIT_S:g} s")
     except client.RefusedError as error:
@@ -95,4 +101,7 @@ def _last_record(delivery: Delivery, until: float) -> Record | None:
 def _why_unreachable(delivery: Delivery) -> str:
     if delivery.life == "remote":
         return "it runs on another host or in another pid namespace and cannot be asked"
-    return "" if delivery.record.socket else delivery.record.problem or "it has no control channel"
+    path = delivery.record.socket
+    if not path:
+        return delivery.record.problem or "it has no control channel"
+    return client.why_not_asked(path, delivery.record.id, records.owner_of(delivery.folder))

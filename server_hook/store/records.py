@@ -180,6 +180,14 @@ def sign_of_life(folder: Path) -> float:
         return 0.0
 
 
+def owner_of(folder: Path) -> int:
+    """Return the user whose record lies in a process's folder; -1 where none does."""
+    try:
+        return os.lstat(folder / RECORD).st_uid
+    except OSError:
+        return -1
+
+
 def heartbeat_age_s(folder: Path) -> float:
     """Return the seconds since the process last gave a sign of life."""
     sign = sign_of_life(folder)
