@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from server_hook.problems import printable, printable_lines
+
 _TEXTS: Final = {
     "fail-under-range": "{name}={value} (from {where}) is not a percentage; use 0 to 100",
     "fail-under-unknown": "{name}={value} (from {where}) is no threshold; use total, each, unit, e2e, pipeline, or a "
@@ -60,6 +62,7 @@ _TEXTS: Final = {
     "nothing-measured": "nothing was measured: no statement of {source} was executed",
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
+    "report-failed": "the {report} cannot be made: {why}",
     "cannot-record": "{path} cannot be written: {why}; make it writable, or name another place by COVERAGE_FILE",
     "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
     "imported-early": "{files} {were} imported before measurement began, by {who}: what ran at the import counts as "
@@ -98,7 +101,10 @@ SLUGS: Final = frozenset(_TEXTS)
 
 def say(slug: str, /, **values: object) -> str:
     """Return the message of a slug with its values filled in, the slug at its end."""
-    return f"{_TEXTS[slug].format(**values)} ({slug})"
+    shown = {name: printable(value) for name, value in values.items()}
+    if "output" in values:  # of a process: as many lines as it has printed
+        shown["output"] = printable_lines(values["output"])
+    return f"{_TEXTS[slug].format(**shown)} ({slug})"
 
 
 class UsageError(Exception):
@@ -108,6 +114,6 @@ class UsageError(Exception):
 def shown_path(path: str, root: Path) -> str:
     """Name a file as reports do: relative to the root where it lies below it."""
     try:
-        return str(Path(path).relative_to(root))
+        return printable(Path(path).relative_to(root))
     except ValueError:
-        return path
+        return printable(path)

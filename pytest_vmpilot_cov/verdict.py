@@ -50,8 +50,9 @@ def reach_verdict(
         verdict = judge(figures, options, [*checks.given, *map(_failed, checks.failures)])
         outcome = Outcome(collected, combined, figures, verdict)
         text, failed = make_reports(cov, options, outcome)
+        outcome = replace(outcome, verdict=replace(verdict, checks=(*verdict.checks, *failed)))
         added = call_each(plugins, "pytest_vmpilot_cov_report", outcome=outcome, options=options, cov=cov)
-        problems += [*failed, *added.failures, *(warning for warning in cov.warnings() if "parse" in warning)]
+        problems += [*added.failures, *(warning for warning in cov.warnings() if "parse" in warning)]
     problems = [*more.failures, *collected.problems, *combined.problems, *problems]
     if keep:
         problems += write_data_files(options, combined, leave)

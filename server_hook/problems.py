@@ -25,6 +25,11 @@ def printable(text: object) -> str:
     return text.replace("##[", "??[")
 
 
+def printable_lines(text: object) -> str:
+    """Make each line of a text fit to be shown."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
 def one_line(error: object) -> str:
     """Say what an error says in one line that is fit to be shown."""
     return printable(" ".join(str(error).split()))

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverage.exceptions import CoverageException
+from coverage.exceptions import CoverageException, NoDataError
 
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import Options, ReportRequest
+from pytest_vmpilot_cov.model import Check, Options, ReportRequest
 from pytest_vmpilot_cov.report.json import add_origins
 from pytest_vmpilot_cov.report.markdown import markdown_report
 from server_hook.problems import one_line
@@ -20,20 +20,34 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.coverage_private import ReportingCoverage
     from pytest_vmpilot_cov.model import Outcome
 
-NOUNS = {"xml": "XML", "json": "JSON", "lcov": "LCOV", "markdown": "Markdown"}
+
+_NOT_IN_XML = dict.fromkeys({*range(32)} - {*b"\t\n\r"}, "?")
+"""Characters that no XML may hold; coverage.py writes them where a file's name has them."""
 
 
-def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> tuple[list[str], list[str]]:
-    """Make every report that was asked for; return the blocks of text to print, and what went wrong."""
-    text, problems = [], []
+def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> tuple[list[str], list[Check]]:
+    """Make every report that was asked for.
+
+    Returns:
+        the blocks of text to print, and a failed check for each report that could not be made.
+    """
+    text, failed = [], []
     for request in options.reports:
         try:
             text.append(_MAKERS[request.kind](cov, request, options, outcome))
-        except (CoverageException, OSError) as error:
-            if outcome.figures.total.statements:
-                why = one_line(error)
-                problems.append(say("cannot-write", path=request.dest or f"the {request.kind} report", why=why))
-    return text, problems
+        except NoDataError:
+            pass  # the verdict says that nothing was measured
+        except Exception as error:  # noqa: BLE001 - no report may take the verdict or another report with it
+            if not outcome.figures.problem:  # else the verdict has the same reason
+                failed.append(_failed(request, error))
+    return text, failed
+
+
+def _failed(request: ReportRequest, error: Exception) -> Check:
+    kind = "" if isinstance(error, (CoverageException, OSError)) else f"{type(error).__name__}: "
+    report = f"{request.kind} report {request.dest}".rstrip()
+    text = say("report-failed", report=report, why=kind + one_line(error))
+    return Check(f"{request.kind} report", passed=False, text=f"FAIL {text}")
 
 
 def _terminal(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
@@ -66,6 +80,9 @@ def _xml(cov: ReportingCoverage, request: ReportRequest, options: Options, _outc
         text = Path(path).read_text("utf-8")
         root = re.escape(escape(str(options.root)))
         Path(path).write_text(re.sub(f"<source>{root}(/|(?=<))", "<source>", text), encoding="utf-8")
+    text = Path(path).read_text("utf-8")
+    if (fit := text.translate(_NOT_IN_XML)) != text:
+        Path(path).write_text(fit, encoding="utf-8")
     return f"Coverage XML written to file {path}"
 
 

@@ -25,7 +25,7 @@ from pytest_vmpilot_cov.session.session import Session
 from pytest_vmpilot_cov.session.xdist import Workers, WorkerSession, is_worker
 from server_hook.config.files import read_own_section
 from server_hook.coverage_private import REFUSALS
-from server_hook.problems import HookError, one_line
+from server_hook.problems import HookError, one_line, printable
 from server_hook.record import recorder
 
 PROGRESS, JUNIT, CONTEXTS = "vmpilot_cov_progress", "vmpilot_cov_junit", "vmpilot_cov_contexts"
@@ -76,12 +76,12 @@ def header(session: Session) -> list[str]:
     """Say what measures and what will be asked of the total."""
     options = session.options
     if session.problem:
-        return [f"vmpilot-cov: {session.problem}"]
+        return [f"vmpilot-cov: {printable(session.problem)}"]
     config = options.settings.config_file
     shown = os.path.relpath(config, options.root) if config else "none"
     return [
         f"vmpilot-cov: {version('pytest-vmpilot-cov')}, coverage {coverage.__version__}, core {session.core}",
-        f"vmpilot-cov: configuration {shown}, {asked(options) or 'no threshold'}",
+        f"vmpilot-cov: configuration {printable(shown)}, {asked(options) or 'no threshold'}",
     ]
 
 
@@ -116,9 +116,9 @@ def print_section(session: Session, reporter: pytest.TerminalReporter) -> None:
         return
     reporter.write_sep("=", "vmpilot-cov")
     if session.problem:
-        reporter.write_line(f"WARNING: {session.problem}", yellow=True)
+        reporter.write_line(f"WARNING: {printable(session.problem)}", yellow=True)
     elif session.silence:
-        reporter.write_line(session.silence, yellow=True)
+        reporter.write_line(printable(session.silence), yellow=True)
     elif session.outcome is not None:
         for line in section(session.outcome, session.options):
             reporter.write_line(line.text, **_MARKUP[line.tone])

@@ -33,17 +33,16 @@ def why_not_asked(path: str, identifier: str, owner: int) -> str:
         owner: the user whose record it is.
     """
     folder, name = os.path.split(path)
+    strange = f"{path} is not the control socket of this process"
+    if not os.path.isabs(path) or "\0" in path:
+        return strange
     try:
         around = os.lstat(folder)
         is_private = stat.S_ISDIR(around.st_mode) and around.st_uid == owner and not around.st_mode & 0o077
         is_named = os.path.basename(folder) == f"{FOLDER_PREFIX}{owner}" and name == f"{identifier}.sock"
-        if os.path.isabs(path) and is_private and is_named and stat.S_ISSOCK(os.lstat(path).st_mode):
-            return ""
+        return "" if is_private and is_named and stat.S_ISSOCK(os.lstat(path).st_mode) else strange
     except OSError as error:
         return f"its control channel failed ({error.strerror})"
-    except ValueError:  # a NUL in it
-        pass
-    return f"{path} is not the control socket of this process"
 
 
 def remove_dead(path: str) -> None:

@@ -92,6 +92,32 @@ def rounded(percent_of_ten: int) -> dict[str, str]:
     }
 
 
+RENDERED = {
+    "pytest.ini": "[pytest]\npythonpath = .\n",
+    "pkg/__init__.py": """
+        import pathlib
+
+        def render(name):
+            path = pathlib.Path(__file__).with_name("pages") / name
+            exec(compile("x = 1\\nif x:\\n    y = 2\\n", str(path), "exec"))  # as Jinja2 and Mako do
+            return path.suffix == ".html"
+    """,
+    "pkg/pages/page.html": "<p>{{ x }}</p>\n{% if x %}\n{% endif %}\n",
+    "pkg/pages/letter": "Dear {{ x }},\n",
+    "pkg/pages/model.py": "class {{ x }}:\n    pass\n",
+    "pkg/pages/book.ipynb": '{"cells": []}\n',
+    "test_it.py": """
+        import pytest
+        import pkg
+
+        @pytest.mark.parametrize("name", ["page.html", "letter", "model.py", "book.ipynb"])
+        def test_it(name):
+            assert pkg.render(name) == (name == "page.html")
+    """,
+}
+"""A project that runs code under the names of files that are no Python source."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One or several sessions in a row in one project."""
@@ -263,6 +289,24 @@ SESSIONS = (
             """
         },
     ),
+)
+
+NOT_PYTHON = tuple(
+    Case(
+        f"not Python, {kind}, {branch or 'lines'}",
+        f"--cov=pkg {branch} --cov-report=term-missing --cov-report={kind}",
+        project=RENDERED,
+        reports=tuple(reports),
+    )
+    for kind, *reports in (
+        ("html", "htmlcov/*.html"),
+        ("xml", "coverage.xml"),
+        ("json", "coverage.json"),
+        ("lcov", "coverage.lcov"),
+        ("annotate", "pkg/*,cover", "pkg/**/*,cover"),
+        ("markdown",),  # ours begins with the origins
+    )
+    for branch in ("", "--cov-branch")
 )
 
 ALL = (*REPORTS, *SOURCES, *CONFIGURATIONS, *THRESHOLDS, *SESSIONS)

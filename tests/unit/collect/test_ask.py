@@ -166,7 +166,7 @@ def a_link(folder: Path) -> str:
 def another_name(folder: Path) -> str:
     """Name the socket of another process."""
     path = socket_in(folder, "2-b")
-    os.symlink(folder / "bait", path)
+    os.link(folder / "bait", path)
     return path
 
 
@@ -196,14 +196,17 @@ def no_file(_folder: Path) -> str:
     return "\0vmpilot-cov"
 
 
-def far_away(_folder: Path) -> str:
+def far_away(folder: Path) -> str:
     """Name a socket relative to the working folder."""
-    return f"vmpilot-cov-{os.getuid()}/1-a.sock"
+    path = socket_in(folder, "1-a")
+    os.link(folder / "bait", path)
+    return os.path.relpath(path, folder)
 
 
-@pytest.mark.parametrize(
-    "lie", [a_link, another_name, a_public_folder, another_folder, a_linked_folder, no_file, far_away]
-)
+LIES = [a_link, another_name, a_public_folder, another_folder, a_linked_folder, no_file, far_away]
+
+
+@pytest.mark.parametrize("lie", LIES)
 def test_a_record_makes_nobody_connect_elsewhere(
     tmp_path: Path, short_folder: Path, lie: Lie, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,7 +218,7 @@ def test_a_record_makes_nobody_connect_elsewhere(
         bait.settimeout(0)
         recorded(tmp_path, live("1-a", socket=lie(short_folder)))
         (delivery,) = collect(some_options(tmp_path), Scope()).deliveries
-        assert "is not the control socket of this process" in delivery.problem or "failed" in delivery.problem
+        assert delivery.problem.endswith("is not the control socket of this process")
         with pytest.raises(BlockingIOError):
             bait.accept()
 
@@ -231,18 +234,17 @@ def test_an_answer_of_another_user_is_none(tmp_path: Path, short_folder: Path, m
     assert ([], f"user {os.getuid()} answers in its place") == (asked, delivery.problem)
 
 
-@pytest.mark.parametrize(
-    "octets",
-    [
-        b"[" * 200_000 + b"\n",
-        b'{"ok":NaN,"id":Infinity}\n',
-        b'[["ok",1],["id","1-a"]]\n',
-        b"x" * (2 << 20),
-        b"\xff\n",
-        b"",
-    ],
-    ids=["deep", "no number", "a list", "endless", "no text", "nothing"],
-)
+STRANGE = {
+    "deep": b"[" * 200_000 + b"\n",
+    "no number": b'{"ok":NaN,"id":Infinity}\n',
+    "a list": b'[["ok",1],["id","1-a"]]\n',
+    "endless": b"x" * (2 << 20),
+    "no text": b"\xff\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("octets", STRANGE.values(), ids=STRANGE)
 def test_a_strange_answer_is_no_harm(tmp_path: Path, short_folder: Path, octets: bytes) -> None:
     """Whatever comes back, the process is named and nothing of the answer is believed."""
     path = socket_in(short_folder, "1-a")
