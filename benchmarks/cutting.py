@@ -1,4 +1,4 @@
-"""What a cut costs: with nothing new, with 1,000 new lines on 100,000 known ones, and to a request that meets it.
+"""What does writing a segment cost, with and without new lines, and does a request notice it?
 
 A real recorder of this process writes real segments; its thread sleeps, and each cut is made and timed here: the CPU of
 ``Recorder.flush``, the writing of the segment included. ``python benchmarks/cutting.py``.
@@ -60,7 +60,7 @@ def recording(known: int, fresh: int) -> Iterator[tuple[Recorder, list[Call]]]:
 
 
 def cpu_ms(work: Callable[[], object]) -> float:
-    """Return the CPU that one call takes, in milliseconds."""
+    """Return the CPU time of one call in milliseconds."""
     begun = time.thread_time()
     work()
     return 1000 * (time.thread_time() - begun)
@@ -79,7 +79,7 @@ def cuts_ms(known: int, fresh: int, pairs: int) -> tuple[float, float]:
 
 
 def request_ms() -> float:
-    """Return how long a request takes that runs no measured line: only what holds it up makes it slow."""
+    """Return how long a request takes that runs no measured lines: it is slow only if something holds it up."""
     begun = time.perf_counter()
     total = 0
     for number in range(4000):
@@ -88,7 +88,7 @@ def request_ms() -> float:
 
 
 def delays_ms(pairs: int) -> tuple[list[float], list[float]]:
-    """Return how long requests take while nothing is cut, and while another thread cuts 20 times a second, in turn."""
+    """Return how long requests take while nothing is written, and while another thread writes 20 segments a second."""
     quiet, disturbed = [], []
     rounds = max(2, pairs)
     with recording(USUAL_KNOWN, USUAL_NEW * 200) as (recorder, calls):
@@ -109,7 +109,7 @@ def delays_ms(pairs: int) -> tuple[list[float], list[float]]:
 
 
 def cut_now_and_then(recorder: Recorder, calls: list[Call], waiting: threading.Event, over: threading.Event) -> None:
-    """Cut 1,000 new lines each 50 ms as long as it is waited for; only the cut is this thread's to disturb with."""
+    """Write 1,000 new lines every 50 ms while requests wait for it; nothing else in this thread disturbs them."""
     place, per_cut = 0, USUAL_NEW // LINES
     while waiting.wait() and not over.is_set() and place < len(calls):
         for call in calls[place : place + per_cut]:

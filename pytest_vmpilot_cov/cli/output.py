@@ -6,12 +6,12 @@ import os
 import sys
 from typing import TextIO
 
-from server_hook.problems import printable_lines
+from server_hook.problems import printable, printable_lines
 
 
 def show(line: str) -> None:
     """Print a line; when the reader has gone away, go on in silence."""
-    _print(printable_lines(line), sys.stdout)
+    _print(printable(line), sys.stdout)
 
 
 def show_problem(text: object) -> None:
