@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +22,23 @@ ENDING_S = 1.0
 """How long a process may take to end when its control channel is closed already."""
 
 
-def ask_servers(options: Options, do: str, places: Sequence[Path] = ()) -> list[Delivery]:
+def ask_servers(
+    options: Options, do: str, places: Sequence[Path] = (), refuse: Callable[[OSError], object] = str
+) -> list[Delivery]:
     """Ask every process of the pipeline servers for a dump or a reset; say who answered and what.
+
+    Args:
+        options: say where servers keep their data.
+        do: dump or reset.
+        places: where they keep it, in place of that.
+        refuse: hears of what lies there and is not used.
 
     Raises:
         OSError: when a data folder cannot be written, and so not be reset.
     """
     folders = distinct(folder_of(place) for place in places or places_of(options))
-    found = [each for each in find_processes(folders, options, Scope()) if each.record.origin == "pipeline"]
+    processes = find_processes(folders, options, Scope(), refuse=refuse)
+    found = [each for each in processes if each.record.origin == "pipeline"]
     if do == "reset":
         for folder in folders:
             if any(working_folder.process_folders(folder)) or (folder / publish.PIPELINE_FILE).exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_vmpilot_cov.collect.ask import ask_all
 from pytest_vmpilot_cov.collect.data_file import UNREADABLE, read_data_file
-from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of
+from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of, refused
 from pytest_vmpilot_cov.collect.union import Union
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TESTS_FILE, Collected, DataFile, Delivery, Options
@@ -28,8 +28,7 @@ def collect(options: Options, scope: Scope) -> Collected:
     problems: list[str] = []
 
     def refuse(error: OSError) -> None:
-        label = scope.place_of(Path(error.filename)).named
-        problems.append(say("data-refused", path=label, why=error.strerror))
+        problems.append(refused(error, scope))
 
     found = list(find_processes(folders, options, scope, refuse=refuse))
     if scope.ask:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
+from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery, Options, Place
 from server_hook.control import client
 from server_hook.store import epochs, records, working_folder
@@ -99,6 +100,11 @@ def find_processes(
         elif life == "dead" and record.socket:
             client.remove_dead(record.socket)
         yield Delivery(record, life, place, alive_at=records.sign_of_life(place))
+
+
+def refused(error: OSError, scope: Scope) -> str:
+    """Say what lies in a data folder and is not used, and why."""
+    return say("data-refused", path=scope.place_of(Path(error.filename)).named, why=error.strerror)
 
 
 def _record_in(folder: Path, refuse: Callable[[OSError], object]) -> records.Record:

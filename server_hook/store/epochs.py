@@ -42,8 +42,10 @@ def last_reset(data_folder: str, until: float = EVER, refuse: Callable[[OSError]
         refuse: hears of a list of resets that is not used.
     """
     moments = [0.0]
-    path = f"{data_folder}/{working_folder.WORKING_FOLDER}/{working_folder.RESETS}"
+    working = os.path.join(data_folder, working_folder.WORKING_FOLDER)
     try:
+        safe_files.check_folder(working)
+        path = os.path.join(working, working_folder.RESETS)
         for line in safe_files.read(path, MOST_RESETS_BYTES).split():
             with contextlib.suppress(ValueError):
                 moments.append(float(line))
