@@ -131,8 +131,9 @@ def many_parts() -> st.SearchStrategy[list[Part]]:
     """Draw the parts of a segment, with odd paths, contexts and both kinds of measurement."""
     text = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
     source = st.builds(Source, odd_text(), text, text)
-    context = text.map(printable)
-    label = st.builds(Label, st.sampled_from(ORIGINS), context, st.booleans(), dropped=st.sampled_from([False]))
+    context = text.map(printable).filter(lambda each: each not in ORIGINS)
+    of_tests = st.builds(Label, st.sampled_from(["unit", "e2e"]), context, st.booleans())
+    label = of_tests | st.builds(Label, st.sampled_from(ORIGINS), startup=st.booleans())
     moment = st.floats(0, LAST_MOMENT)
     files = st.dictionaries(source, anything_measured(), max_size=3)
     return st.lists(st.builds(Part, label, moment, moment, files), max_size=3)
