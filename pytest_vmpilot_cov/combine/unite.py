@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 
 from pytest_vmpilot_cov.combine.path_map import PathMap
@@ -83,7 +82,7 @@ def usable_parts(parts: Iterable[Part], tracers: Container[str], refused: dict[s
         wrong = {source: why for source in part.files if (why := _why_unusable(source, tracers))}
         refused.update({source.path: why for source, why in wrong.items()})
         files = {source: each for source, each in part.files.items() if source not in wrong} if wrong else part.files
-        yield replace(part, files=files)
+        yield Part(part.label, part.begun, part.ended, files, part.epoch)
 
 
 def _why_unusable(source: Source, tracers: Container[str]) -> str:

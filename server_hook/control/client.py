@@ -70,7 +70,7 @@ def _connect(client: socket.socket, path: str, deadline: float) -> None:
             _sleep(0.01)
 
 
-def ask(path: str, do: str, deadline: float, owner: int | None = None) -> Answer:
+def ask(path: str, do: str, deadline: float, owner: int | None = None, **more: object) -> Answer:
     """Ask the process that listens at *path*; wait until *deadline* (of ``time.monotonic``).
 
     Args:
@@ -78,6 +78,7 @@ def ask(path: str, do: str, deadline: float, owner: int | None = None) -> Answer
         do: what it is asked for.
         deadline: until when.
         owner: the user who has to be the one who answers; None for anybody.
+        more: what the request says beside that.
 
     Raises:
         RefusedError: when it could not do that, or is another user's.
@@ -88,7 +89,7 @@ def ask(path: str, do: str, deadline: float, owner: int | None = None) -> Answer
         user = int.from_bytes(client.getsockopt(*_PEER, _PEER_BYTES)[_USER], sys.byteorder)
         if owner not in (None, user):
             raise RefusedError(f"user {user} answers in its place")
-        client.sendall(json.dumps({"vmpilot_cov": VERSION, "do": do}).encode() + b"\n")
+        client.sendall(json.dumps({"vmpilot_cov": VERSION, "do": do, **more}).encode() + b"\n")
         received = b""
         while not received.endswith(b"\n"):
             client.settimeout(max(0.001, deadline - steady()))

@@ -289,7 +289,7 @@ def test_a_trap_in_a_shared_folder_is_named(app: Project, shared: Path) -> None:
 
 ANOTHER_ROOT = """
     mkdir root && mount --rbind / root && mount --bind . root/mnt || exit
-    exec chroot root sh -c 'cd /mnt && exec "$0" "$@"' "$@"
+    PATH=$PATH:/usr/sbin:/sbin exec chroot root sh -c 'cd /mnt && exec "$0" "$@"' "$@"
 """
 
 
