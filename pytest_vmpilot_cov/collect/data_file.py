@@ -34,7 +34,6 @@ from server_hook.store.segment import (
     Part,
     Source,
     intern_source,
-    is_too_long,
 )
 
 UNREADABLE = (CoverageException, sqlite3.Error, OSError, LookupError, TypeError, ValueError, OverflowError)
@@ -148,7 +147,7 @@ def _rows_of(base: sqlite3.Connection, size_bytes: int) -> Iterator[tuple[int, i
     numbers = f"SELECT context_id, file_id, group_concat({NUMBER_IN_SQL}) FROM arc GROUP BY file_id, context_id"  # noqa: S608 - constant
     for context, file, listed in base.execute(numbers):
         arcs = Arcs.from_numbers(json.loads(f"[{listed}]"))
-        if is_too_long(arcs):
+        if not arcs.is_within(MOST_LINES):
             raise ValueError(f"a file in it has more than {MOST_LINES} lines")
         yield context, file, arcs
 

@@ -220,17 +220,14 @@ def _encode_measured(measured: Measured) -> str | list[str]:
 
 
 def _decode_part(raw: dict[str, Any], sources: dict[int, Source]) -> Part:
-    files = raw["files"]
-    if not isinstance(files, list):
-        raise TypeError("files")
-    moments = [raw[name] for name in ("begun", "ended", "epoch")]
-    if not all(map(is_moment, moments)):
-        raise ValueError(moments)
-    begun, ended, epoch = moments
-    part = Part(_label(raw["origin"], raw["context"], raw["startup"] is True), begun, ended, epoch=epoch)
-    for place, measured in files:
-        part.add(sources[place], _decode_measured(measured))
-    return part
+    begun, ended, epoch = raw["begun"], raw["ended"], raw["epoch"]
+    if not (is_moment(begun) and is_moment(ended) and is_moment(epoch)):
+        raise ValueError(f"no moments: {begun}, {ended}, {epoch}")
+    files: dict[Source, Measured] = {}
+    for place, text in raw["files"]:
+        source, measured = sources[place], _decode_measured(text)
+        files[source] = join(files[source], measured) if source in files else measured  # as unite, of many files
+    return Part(_label(raw["origin"], raw["context"], raw["startup"] is True), begun, ended, files, epoch)
 
 
 @lru_cache(MOST_SOURCES)
@@ -255,20 +252,14 @@ def intern_source(path: str, fingerprint: str, tracer: str) -> Source:
     return Source(path, fingerprint, tracer)
 
 
-def is_too_long(measured: Measured) -> bool:
-    """Tell whether lines or arcs are of a file that has more lines than there can be."""
-    if isinstance(measured, int):
-        return measured < 0 or measured.bit_length() > MOST_LINES
-    return not measured.is_within(MOST_LINES)
-
-
 def _decode_measured(raw: str | list[str]) -> Measured:
-    if isinstance(raw, str) and len(raw) > MOST_LINES // 4:  # before it becomes a number
-        raise ValueError(MOST_LINES)
-    measured = int(raw, 16) if isinstance(raw, str) else Arcs.from_text(raw[0])
-    if is_too_long(measured):
-        raise ValueError(f"lines beyond {MOST_LINES}, or below 0")
-    return measured
+    if isinstance(raw, str):
+        lines = int(raw, 16) if len(raw) <= MOST_LINES // 4 else -1
+        if lines >= 0:
+            return lines
+    elif (arcs := Arcs.from_text(raw[0])).is_within(MOST_LINES):
+        return arcs
+    raise ValueError(f"lines below 0, or beyond {MOST_LINES}")
 
 
 def contexts_of(label: Label) -> Iterable[str]:
