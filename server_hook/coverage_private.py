@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import starmap
 from types import FrameType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 from coverage import Coverage, CoverageData, collector
 from coverage.collector import Collector
@@ -29,6 +29,10 @@ REFUSALS = (CoverageException, ConfigError)
 KNOWN_SCHEMA = 7
 """The schema of coverage.py's data files that is read and written directly (its documentation: "Coverage.py database
 schema"); files of another one are written through its own calls."""
+
+
+LiveSets: TypeAlias = dict[str, set[Any]]
+"""What a tracer is filling, by absolute path: line numbers, arcs, or packed arcs."""
 
 
 class UnsupportedError(Exception):
@@ -47,12 +51,14 @@ class WatchedCoverage(Coverage):
         return disposition
 
     def _warn(self, msg: str, slug: str | None = None, once: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Keep a warning for the process's record: a server's stderr and its warning filters are not ours."""
-        self._warnings.append(msg)
+        """Keep a warning for a report, unless disabled: a server's stderr and its warning filters aren't ours."""
+        if slug not in self.config.disable_warnings:
+            name = f" ({slug})" if slug else " (coverage-warning)"
+            self._warnings.append(f"coverage.py: {msg}{name}")
 
     def warnings(self) -> list[str]:
-        """List what coverage.py warned of."""
-        return list(self._warnings)
+        """List what coverage.py warned of, each once, in its words and with its name for the warning."""
+        return list(dict.fromkeys(self._warnings))
 
 
 def start(cov: Coverage) -> None:
@@ -71,13 +77,22 @@ def start(cov: Coverage) -> None:
         vars(collector)["short_stack"] = described
 
 
-def live_sets(cov: Coverage) -> dict[str, set[Any]]:
-    """Return the sets that the tracer is filling, by absolute path: line numbers, arcs, or packed arcs.
+def live_sets(cov: Coverage) -> LiveSets:
+    """Return the sets that a Coverage is filling.
 
     Raises:
         UnsupportedError: when this coverage.py has none in the known place.
     """
-    data = getattr(getattr(cov, "_collector", None), "data", None)
+    return live_sets_of(getattr(cov, "_collector", None))
+
+
+def live_sets_of(collector: object) -> LiveSets:
+    """Return the sets that a collector is filling.
+
+    Raises:
+        UnsupportedError: when this coverage.py has none in the known place.
+    """
+    data = getattr(collector, "data", None)
     if not isinstance(data, dict):
         raise UnsupportedError("this coverage.py keeps no live sets in a place that is known here")
     return data
@@ -130,10 +145,18 @@ def unpack_arcs(cov: Coverage, arcs: set[Any]) -> Arcs:
     Raises:
         UnsupportedError: when the unpacking does not run on the stand-in.
     """
+    return unpack_arcs_of(cov._collector, arcs)
+
+
+def unpack_arcs_of(collector: Any, arcs: set[Any]) -> Arcs:  # noqa: ANN401 - coverage's Collector, or a stand-in
+    """Turn what a collector's set of live arcs holds into our own form.
+
+    Raises:
+        UnsupportedError: when the unpacking does not run on the stand-in.
+    """
     if all(isinstance(arc, tuple) for arc in arcs):
         return Arcs(arcs)
     unpacked: dict[str, Any] = {}
-    collector = cov._collector
     stand_in = SimpleNamespace(
         _activity=lambda: True,
         _clear_data=lambda: None,
@@ -162,6 +185,13 @@ def core_in_use(cov: Coverage) -> str:
     """Name the core of a started Coverage: ctrace, sysmon or pytrace."""
     tracer = getattr(cov._collector, "tracer_name", lambda: "")()
     return {"CTracer": "ctrace", "SysMonitor": "sysmon", "PyTracer": "pytrace"}.get(tracer, str(tracer))
+
+
+def zip_member(path: str) -> bytes | None:
+    """Read a member of a zip file by the path that Python and coverage.py give it; None if there is none."""
+    from coverage.python import get_zip_bytes
+
+    return get_zip_bytes(path)
 
 
 def close_data(data: CoverageData) -> None:

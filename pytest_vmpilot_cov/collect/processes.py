@@ -91,7 +91,7 @@ def find_processes(
         if record.settings == settings:  # most of a record, and the same in a thousand processes
             record = record._replace(settings=settings)
         settings = record.settings
-        is_own = working_folder.data_folder_of(place) == own and record.session == scope.session
+        is_own = working_folder.data_folder_of(place) == own and records.is_of(record.session, scope.session)
         if record.origin not in ("pipeline", "") and scope.session and not is_own:
             continue
         life = records.life_of(record, records.heartbeat_age_s(place))

@@ -73,6 +73,11 @@ _LIMITS = {"pid": (1, 1 << 31), "ticks": (-1, 1 << 63), "uid": (-1, 1 << 32), "f
 """The least and the most that the whole numbers of a record may be."""
 
 
+def is_of(session: str, outer: str) -> bool:
+    """Tell whether data of a session, by its id, is of another one: the same, or one inside it."""
+    return session == outer or session.startswith(f"{outer}.")
+
+
 def describe_process(identifier: str, origin: str, session: str, settings: Mapping[str, Any]) -> Record:
     """Describe this process, as far as the system tells."""
     from coverage import version_info
