@@ -28,7 +28,7 @@ def escaped(text: str) -> str:
 
 def origins_table(figures: Figures, options: Options) -> list[str]:
     """Return the lines of the table of origins."""
-    head, *rows = origin_cells(figures, options.precision)
+    head, *rows = origin_cells(figures, options)
     lines = ["| " + " | ".join(head) + " |", "| :-- |" + " --: |" * (len(head) - 1)]
     return [*lines, *("| " + " | ".join(row) + " |" for row in rows)]
 

@@ -6,15 +6,14 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.collect.ask import ask_servers
-from pytest_vmpilot_cov.collect.processes import Scope
+from pytest_vmpilot_cov.collect.processes import Scope, is_of_run
 from pytest_vmpilot_cov.coverage_private import is_project_file
 from pytest_vmpilot_cov.messages import UsageError, say
-from pytest_vmpilot_cov.model import TESTS_FILE, Options, Outcome
+from pytest_vmpilot_cov.model import Options, Outcome
 from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.session.early_imports import below, early_imports
 from pytest_vmpilot_cov.verdict import reach_verdict
@@ -57,7 +56,7 @@ class Lead:
         """
         options = self._options
         if not options.append:
-            forget_earlier_sessions(options.data_folder)
+            forget_earlier_sessions(options)
         folder = self._measurement.presence.folder
         try:
             working_folder.make_folder(str(options.data_folder), os.path.basename(folder))
@@ -100,14 +99,15 @@ def _reset_servers(options: Options) -> list[str]:
     return [not_reset(each) for each in deliveries if not each.answered]
 
 
-def forget_earlier_sessions(data_folder: Path) -> None:
-    """Remove what sessions that are over have measured: a session replaces the last one's data."""
+def forget_earlier_sessions(options: Options) -> None:
+    """Remove what sessions that are over have measured: a session replaces the last one's data of its COVERAGE_FILE."""
+    data_folder = options.data_folder
     recorded = list(records.recorded(data_folder))
     living = {each.session for folder, each in recorded if each.session and records.is_alive(folder, each)}
     for folder, record in recorded:
         is_living = any(records.is_of(record.session, each) for each in living) or records.is_alive(folder, record)
-        if record.origin in ("unit", "e2e") and not is_living:
+        if record.origin in ("unit", "e2e") and is_of_run(record, options) and not is_living:
             clean_up.remove_process(folder)
-    published = data_folder / TESTS_FILE
+    published = data_folder / options.tests_file
     if published.exists() and publication.read_fingerprints(published) is not None:
         published.unlink(missing_ok=True)
