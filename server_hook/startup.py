@@ -1,7 +1,6 @@
 """On or off? Which configuration, which origin, and why: the decisions at the start of a process."""
 
-from __future__ import annotations
-
+# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import _thread
 import contextlib
 import json
@@ -140,7 +139,7 @@ def _begin(start: Start) -> None:
     lifecycle.begin(Recorder(settings, data_folder or os.path.dirname(settings.data_file), origin, session))
 
 
-def _server_settings(start: Start) -> Settings:
+def _server_settings(start: Start) -> "Settings":
     """Read how a server measures: as the session that has started it, options included, or as its configuration says.
 
     A server may outlive its session, be in another container, or have a configuration of its own.

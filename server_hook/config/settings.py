@@ -4,14 +4,13 @@ coverage.py reads relative sources and patterns against the working folder; a se
 measures other files than the tests. Here they are read against the configuration's folder, always.
 """
 
-from __future__ import annotations
-
+# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.machinery import PathFinder
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from server_hook.config.files import locate, read_own_section
 from server_hook.coverage_private import REFUSALS, WatchedCoverage
@@ -59,7 +58,7 @@ class Settings(NamedTuple):
         return self.folder if self.relative_files else ""
 
     @classmethod
-    def from_record(cls, raw: Mapping[str, Any]) -> Settings:
+    def from_record(cls, raw: Mapping[str, Any]) -> Self:
         """Rebuild settings from their JSON form in a process's record."""
         values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
         return cls(**values)

@@ -4,8 +4,7 @@ Each measured process has a folder below ``.vmpilot-cov`` with ``record.json`` a
 ``record.json`` is the process's heartbeat: across pid namespaces and hosts it is the only sign of life.
 """
 
-from __future__ import annotations
-
+# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import json
 import os
 import socket
