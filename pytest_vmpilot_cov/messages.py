@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,9 @@ _TEXTS: Final = {
     "branches-unknown": "some data of {origin} has lines only: which branches it took is unknown, "
     "and they count as missing",
     "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; correct the path",
+    "no-source": "{files} have no source here and don't count ({names}): generated, deleted or unreadable",
+    "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy; "
+    "set source_pkgs = {name}, or install the project with pip install -e",
     "pipeline-hidden": "all {files} that pipeline measured are left out: they are omitted, or lie outside the source "
     "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
@@ -92,6 +96,9 @@ _TEXTS: Final = {
     "its last interval may be missing",
 }
 
+SHOWN = 3
+"""How many of several names a line shows; the others are dots."""
+
 SLUGS: Final = frozenset(_TEXTS)
 
 
@@ -102,6 +109,11 @@ def say(slug: str, /, **values: object) -> str:
 
 class UsageError(Exception):
     """A setting that cannot be used; its text says where it stands and what is allowed."""
+
+
+def first_of(names: Sequence[str]) -> str:
+    """Name the first few of several."""
+    return ", ".join([*names[:SHOWN], *(["..."] if len(names) > SHOWN else [])])
 
 
 def shown_path(path: str, root: Path) -> str:

@@ -48,12 +48,14 @@ class WatchedCoverage(Coverage):
         return disposition
 
     def _warn(self, msg: str, slug: str | None = None, once: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Keep a warning for the process's record: a server's stderr and its warning filters are not ours."""
-        self._warnings.append(msg)
+        """Keep a warning for a report, unless disabled: a server's stderr and its warning filters aren't ours."""
+        if slug not in self.config.disable_warnings:
+            name = f" ({slug})" if slug else " (coverage-warning)"
+            self._warnings.append(f"coverage.py: {msg}{name}")
 
     def warnings(self) -> list[str]:
-        """List what coverage.py warned of."""
-        return list(self._warnings)
+        """List what coverage.py warned of, each once, in its words and with its name for the warning."""
+        return list(dict.fromkeys(self._warnings))
 
 
 def start(cov: Coverage) -> None:
@@ -163,6 +165,13 @@ def core_in_use(cov: Coverage) -> str:
     """Name the core of a started Coverage: ctrace, sysmon or pytrace."""
     tracer = getattr(cov._collector, "tracer_name", lambda: "")()
     return {"CTracer": "ctrace", "SysMonitor": "sysmon", "PyTracer": "pytrace"}.get(tracer, str(tracer))
+
+
+def zip_member(path: str) -> bytes | None:
+    """Read a member of a zip file by the path that Python and coverage.py give it; None if there is none."""
+    from coverage.python import get_zip_bytes
+
+    return get_zip_bytes(path)
 
 
 def close_data(data: CoverageData) -> None:

@@ -91,4 +91,4 @@ def publish_tests(options: Options) -> None:
         OSError: when it cannot be written.
     """
     combined = combine(options, collect(options, Scope(ask=False, only=(options.data_folder,))))
-    write(options, TESTS_FILE, only(combined.counted, pipeline=False))
+    write(options, TESTS_FILE, only(combined.counted, pipeline=False), combined)

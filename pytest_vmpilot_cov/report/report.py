@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Outcome
 
 
-def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> tuple[list[str], list[Check]]:
+def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> Outcome:
     """Make every report that was asked for.
 
     Returns:
-        the blocks of text to print, and a failed check for each report that could not be made.
+        the outcome with the blocks of text to print, and a failed check for each report that could not be made.
     """
-    text, failed = [], []
+    text: list[str] = []
+    failed: list[Check] = []
     for request in options.reports:
         try:
             text.append(_MAKERS[request.kind](cov, request, options, outcome))
@@ -35,7 +37,8 @@ def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> 
         except Exception as error:  # noqa: BLE001 - no report may take the verdict or another report with it
             if not outcome.figures.problem:  # else the verdict has the same reason
                 failed.append(_failed(request, error))
-    return text, failed
+    verdict = replace(outcome.verdict, checks=(*outcome.verdict.checks, *failed))
+    return replace(outcome, verdict=verdict, text=tuple(text), problems=(*outcome.problems, *cov.warnings()))
 
 
 def _failed(request: ReportRequest, error: Exception) -> Check:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from coverage import Coverage
 
-from pytest_vmpilot_cov.chdir import working_in
 from pytest_vmpilot_cov.collect.ask import ask_servers
 from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.coverage_private import is_project_file
@@ -210,8 +209,7 @@ class Session:
 
     def _judge(self) -> Outcome | None:
         scope = Scope("" if self.options.append else self._recorder.presence.id, until=self._until)
-        with working_in(self.options.root):
-            outcome = reach_verdict(self.options, scope, self._plugins, leave=self.left_alone)
+        outcome = reach_verdict(self.options, scope, self._plugins, leave=self.left_alone)
         return replace(outcome, problems=(*self._troubles, *outcome.problems))
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ class Settings(NamedTuple):
     source: tuple[str, ...]
     """Absolute folders, and the names of packages that were not found as a folder."""
     source_folders: tuple[str, ...]
-    """Those of source that ``[run] source`` names as folders: only below these does coverage.py's XML name files."""
+    """Those of source that ``[run] source`` names as folders: coverage.py's XML report names files below these."""
     copies: tuple[str, ...]
     """Folders where packages of source are installed as well, as by tox: measured for the project's own files."""
     include: tuple[str, ...]
