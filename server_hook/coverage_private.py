@@ -15,7 +15,7 @@ from functools import partial
 from itertools import starmap
 from pathlib import Path
 from types import FrameType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 from coverage import Coverage, CoverageData, collector
 from coverage.collector import Collector
@@ -30,6 +30,10 @@ REFUSALS = (CoverageException, ConfigError)
 KNOWN_SCHEMA = 7
 """The schema of coverage.py's data files that is read and written directly (its documentation: "Coverage.py database
 schema"); files of another one are written through its own calls."""
+
+
+LiveSets: TypeAlias = dict[str, set[Any]]
+"""What a tracer is filling, by absolute path: line numbers, arcs, or packed arcs."""
 
 
 class UnsupportedError(Exception):
@@ -74,13 +78,22 @@ def start(cov: Coverage) -> None:
         vars(collector)["short_stack"] = described
 
 
-def live_sets(cov: Coverage) -> dict[str, set[Any]]:
-    """Return the sets that the tracer is filling, by absolute path: line numbers, arcs, or packed arcs.
+def live_sets(cov: Coverage) -> LiveSets:
+    """Return the sets that a Coverage is filling.
 
     Raises:
         UnsupportedError: when this coverage.py has none in the known place.
     """
-    data = getattr(getattr(cov, "_collector", None), "data", None)
+    return live_sets_of(getattr(cov, "_collector", None))
+
+
+def live_sets_of(collector: object) -> LiveSets:
+    """Return the sets that a collector is filling.
+
+    Raises:
+        UnsupportedError: when this coverage.py has none in the known place.
+    """
+    data = getattr(collector, "data", None)
     if not isinstance(data, dict):
         raise UnsupportedError("this coverage.py keeps no live sets in a place that is known here")
     return data
@@ -133,10 +146,18 @@ def unpack_arcs(cov: Coverage, arcs: set[Any]) -> Arcs:
     Raises:
         UnsupportedError: when the unpacking does not run on the stand-in.
     """
+    return unpack_arcs_of(cov._collector, arcs)
+
+
+def unpack_arcs_of(collector: Any, arcs: set[Any]) -> Arcs:  # noqa: ANN401 - coverage's Collector, or a stand-in
+    """Turn what a collector's set of live arcs holds into our own form.
+
+    Raises:
+        UnsupportedError: when the unpacking does not run on the stand-in.
+    """
     if all(isinstance(arc, tuple) for arc in arcs):
         return Arcs(arcs)
     unpacked: dict[str, Any] = {}
-    collector = cov._collector
     stand_in = SimpleNamespace(
         _activity=lambda: True,
         _clear_data=lambda: None,

@@ -18,11 +18,14 @@ from server_hook.coverage_private import enter_running_frames
 from server_hook.environment import process_state
 from server_hook.problems import log_problem
 from server_hook.record import recorder as recording
+from server_hook.record.collectors import watch_starts
 from server_hook.record.reloads import watch_loads
 from server_hook.record.signals import save_before_defaults
 from server_hook.record.verbs import answer
 
 if TYPE_CHECKING:
+    from coverage.collector import Collector
+
     from server_hook.record.recorder import Recorder
 
 
@@ -37,6 +40,12 @@ def begin(recorder: Recorder) -> None:
     """
     recorder.start(partial(answer, recorder))
     _follow_process(signals=recorder.settings.signals)
+
+
+def begin_again(recorder: Recorder) -> None:
+    """Go on with a recorder that was stopped so that another one could measure this process for a while."""
+    begin(recorder)
+    enter_running_frames(recorder.cov)
 
 
 def _follow_process(*, signals: bool) -> None:
@@ -56,6 +65,7 @@ def _follow_process(*, signals: bool) -> None:
     for name in ("fork", "forkpty"):
         _go_on_after(name)
     watch_loads(_notice_load)
+    watch_starts(_notice_collector)
     if signals:
         save_before_defaults(_finish, _resume)
 
@@ -115,6 +125,12 @@ def _notice_load(path: str) -> None:
         current = recording.current()
         if current is not None:
             current.notice_load(path)
+
+
+def _notice_collector(collector: Collector) -> None:
+    current = recording.current()
+    if current is not None:
+        current.notice_collector(collector)
 
 
 def _save_before(name: str) -> None:

@@ -7,19 +7,22 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from coverage import Coverage
+from typing import TYPE_CHECKING
 
 from server_hook import clock, coverage_private
 from server_hook.config.settings import Settings, apply_settings, open_coverage
 from server_hook.control.channel import Answerer
 from server_hook.environment import process_state
 from server_hook.problems import HookError, Problems
+from server_hook.record import collectors
 from server_hook.record.drain import Drain
 from server_hook.record.presence import Presence
 from server_hook.record.thread import RecorderThread
 from server_hook.store import records, segment
 from server_hook.store.publish import publish_pipeline  # early: a signal may come inside a late import
+
+if TYPE_CHECKING:
+    from coverage.collector import Collector
 
 REST_FACTOR = 50
 """A cut is followed by at least this many times its own cost without one: recording takes at most 2 % of a core."""
@@ -168,6 +171,8 @@ class Recorder:
         """Write the last segment, say that the process ends, and publish what a server has recorded."""
         self.thread.stop()  # while the channel is there to wake its thread
         self.flush()
+        if left_out := self.drain.left_out():
+            self.problems.report("coverage-on-top", f"another coverage.py measured for a while, without {left_out[0]}")
         with self._locked(), self._reporting(self.presence.folder):
             if not self.segments:
                 self.presence.remove()
@@ -184,14 +189,15 @@ class Recorder:
             state.recorder = None
         self.thread.stop()
         self.cov.on_first_sight = None
-        self.cov.stop()
+        self.drain.others.close()
+        collectors.stop(self.cov)
 
     def release_parent(self) -> None:
         """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
         process_state().recorder = None
         self.presence.forget()
         self.cov.on_first_sight = None
-        self.cov.stop()
+        collectors.stop(self.cov)
 
     def recorder_of_child(self) -> Recorder:
         """Make the recorder of a forked child: measured alike, for the same label, in a folder of its own."""
@@ -218,6 +224,11 @@ class Recorder:
         with self._locked():
             self.presence.announce(self.origin, self.core, self.settings)
 
+    def notice_collector(self, collector: Collector) -> None:
+        """Notice that a coverage.py has started; one of somebody else has taken the tracer from ours."""
+        if collector is not self.cov._collector:
+            self.drain.others.add(collector, self._undisturbed, self.drain.cut)
+
     def notice_load(self, path: str) -> None:
         """Notice that a source file is loaded, perhaps again and with another content."""
         if self.drain.may_have_seen(path):
@@ -227,10 +238,6 @@ class Recorder:
     def _tick(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
         with self._reporting(self.presence.folder):
-            if Coverage.current() not in (self.cov, None):  # None: a test has stopped ours, by its fixture cov
-                self.problems.report(
-                    "foreign-collector", "another coverage.py measures this process, this one does not"
-                )
             self.problems.notice_debugger(self.core)
             if _identity_of("/") != self._root:
                 raise PermissionError(0, "the process has changed its root")
@@ -258,6 +265,12 @@ class Recorder:
             self.problems.unwritable(folder, error)
         except Exception as error:  # noqa: BLE001
             self.problems.report("recorder-disturbed", f"recording was disturbed: {type(error).__name__}: {error}")
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Hold the lock, and let nothing out, inside a call of somebody else's coverage.py."""
+        with self._reporting(self.presence.folder), self._locked():
+            yield
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -56,6 +56,11 @@ class Record(NamedTuple):
     """How many processes it stands for: ended ones are folded into one."""
 
 
+def is_of(session: str, outer: str) -> bool:
+    """Tell whether data of a session, by its id, is of another one: the same, or one inside it."""
+    return session == outer or session.startswith(f"{outer}.")
+
+
 def describe_process(identifier: str, origin: str, session: str, settings: Mapping[str, Any]) -> Record:
     """Describe this process, as far as the system tells."""
     from coverage import version_info
