@@ -34,7 +34,7 @@ def is_project_file(cov: Coverage) -> Callable[[str], bool]:
             return True
         # A source that is named as a module, and lies where this process cannot find it, is known by its path alone.
         omitted = rules.omit_match is not None and rules.omit_match.match(path)
-        return not omitted and any(_is_of_module(path, name) for name in rules.source_pkgs)
+        return not omitted and any(is_of_module(path, name) for name in rules.source_pkgs)
 
     return asks_for
 
@@ -45,23 +45,45 @@ def warn_of_modules(cov: Coverage, reached: Iterable[str]) -> None:
     It does so itself at the end of a process that it measures alone.
     """
     for name in _in_or_out(cov).source_pkgs:
-        if not any(_is_of_module(path, name) for path in reached):
+        if not any(is_of_module(path, name) for path in reached):
             cov._warn(f"Module {name} was never imported.", slug="module-not-imported")
 
 
 def path_setting(cov: Coverage, folder: str) -> Callable[[str], str]:
-    """Return what ``[paths]`` of the configuration makes of a path; its own folders are read against *folder*."""
+    """Return what ``[paths]`` of the configuration makes of a path; its own folders are read against *folder*.
+
+    A path below *folder* that has backslashes was relative on Windows; coverage.py maps such by rules of their own.
+    """
     from coverage.files import PathAliases
 
-    aliases = PathAliases(relative=False)
-    named = cov.get_option("paths")
-    for own, *elsewhere in (named or {}).values() if isinstance(named, dict) else ():
+    absolute, relative = PathAliases(relative=False), PathAliases(relative=True)
+    setting = cov.get_option("paths")
+    for own, *elsewhere in (setting or {}).values() if isinstance(setting, dict) else ():
         for pattern in elsewhere:
-            aliases.add(pattern, os.path.abspath(os.path.join(folder, own)))
-    return lambda path: aliases.map(path, exists=lambda _: True)
+            for aliases in (absolute, relative):
+                aliases.add(pattern, os.path.abspath(os.path.join(folder, own)))
+
+    def in_its_place(path: str) -> str:
+        below = path.removeprefix(f"{folder}{os.sep}")
+        if "\\" in below and below != path:
+            there = os.path.join(
+                folder, relative.map(below, exists=lambda name: os.path.exists(os.path.join(folder, name)))
+            )
+            return there if os.path.exists(there) else path
+        return absolute.map(path, exists=os.path.exists)
+
+    return in_its_place
 
 
-def _is_of_module(path: str, name: str) -> bool:
+def is_absolute(path: str) -> bool:
+    """Tell whether a path is absolute, on this system or on Windows."""
+    from coverage.files import isabs_anywhere
+
+    return isabs_anywhere(path)
+
+
+def is_of_module(path: str, name: str) -> bool:
+    """Tell by its path whether a file is, or belongs to, a module."""
     tail = "/" + name.replace(".", "/")
     return f"{tail}/" in path or path.endswith(tail + ".py")
 

@@ -19,6 +19,8 @@ _TEXTS: Final = {
     "cov-without-effect": "--cov measures nothing here, because pytest-cov is not loaded; add --vmpilot-cov",
     "option-without-effect": "without effect, because --vmpilot-cov was not given and pytest-cov is not loaded: "
     "{flags}",
+    "variable-withheld": "VMPILOT_COV={value} is kept from what the tests start, because this session does not "
+    "measure; add --vmpilot-cov",
     "no-cov": "Coverage disabled via --no-cov switch!",
     "no-cov-on-fail": "Coverage is neither reported nor judged, because a test has failed",
     "setting-unknown": "[vmpilot_cov] {name} in {where} is no setting; known are {known}",
@@ -29,7 +31,11 @@ _TEXTS: Final = {
     "store-needs": "{url} cannot be read without a library that knows this kind of store ({why}); install it with: "
     "pip install 'pytest-vmpilot-cov[remote]'",
     "segment-torn": "{path} of process {process} does not count: {why}",
-    "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
+    "pipeline-not-found": "{path} (from {where}), where pipeline data should lie, does not exist; correct the path, or "
+    "start the server with VMPILOT_COV={config}",
+    "reset-in-future": "a reset of {folder} is dated {when}, which is in the future, and is ignored: the clock of "
+    "whoever reset it is ahead of this one; set the clocks, and reset again",
+    "server-unrecorded": "process {pid} ({command}) runs with {config} and records nothing: {why}",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
     "counted is {counted}",
     "stale-unknown": "stale={value} (from {where}) is no way to treat stale data; use drop, fail or keep",
@@ -38,7 +44,7 @@ _TEXTS: Final = {
     "stale-data": "data of {files} is older than its source; run again what made it, or vmpilot-cov erase",
     "branches-unknown": "some data of {origin} has lines only: which branches it took is unknown, "
     "and they count as missing",
-    "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; correct the path",
+    "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; {cure}",
     "no-source": "{files} have no source here and don't count ({names}): generated, deleted or unreadable",
     "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy; "
     "set source_pkgs = {name}, or install the project with pip install -e",
@@ -46,6 +52,8 @@ _TEXTS: Final = {
     "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
     "let server and tests read the same configuration, and restart the server",
+    "session-differs": "the session measured with {name} = {theirs}, here it is {ours}: its verdict was about other "
+    "figures than these; write into the configuration what its command line said",
     "worker-crashed": "worker {worker} crashed: {how}; {kept}",
     "worker-incomplete": "worker {worker} did not deliver all that it reached: {why}",
     "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "

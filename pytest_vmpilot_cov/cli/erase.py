@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_vmpilot_cov.collect.processes import folder_of
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TESTS_FILE, Options
+from pytest_vmpilot_cov.model import Options
 from pytest_vmpilot_cov.report.words import command_of
 from server_hook.store import compaction, publication, publish, records, working_folder
 
@@ -20,10 +20,11 @@ def erase(options: Options, paths: Sequence[Path]) -> Iterator[str]:
     """
     folders = [folder_of(path) for path in paths] or [options.data_folder, Path(options.settings.folder)]
     for folder in dict.fromkeys(path.resolve() for path in folders):
-        names = [folder / TESTS_FILE, folder / publish.PIPELINE_FILE]
+        names = [folder / options.tests_file, folder / publish.PIPELINE_FILE]
         if folder == options.data_folder.resolve():
             names.append(Path(options.settings.data_file))
-        for path in names:
+        others = (path for path in folder.glob(".coverage.*") if publication.is_published_here(str(path), str(folder)))
+        for path in dict.fromkeys((*names, *sorted(others))):
             if path.exists() and publication.read_fingerprints(path) is not None:
                 path.unlink(missing_ok=True)
                 yield f"erased {path}"

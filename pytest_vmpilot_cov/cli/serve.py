@@ -13,7 +13,7 @@ from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.combine.combine import combine
 from pytest_vmpilot_cov.messages import UsageError, say
-from pytest_vmpilot_cov.model import TESTS_FILE, Options
+from pytest_vmpilot_cov.model import Options
 from pytest_vmpilot_cov.publish import only, write
 from pytest_vmpilot_cov.servers.command import split_command
 from server_hook.environment import DATA_DIR_VARIABLE, FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARIABLE, VARIABLE
@@ -85,10 +85,10 @@ def _recorded_since(begun: float, data_folder: Path) -> Iterator[records.Record]
 
 
 def publish_tests(options: Options) -> None:
-    """Publish ``.coverage.tests`` from what lies in the data folder.
+    """Publish the data file of the tests from what lies in the data folder.
 
     Raises:
         OSError: when it cannot be written.
     """
     combined = combine(options, collect(options, Scope(ask=False, only=(options.data_folder,))))
-    write(options, TESTS_FILE, only(combined.counted, pipeline=False), combined)
+    write(options, options.tests_file, only(combined.counted, pipeline=False), combined)

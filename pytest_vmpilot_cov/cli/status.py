@@ -30,6 +30,7 @@ def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
     if not rows:
         config = options.settings.config_file or options.settings.folder
         yield f"No process has been recorded here. Start one with VMPILOT_COV={config} in its environment."
+        yield from collected.problems
         return
     head = ("PID", "Origin", "State", "Lines", "Since", "Last segment", "Interval", "Core", "Listens at", "Command")
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ from pytest_vmpilot_cov.collect.ask import ask_all
 from pytest_vmpilot_cov.collect.data_file import UNREADABLE, read_data_file
 from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of
 from pytest_vmpilot_cov.collect.union import Union
+from pytest_vmpilot_cov.collect.unrecorded import find_unrecorded
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TESTS_FILE, Collected, DataFile, Delivery, Options
+from pytest_vmpilot_cov.model import Collected, DataFile, Delivery, Options, is_tests_file
 from server_hook.store import epochs, publication, publish, segment, working_folder
 from server_hook.store.segment import Part
 
@@ -27,7 +29,9 @@ def collect(options: Options, scope: Scope) -> Collected:
         found = ask_all(found, "dump")
     problems: list[str] = []
     fold = Union()
-    resets = {folder: epochs.last_reset(str(folder), scope.until) for folder in folders}
+    until = min(scope.until, time.time())
+    resets = {folder: epochs.last_reset(str(folder), until) for folder in folders}
+    problems += _future_resets(folders)
 
     def read_all(some: Iterable[Delivery]) -> list[Delivery]:
         return [_read_process(each, fold, problems, resets[each.folder.parent.parent], scope) for each in some]
@@ -36,11 +40,22 @@ def collect(options: Options, scope: Scope) -> Collected:
     later = find_processes(folders, options, scope, known={each.folder for each in found})
     if folded := read_all(each for each in later if each.record.folded > 1):  # meanwhile, of some that were found
         deliveries = [*filter(_is_there, deliveries), *folded]
+    if not scope.only:
+        problems += find_unrecorded(options, deliveries)
     whole = distinct(folder_of(place) for place in places if place not in named)
-    files = distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, scope)])
+    files = distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, options, scope)])
     tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
     read = tuple(each for each in tried if each is not None)
     return Collected(tuple(fold.take()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
+
+
+def _future_resets(folders: Iterable[Path]) -> Iterator[str]:
+    """Name each folder whose servers were reset by a clock that is ahead of this one."""
+    for folder in folders:
+        reset_at = epochs.last_reset(str(folder))
+        if reset_at > time.time() + 1:
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(reset_at))
+            yield say("reset-in-future", folder=folder, when=when)
 
 
 def _is_there(delivery: Delivery) -> bool:
@@ -67,23 +82,33 @@ def _read_process(delivery: Delivery, fold: Union, problems: list[str], reset_at
     return replace(delivery, newest=newest, executed=any(part.files for part in kept))
 
 
-def _data_files(resets: Mapping[Path, float], scope: Scope) -> Iterator[Path]:
+def _data_files(resets: Mapping[Path, float], options: Options, scope: Scope) -> Iterator[Path]:
     """List the data files of whole folders: publications, and the foreign ones that were kept aside.
 
-    After a reset the segments alone tell what came before it: a publication may hold both.
+    After a reset the segments alone tell what came before it: a publication may hold both. A session reads none that
+    was made here: what it holds lies in segments, here or in another place, and counts no more where that is gone.
     """
-    names = [publish.PIPELINE_FILE] if scope.session else [publish.PIPELINE_FILE, TESTS_FILE]
+
+    def counts(name: str) -> bool:
+        is_tests = is_tests_file(name) if scope.all_runs else name == options.tests_file
+        return name == publish.PIPELINE_FILE or (is_tests and not scope.session)
+
     for folder, reset_at in resets.items():
-        kept = [path for place in working_folder.process_folders(folder) for path in sorted(place.glob(".coverage.*"))]
-        for path in [*(folder / name for name in names), *(path for path in kept if path.name in names)]:
-            is_before = path.name == publish.PIPELINE_FILE and reset_at and _is_before(path, folder, reset_at)
-            if os.path.isfile(path) and not is_before:
+        places = [folder, *working_folder.process_folders(folder)]
+        paths = [path for place in places for path in sorted(place.glob(".coverage.*"))]
+        for path in (path for path in paths if counts(path.name)):
+            is_pipeline = path.name == publish.PIPELINE_FILE
+            is_derived = (
+                is_pipeline and (scope.session or reset_at) and publication.is_published_here(str(path), str(folder))
+            )
+            is_before = is_pipeline and reset_at and _measured(path) < reset_at
+            if os.path.isfile(path) and not (is_derived or is_before):
                 yield path
 
 
-def _is_before(path: Path, folder: Path, reset_at: float) -> bool:
-    written = _written(path) or 0.0
-    return written < reset_at or publication.is_published_here(str(path), str(folder))
+def _measured(path: Path) -> float:
+    """Return when the oldest measurement in a data file began; at the latest when the file was written."""
+    return min([_written(path) or 0.0, *publication.read_oldest(path).values()])
 
 
 def _written(path: Path) -> float | None:
@@ -110,8 +135,10 @@ def _read_file(scope: Scope, path: Path, folder: str, fold: Union, problems: lis
         return DataFile(place.path, written, named=named)
     if not any(part.files for part in read):
         problems.append(say("data-empty", path=place.named))
+    measured = min((part.begun for part in read if part.begun), default=0.0)
     for part in read:
-        part.begun = part.ended = written
+        part.begun, part.ended = min(part.begun or written, written), written
         fold.add(part)
     origins = frozenset(part.label.origin for part in read if part.files)
-    return DataFile(place.path, written, published, named, origins)
+    is_derived = published and publication.is_published_here(str(place.path), str(place.path.parent))
+    return DataFile(place.path, written, published, named, origins, measured, is_derived)

@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_vmpilot_cov.model import Delivery, Options, Place
 from server_hook.control import client
 from server_hook.store import epochs, records, working_folder
+from server_hook.store.records import Record
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Scope:
     """Data files and folders to read, and nothing else; empty means the places of the options."""
     more: tuple[Path, ...] = ()
     """Data files and folders that others contribute, beside those."""
+    all_runs: bool = False
+    """Whether what tests reached counts whichever COVERAGE_FILE their run had, or that of this run alone."""
     until: float = epochs.EVER
     """Count what was measured since the last reset before this moment; a reset that came later takes nothing away."""
     told: tuple[Place, ...] = ()
@@ -67,6 +70,12 @@ def folder_of(place: Path) -> Path:
     return place if os.path.isdir(place) else place.parent
 
 
+def is_of_run(record: Record, options: Options) -> bool:
+    """Tell whether a process of tests belongs to the runs of this ``.coverage``: COVERAGE_FILE tells runs apart."""
+    data_file = record.settings.get("data_file")
+    return data_file is None or os.path.basename(str(data_file)) == os.path.basename(options.settings.data_file)
+
+
 def find_processes(
     folders: Iterable[Path], options: Options, scope: Scope, known: Container[Path] = ()
 ) -> Iterator[Delivery]:
@@ -83,9 +92,10 @@ def find_processes(
         elif record.settings == settings:  # most of a record, and the same in a thousand processes
             record = record._replace(settings=settings)
         settings = record.settings
-        is_own = place.parent.parent == own and records.is_of(record.session, scope.session)
-        if record.origin not in ("pipeline", "") and scope.session and not is_own:
-            continue
+        if record.origin not in ("pipeline", ""):
+            is_own = place.parent.parent == own and records.is_of(record.session, scope.session)
+            if (scope.session and not is_own) or not (scope.all_runs or is_of_run(record, options)):
+                continue
         life = records.life_of(record, records.heartbeat_age_s(place))
         if scope.place_of(place).is_copy:  # nobody to be asked stands behind a copy
             life = "dead" if life == "dead" else "remote"

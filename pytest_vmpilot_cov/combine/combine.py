@@ -33,17 +33,10 @@ def combine(options: Options, collected: Collected) -> Combined:
         combined = unite(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
         lines_only = without_branches(parts, combined.counted)
         coverage_private.warn_of_modules(cov, {source.path for each in combined.counted.values() for source in each})
-        problems = (*_missing_sources(options), *_installed_copies(combined, options), *cov.warnings())
+        problems = (*_installed_copies(combined, options), *cov.warnings())
         return replace(combined, mapped=mapped, lines_only=lines_only, problems=problems)
     except REFUSALS as error:
         raise UsageError(say("cannot-count", why=" ".join(str(error).split()))) from None
-
-
-def _missing_sources(options: Options) -> Iterator[str]:
-    """Name each folder of the source that is not there."""
-    for source in options.settings.source:
-        if os.sep in source and not os.path.isdir(source):
-            yield say("source-missing", path=shown_path(source, options.root), where=options.source_from)
 
 
 def _installed_copies(combined: Combined, options: Options) -> Iterator[str]:

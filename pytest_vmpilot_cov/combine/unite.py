@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache, partial
 
-from pytest_vmpilot_cov.combine.path_map import PathMap
+from pytest_vmpilot_cov.combine.path_map import PathMap, is_of_windows
 from pytest_vmpilot_cov.model import Combined, LeftOut, Mapped
 from server_hook.arcs import Arcs
 from server_hook.config.settings import Settings
@@ -101,32 +102,46 @@ def relocate(
         ours: whether the configuration asks for the file at a path.
         settings: whose folder is the project's; a file below it is itself, whatever it looks like, except in a copy.
     """
-    parts = list(parts)
+    parts, ours = list(parts), cache(ours)
     sources = {source for part in parts for source in part.files}
-    away = [source for source in sources if _is_away(source.path, settings)]
-    here = {source.path for source in away if os.path.isfile(source.path)}
-    strangers = [source for source in away if not (source.path in here and ours(source.path))]
-    found = {each: mapped for each in strangers if (mapped := path_map.find(each, is_here=each.path in here))}
-    for each in sources.difference(strangers):  # such as an installed copy that ``include`` asks for as well
-        path = path_map.by_setting(each.path)
-        if path != each.path and os.path.isfile(path) and ours(path):
-            found[each] = Mapped(each.path, path, "[paths]")
-    moved = [_move(part, found) if found.keys() & part.files.keys() else part for part in parts]
-    return moved, tuple(sorted(set(found.values()), key=lambda each: (each.measured, each.path)))
+    places: dict[Source, Mapped] = {}
+    for source in sources:
+        mapped = _place(source, path_map, ours, settings)
+        if mapped is not None:
+            places[source] = mapped
+    moved = [_move(part, places) if places.keys() & part.files.keys() else part for part in parts]
+    return moved, tuple(sorted(set(places.values()), key=lambda each: (each.measured, each.path)))
+
+
+def _place(source: Source, path_map: PathMap, ours: Callable[[str], bool], settings: Settings) -> Mapped | None:
+    """Return where a file belongs that does not lie in its place; None for one that does, or that nobody can place."""
+    is_here = os.path.isfile(source.path)
+    is_ours = is_here and ours(source.path)
+    if _is_away(source.path, settings) and not is_ours:
+        mapped = path_map.find(source, is_here=is_here)
+        if mapped is not None and is_of_windows(source.path):
+            return replace(mapped, measured=source.path.removeprefix(f"{settings.folder}{os.sep}"))
+        return mapped
+    if is_here and (copied := path_map.find_copied(source)) is not None:
+        return copied
+    path = path_map.by_setting(source.path)  # such as an installed copy that ``include`` asks for as well
+    return Mapped(source.path, path, "[paths]") if path != source.path and os.path.isfile(path) and ours(path) else None
 
 
 def _is_away(path: str, settings: Settings) -> bool:
-    return not _is_inside(path, settings.folder) or any(_is_inside(path, copy) for copy in settings.copies)
+    """Tell whether a path is outside of the project, or in a copy; a file in it is itself, whatever it looks like."""
+    is_copy = any(_is_inside(path, copy) for copy in settings.copies)
+    return is_copy or not _is_inside(path, settings.folder) or is_of_windows(path)
 
 
 def _is_inside(path: str, folder: str) -> bool:
     return path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _move(part: Part, found: Mapping[Source, Mapped]) -> Part:
+def _move(part: Part, places: Mapping[Source, Mapped]) -> Part:
     moved = Part(part.label, part.begun, part.ended, epoch=part.epoch)
     for source, measured in part.files.items():
-        moved.add(source._replace(path=found[source].path) if source in found else source, measured)
+        moved.add(source._replace(path=places[source].path) if source in places else source, measured)
     return moved
 
 

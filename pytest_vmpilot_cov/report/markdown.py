@@ -20,7 +20,7 @@ def markdown_report(cov: ReportingCoverage, options: Options, outcome: Outcome) 
 
 def origins_table(figures: Figures, options: Options) -> list[str]:
     """Return the lines of the table of origins."""
-    head, *rows = origin_cells(figures, options.precision)
+    head, *rows = origin_cells(figures, options)
     lines = ["| " + " | ".join(head) + " |", "| :-- |" + " --: |" * (len(head) - 1)]
     return [*lines, *("| " + " | ".join(row) + " |" for row in rows)]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.combine.path_map import prefixes
 from pytest_vmpilot_cov.messages import first_of, say, shown_path
-from pytest_vmpilot_cov.model import TESTS_FILE, DataFile, Delivery, Options
+from pytest_vmpilot_cov.model import DataFile, Delivery, Options, is_tests_file
 from pytest_vmpilot_cov.report.words import age_of, count
 from server_hook.store import segment
 
@@ -81,8 +81,8 @@ def _gap(each: Delivery) -> str:
 def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterator[str]:  # noqa: FBT001
     files: dict[str, list[DataFile]] = {}
     for file in outcome.collected.data_files:
-        if not (has_servers and file.published):  # a publication of segments that were read says nothing new
-            is_tests = "pipeline" not in file.origins if file.origins else file.path.name == TESTS_FILE
+        if not (has_servers and file.is_derived):  # a publication of segments that were read says nothing new
+            is_tests = "pipeline" not in file.origins if file.origins else is_tests_file(file.path.name)
             files.setdefault("Tests" if is_tests else "Pipeline", []).append(file)
     for whose, several in files.items():
         if len(several) > SHOWN_FILES:
@@ -91,7 +91,8 @@ def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterat
         for file in several:
             unverified = "" if file.published else ", unverified: it does not say which source it measured"
             path = shown_path(file.named or str(file.path), options.root)
-            yield f"{whose}: read {path}, written {age_of(file.written)} ago{unverified}"
+            age = f"measured {age_of(file.measured)} ago" if file.measured else f"written {age_of(file.written)} ago"
+            yield f"{whose}: read {path}, {age}{unverified}"
 
 
 def _summed_up(files: list[DataFile]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from coverage.results import display_covered
 
 from pytest_vmpilot_cov.messages import shown_path
-from pytest_vmpilot_cov.model import ORIGINS, Figures, Options, Row, Verdict
+from pytest_vmpilot_cov.model import ORIGINS, Figures, Options, Row, Tally, Verdict
 from pytest_vmpilot_cov.report.pipeline import server_lines
 from pytest_vmpilot_cov.report.warnings import warnings_of
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 
 COLUMNS = ("Origin", "Files", "Stmts", "Reached", "Cover", "Only here")
+OF_BRANCHES = ("Branches", "Taken")
+"""Columns after ``Reached``, where branches were measured: the percentage rests on them as well."""
+JUDGED_DIGITS = 2
+"""How many digits the verdict's own lines have at least."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Line:
 
 def section(outcome: Outcome, options: Options) -> Iterator[Line]:
     """Yield the lines of the section, the verdict last."""
-    yield from _table(origin_cells(outcome.figures, options.precision))
+    yield from _table(origin_cells(outcome.figures, options))
     yield Line(
         f"Reached by several origins: {outcome.figures.sets['several']}; by nobody: {outcome.figures.sets['nobody']}"
     )
@@ -58,15 +62,21 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     return [*filter(None, [verdict.not_enforced]), *checks, *verdict.warnings]
 
 
-def origin_cells(figures: Figures, precision: int) -> list[tuple[str, ...]]:
+def origin_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:
     """Return the table of origins as cells, its head first, the combined row last."""
+    is_judged = options.fail_under.value is not None or options.thresholds
+    digits = max(options.precision, JUDGED_DIGITS) if is_judged else options.precision
+    has_branches = any(tally.branches for by in figures.tallies.values() for tally in by.values())
 
     def cells(row: Row) -> tuple[str, ...]:
         only = str(row.only_here) if row is not figures.total else ""
-        covered = display_covered(row.percent, precision) + "%"
-        return row.origin, str(row.files), str(row.statements), str(row.reached), covered, only
+        covered = display_covered(row.percent, digits) + "%"
+        sums = sum((by[row.origin] for by in figures.tallies.values() if row.origin in by), Tally())
+        branches = (str(sums.branches), str(sums.branches - sums.missing_branches)) if has_branches else ()
+        return row.origin, str(row.files), str(row.statements), str(row.reached), *branches, covered, only
 
-    return [COLUMNS, *(cells(row) for row in (*figures.rows, figures.total))]
+    head = (*COLUMNS[:4], *OF_BRANCHES, *COLUMNS[4:]) if has_branches else COLUMNS
+    return [head, *(cells(row) for row in (*figures.rows, figures.total))]
 
 
 def set_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:

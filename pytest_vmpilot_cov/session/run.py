@@ -16,6 +16,7 @@ from pytest_vmpilot_cov.hooks import builtin
 from pytest_vmpilot_cov.hooks.ci import JUnitProperties
 from pytest_vmpilot_cov.integrations.debuggers import sign_here
 from pytest_vmpilot_cov.messages import UsageError, say
+from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.options.options import resolve
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session.contexts import TestContexts
@@ -74,13 +75,14 @@ class Run:
         """Why nothing is reported, if that was asked for."""
 
     def header(self) -> list[str]:
-        """Say what measures and what will be asked of the total."""
+        """Say what measures, what will be asked of the total, and what the options name that does not exist."""
         config = self._options.settings.config_file
         shown = os.path.relpath(config, self._options.root) if config else "none"
         core = self._session.measurement.core
         return [
             f"vmpilot-cov: {version('pytest-vmpilot-cov')}, coverage {coverage.__version__}, core {core}",
             f"vmpilot-cov: configuration {shown}, {asked(self._options) or 'no threshold'}",
+            *(f"vmpilot-cov: WARNING: {text}" for text in missing_paths(self._options)),
         ]
 
     def finish(self, session: pytest.Session, error: BaseException | None) -> None:

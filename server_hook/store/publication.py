@@ -22,28 +22,45 @@ from server_hook.store.segment import ByContext, Source
 from server_hook.store.working_folder import folder_identity
 
 TABLE = "vmpilot_cov_source"
-"""Our own table in a published file: origin, path, fingerprint, and the identity of the working folder that published
-it. coverage.py reads past it, and drops it on combine."""
+"""Our own table in a published file: origin, path, fingerprint, the identity of the working folder that published it,
+and when the oldest measurement of the origin began. coverage.py reads past it, and drops it on combine."""
 
 
 Marks: TypeAlias = dict[tuple[str, str], str]
 """Fingerprints by context and path."""
+Moments: TypeAlias = Mapping[str, float]
+"""When the oldest measurement of each origin began, in seconds since the epoch."""
+UNKNOWN: Moments = MappingProxyType({})
 
 Untouched: TypeAlias = Mapping[str, str]
 """Source files that never ran: path -> the coverage plugin that reports it, empty for Python."""
 NO_FILES: Untouched = MappingProxyType({})
 
 
-def write_or_remove(target: str, united: ByContext, untouched: Untouched = NO_FILES, *, branch: bool = False) -> None:
+def write_or_remove(
+    target: str,
+    united: ByContext,
+    untouched: Untouched = NO_FILES,
+    *,
+    branch: bool = False,
+    oldest: Moments = UNKNOWN,
+) -> None:
     """Write a data file as ``write_data_file`` does; where there is nothing to write, leave none."""
     if united or untouched:
-        write_data_file(target, united, untouched, branch=branch)
+        write_data_file(target, united, untouched, branch=branch, oldest=oldest)
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)
 
 
-def write_data_file(target: str, united: ByContext, untouched: Untouched = NO_FILES, *, branch: bool = False) -> None:
+def write_data_file(
+    target: str,
+    united: ByContext,
+    untouched: Untouched = NO_FILES,
+    *,
+    branch: bool = False,
+    oldest: Moments = UNKNOWN,
+) -> None:
     """Write a coverage data file aside and rename it into place.
 
     Args:
@@ -51,6 +68,7 @@ def write_data_file(target: str, united: ByContext, untouched: Untouched = NO_FI
         united: what was measured; all arcs or all lines come out, arcs as soon as one file has them.
         untouched: source files that never ran, so that reports count them.
         branch: whether arcs come out in any case: coverage.py combines no file of lines with one of arcs.
+        oldest: when the oldest measurement of each origin began; of others nobody knows.
 
     Raises:
         OSError: when the folder cannot be written.
@@ -65,7 +83,7 @@ def write_data_file(target: str, united: ByContext, untouched: Untouched = NO_FI
         _write_through(aside, origins, untouched, branch=branch)
         if tests and not add_contexts(aside, _in_rows(tests, branch=branch)):
             _write_through(aside, united, NO_FILES, branch=branch)
-        _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)))
+        _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)), oldest)
         os.replace(aside, target)
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
         raise OSError(errno.EIO, str(error), target) from error
@@ -131,6 +149,22 @@ def fingerprints_in(base: sqlite3.Connection) -> Marks | None:
         return None
 
 
+def oldest_in(base: sqlite3.Connection) -> Moments:
+    """Read when the oldest measurement of each origin in an open file began; empty where it does not say so."""
+    try:
+        rows = base.execute(f"SELECT context, MIN(begun) FROM {TABLE} WHERE typeof(begun) = 'real' GROUP BY context")  # noqa: S608 - constant
+        return dict(rows)
+    except sqlite3.Error:  # it is of coverage.py, or of an earlier version of ours
+        return {}
+
+
+def read_oldest(path: Path) -> Moments:
+    """Read the same of a file."""
+    with contextlib.suppress(sqlite3.Error), open_to_read(path) as base:
+        return oldest_in(base)
+    return {}
+
+
 def fill(data: CoverageData, united: ByContext, untouched: Untouched = NO_FILES, *, branch: bool = False) -> None:
     """Put what was measured into a CoverageData, each context under its name; as arcs where *branch* asks for it."""
     branch = branch or has_arcs(united)
@@ -161,9 +195,12 @@ def _by_path(files: Mapping[Source, segment.Measured]) -> dict[str, segment.Meas
     return united
 
 
-def _write_fingerprints(path: str, united: ByContext, folder: str) -> None:
-    by_origin = origins_of(united).items()
-    rows = [(context, each.path, each.fingerprint, folder) for context, files in by_origin for each in files]
+def _write_fingerprints(path: str, united: ByContext, folder: str, oldest: Moments) -> None:
+    rows = [
+        (context, each.path, each.fingerprint, folder, oldest.get(context))
+        for context, files in origins_of(united).items()
+        for each in files
+    ]
     with open_to_write(path) as base:
-        base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT)")
-        base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?)", rows)  # noqa: S608 - constant
+        base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT, begun REAL)")
+        base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?)", rows)  # noqa: S608 - constant

@@ -41,9 +41,18 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
                 break  # others end all the time; this process must end, too
             seen = found  # who could not wait for the lock meanwhile has left its last segment here
             keep_foreign(target, data_folder)
-            united = relative(newest(read_parts(Path(data_folder))), relative_to)
-            write_or_remove(target, united, branch=branch)
+            oldest: dict[str, float] = {}
+            united = relative(newest(_noting(read_parts(Path(data_folder)), oldest)), relative_to)
+            write_or_remove(target, united, branch=branch, oldest=oldest)
     return target
+
+
+def _noting(parts: Iterable[Part], oldest: dict[str, float]) -> Iterator[Part]:
+    """Pass parts on, and note when the oldest of each origin began."""
+    for part in parts:
+        if part.files:
+            oldest[part.label.origin] = min(part.begun, oldest.get(part.label.origin, part.begun))
+        yield part
 
 
 def read_parts(data_folder: Path) -> Iterator[Part]:

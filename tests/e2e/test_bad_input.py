@@ -159,13 +159,13 @@ def test_published_file_that_holds_nothing(app: Project, octets: bytes) -> None:
 
 
 def test_data_file_that_is_missing(app: Project) -> None:
-    """A data file that was named and is not there is a warning that says how to get one, not a failure."""
+    """A data file that was named and is not there is a warning before the tests and after them, not a failure."""
     done = session(app, "--vmpilot-cov-pipeline=none.data", "--cov-fail-under=10")
     expected = (
-        f"WARNING: no pipeline data at {app.path / 'none.data'} (from --vmpilot-cov-pipeline); start the server with "
-        f"VMPILOT_COV={app.path / '.coveragerc'} (pipeline-not-found)"
+        f"WARNING: {app.path / 'none.data'} (from --vmpilot-cov-pipeline), where pipeline data should lie, does not "
+        f"exist; correct the path, or start the server with VMPILOT_COV={app.path / '.coveragerc'} (pipeline-not-found)"
     )
-    assert (done.returncode, warnings_in(done)) == (0, [expected])
+    assert (done.returncode, warnings_in(done)) == (0, [f"vmpilot-cov: {expected}", expected])
 
 
 @pytest.mark.parametrize("branch", [False, True])
