@@ -16,7 +16,10 @@ CANDIDATES = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproj
 """Where coverage.py looks for its configuration, in its order."""
 
 OWN_SETTINGS = frozenset(
-    ["e2e", "e2e_scripts", "script_timeout_s", "pipeline_data", "server_command", "interval_s", "signals", "stale"]
+    [
+        *("e2e", "e2e_scripts", "e2e_scripts_args", "e2e_scripts_cwd", "e2e_scripts_env", "script_timeout_s"),
+        *("pipeline_data", "server_command", "interval_s", "signals", "stale"),
+    ]
 )
 FAIL_UNDER = "vmpilot_cov:fail_under"
 """The section with thresholds of ours, which only who judges reads."""

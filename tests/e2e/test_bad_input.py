@@ -59,7 +59,8 @@ def data_file(path: Path, *, lines: list[int], branch: bool = False) -> None:
         (
             SECTION.encode() + b"intervall_s = 2\n",
             (
-                "[vmpilot_cov] intervall_s in {config} is no setting; known are e2e, e2e_scripts, interval_s, "
+                "[vmpilot_cov] intervall_s in {config} is no setting; known are e2e, e2e_scripts, "
+                "e2e_scripts_args, e2e_scripts_cwd, e2e_scripts_env, interval_s, "
                 "pipeline_data, script_timeout_s, server_command, signals, stale (setting-unknown)"
             ),
         ),
