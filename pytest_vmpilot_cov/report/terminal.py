@@ -14,6 +14,7 @@ from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import ORIGINS, Figures, Options, Row, Tally, Verdict
 from pytest_vmpilot_cov.report.pipeline import server_lines
 from pytest_vmpilot_cov.report.warnings import warnings_of
+from server_hook.problems import printable
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Outcome
@@ -38,13 +39,17 @@ class Line:
 
 
 def section(outcome: Outcome, options: Options) -> Iterator[Line]:
-    """Yield the lines of the section: reports, origins, servers, and the verdict last, where it is seen."""
+    """Yield the lines of the section, the verdict last; whatever names are in them, each is one line."""
+    yield from (Line(printable(line.text), line.tone) for line in _lines(outcome, options))
+
+
+def _lines(outcome: Outcome, options: Options) -> Iterator[Line]:
     if outcome.text:
         yield Line(heading())
     for block in outcome.text:
         if "\n" in block:
             yield Line("")
-        yield from (Line(text) for text in block.splitlines())
+        yield from (Line(text) for text in block.removesuffix("\n").split("\n"))
     if outcome.text:
         yield Line("")
     yield from _table(origin_cells(outcome.figures, options))
@@ -75,7 +80,7 @@ def heading() -> str:
 def verdict_lines(verdict: Verdict) -> list[str]:
     """Return the verdict as plain lines: the checks, and what there is to say without any."""
     checks = [text for check in verdict.checks for text in (check.text or f"{check.name}: yes", *check.details)]
-    return [*filter(None, [verdict.not_enforced]), *checks, *verdict.warnings]
+    return [printable(text) for text in (*filter(None, [verdict.not_enforced]), *checks, *verdict.warnings)]
 
 
 def origin_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:

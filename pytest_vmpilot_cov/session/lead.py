@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -11,14 +10,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.collect.ask import ask_servers
-from pytest_vmpilot_cov.collect.processes import Scope, is_of_run
+from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.coverage_private import is_project_file
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import Options, Outcome
 from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.session.early_imports import below, early_imports
+from pytest_vmpilot_cov.session.retention import forget_earlier_sessions
 from pytest_vmpilot_cov.verdict import reach_verdict
-from server_hook.store import publication, records, working_folder
+from server_hook.store import working_folder
 
 if TYPE_CHECKING:
     from pluggy import PluginManager
@@ -105,25 +105,3 @@ def _reset_servers(options: Options) -> list[str]:
     except OSError as error:
         raise UsageError(say("cannot-reset", path=error.filename, why=error.strerror)) from None
     return [not_reset(each) for each in deliveries if not each.answered]
-
-
-def forget_earlier_sessions(options: Options) -> None:
-    """Remove what sessions that are over have measured: a session replaces the last one's data of its COVERAGE_FILE."""
-    data_folder = options.data_folder
-    living = {
-        record.session
-        for folder in working_folder.process_folders(data_folder)
-        if (record := records.read_record(folder))
-        and record.session
-        and records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
-    }
-    for folder in working_folder.process_folders(data_folder):
-        record = records.read_record(folder)
-        if record is None or record.origin not in ("unit", "e2e") or not is_of_run(record, options):
-            continue
-        is_living = records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
-        if not is_living and not any(records.is_of(record.session, each) for each in living):
-            shutil.rmtree(folder, ignore_errors=True)
-    published = data_folder / options.tests_file
-    if published.exists() and publication.read_fingerprints(published) is not None:
-        published.unlink(missing_ok=True)
