@@ -49,6 +49,12 @@ def warn_of_modules(cov: Coverage, reached: Iterable[str]) -> None:
             cov._warn(f"Module {name} was never imported.", slug="module-not-imported")
 
 
+def omits(cov: Coverage) -> Callable[[str], bool]:
+    """Return a judge that says whether ``omit`` of the configuration of *cov* leaves out the file at a path."""
+    matcher = _in_or_out(cov).omit_match
+    return matcher.match if matcher is not None else lambda _: False
+
+
 def path_setting(cov: Coverage, folder: str) -> Callable[[str], str]:
     """Return what ``[paths]`` of the configuration makes of a path; its own folders are read against *folder*.
 

@@ -121,3 +121,13 @@ def test_plain_data_is_mapped_by_path_and_by_setting(app: Project) -> None:
     assert "(1 by [paths])" in done.stdout
     assert "(1 by path)" in done.stdout
     assert "Not counted: 1 measured file outside the project (/opt/unknown/agent.py)" in done.stdout
+
+
+def test_an_omitted_file_is_called_omitted(app: Project) -> None:
+    """What the configuration leaves out, here or in a copy, is no file of another project."""
+    app.run("python", "-m", "app.main", env={"VMPILOT_COV": "."})
+    app.write(".coveragerc", "[run]\nsource = app\nomit = app/chat.py\n")
+    done = vmpilot(app, "combine")
+    copy = app.path.parent / "container/app/chat.py"
+    assert f"Not counted: 2 measured files omitted ({copy}, app/chat.py)" in done.stdout
+    assert "outside the project" not in done.stdout
