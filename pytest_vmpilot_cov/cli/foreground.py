@@ -45,7 +45,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], mask: se
             command[0], list(command), dict(environment), setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON
         )
     except OSError as error:
-        raise UsageError(say("command-not-found", command=command[0], why=error.strerror)) from None
+        raise UsageError(say("command-not-received", command=command[0], why=error.strerror)) from None
     held = signal.pthread_sigmask(signal.SIG_BLOCK, ()) - mask
     while True:
         number = _next_signal(held)
@@ -74,9 +74,9 @@ def _next_signal(held: set[signal.Signals | int]) -> int:
     """
     while True:
         if hasattr(signal, "sigwaitinfo"):
-            found = signal.sigwaitinfo(held)
-            if found.si_signo == signal.SIGCHLD or found.si_code != _FROM_KERNEL:
-                return int(found.si_signo)
+            received = signal.sigwaitinfo(held)
+            if received.si_signo == signal.SIGCHLD or received.si_code != _FROM_KERNEL:
+                return int(received.si_signo)
         else:  # macOS does not tell who has sent it
             number = signal.sigwait(held)
             if number != signal.SIGINT or not os.isatty(0):

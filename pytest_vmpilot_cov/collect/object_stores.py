@@ -62,10 +62,10 @@ def _members(store: Any, path: str) -> Iterator[Member]:  # noqa: ANN401 - fsspe
     tops = store.glob(path) if has_pattern else [path]
     root = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0] if has_pattern else path.rstrip("/")
     for top in tops:
-        for name, known in sorted(store.find(top, detail=True).items()):
+        for name, facts in sorted(store.find(top, detail=True).items()):
             inside = name.removeprefix(root).lstrip("/")
             if is_wanted(inside):
-                yield Member(inside, _written(known), partial(store.open, name, "rb", block_size=CHUNK_BYTES))
+                yield Member(inside, _written(facts), partial(store.open, name, "rb", block_size=CHUNK_BYTES))
 
 
 def _copy(member: Member, folder: Path, named: str, intake: Intake) -> Path | None:
@@ -76,9 +76,9 @@ def _copy(member: Member, folder: Path, named: str, intake: Intake) -> Path | No
         return None
 
 
-def _written(known: dict[str, Any]) -> float:
+def _written(facts: dict[str, Any]) -> float:
     """Return when an object was written; each store has its own word for that."""
-    moment = next((known[word] for word in ("LastModified", "mtime", "last_modified", "created") if word in known), 0.0)
+    moment = next((facts[word] for word in ("LastModified", "mtime", "last_modified", "created") if word in facts), 0.0)
     return moment.timestamp() if isinstance(moment, datetime) else float(moment or 0.0)
 
 
