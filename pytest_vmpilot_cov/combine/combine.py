@@ -33,7 +33,9 @@ def combine(options: Options, collected: Collected) -> Combined:
         keep_stale = options.stale == "keep"
         combined = unite(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
         lines_only = without_branches(parts, combined.counted)
-        coverage_private.warn_of_modules(cov, {source.path for each in combined.counted.values() for source in each})
+        reached = {source.path for each in combined.counted.values() for source in each}
+        if reached:  # without any data nothing was imported, and that is said in other words
+            coverage_private.warn_of_modules(cov, reached)
         problems = (*_installed_copies(combined, options), *cov.warnings())
         omitted = frozenset(_omitted(parts, combined, options))
         return replace(combined, mapped=mapped, lines_only=lines_only, omitted=omitted, problems=problems)
