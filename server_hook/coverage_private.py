@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import starmap
-from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -205,22 +204,6 @@ def close_data(data: CoverageData) -> None:
             base.con.close()
             base.con = None
     data._dbs = {}
-
-
-@contextlib.contextmanager
-def open_to_read(path: Path, more: str = "") -> Iterator[sqlite3.Connection]:
-    """Open a data file, and do not change it; what is read is what it holds at one moment.
-
-    Args:
-        path: the data file.
-        more: what SQLite's documentation of URIs allows further, as ``&immutable=1``: regard no locks.
-
-    Raises:
-        sqlite3.Error: when it cannot be opened.
-    """
-    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{more}", uri=True)) as base:
-        base.execute("BEGIN")
-        yield base
 
 
 @contextlib.contextmanager

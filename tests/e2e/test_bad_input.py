@@ -59,7 +59,8 @@ def data_file(path: Path, *, lines: list[int], branch: bool = False) -> None:
         (
             SECTION.encode() + b"intervall_s = 2\n",
             (
-                "[vmpilot_cov] intervall_s in {config} is no setting; known are e2e, e2e_scripts, interval_s, "
+                "[vmpilot_cov] intervall_s in {config} is no setting; known are e2e, e2e_scripts, "
+                "e2e_scripts_args, e2e_scripts_cwd, e2e_scripts_env, interval_s, "
                 "pipeline_data, script_timeout_s, server_command, signals, stale (setting-unknown)"
             ),
         ),
@@ -184,7 +185,7 @@ def test_session_folder_that_cannot_be_written(app: Project) -> None:
     app.write(".vmpilot-cov", "a file is in the way\n")
     line = usage_error(session(app))
     assert line.startswith(f"ERROR: {app.path / '.vmpilot-cov'}/")
-    assert " cannot be written: Not a directory" in line
+    assert " cannot be written: it is a file, not a folder; delete it" in line
     assert line.endswith(" (cannot-record)")
     elsewhere = {"COVERAGE_FILE": str(app.path.parent / "elsewhere" / ".coverage")}
     assert session(app, "--cov-fail-under=10", env=elsewhere).returncode == 0
