@@ -41,7 +41,7 @@ def dump(options: Options, places: Sequence[Path], *, reset: bool) -> Dumped:
             problems.append(say("cannot-publish", path=folder / publish.PIPELINE_FILE, why=error.strerror or error))
     if not deliveries:
         config = options.settings.config_file or options.settings.folder
-        looked = places or dict.fromkeys(place.value for place in options.places)
+        looked = places or dict.fromkeys(place.value for place in options.data_places)
         problems.append(say("nobody-records", places=", ".join(map(str, looked)), config=config))
     return Dumped(tuple(lines), tuple(problems))
 

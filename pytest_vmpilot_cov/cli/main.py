@@ -142,7 +142,7 @@ def _combine(parsed: argparse.Namespace) -> int:
         scope = Scope(
             all_runs=True,
             only=tuple(place.path for place in artifacts.places),
-            told=artifacts.places,
+            known_places=artifacts.places,
             tick=progress.tick,
         )
         outcome = reach_verdict(options, scope, hooks_of_command())
@@ -177,7 +177,7 @@ def _say_nothing(options: Options, problems: Iterable[str], words: Sequence[str]
     """Say that there is nothing to judge, and all that may be the reason."""
     for problem in problems:
         show_problem(problem)
-    places = ", ".join(dict.fromkeys(words or [str(place.value) for place in options.places]))
+    places = ", ".join(dict.fromkeys(words or [str(place.value) for place in options.data_places]))
     config = options.settings.config_file or options.settings.folder
     show_problem(say("nothing-to-combine", places=places, config=config))
     return FAILED

@@ -32,7 +32,7 @@ def fetch(url: str, folder: Path, intake: Intake) -> Path | None:
         intake: takes them, and notes what cannot be read.
 
     Returns:
-        The copy of the one object that was named; None where it was a prefix or pattern.
+        The copy of the one object that was label; None where it was a prefix or pattern.
 
     Raises:
         UsageError: when the library that knows this kind of store is not installed.
@@ -68,11 +68,11 @@ def _members(store: Any, path: str) -> Iterator[Member]:  # noqa: ANN401 - fsspe
                 yield Member(inside, _written(facts), partial(store.open, name, "rb", block_size=CHUNK_BYTES))
 
 
-def _copy(member: Member, folder: Path, named: str, intake: Intake) -> Path | None:
+def _copy(member: Member, folder: Path, label: str, intake: Intake) -> Path | None:
     try:
-        return intake.copy(member, folder, named)
+        return intake.copy(member, folder, label)
     except Exception as error:  # noqa: BLE001 - each store raises its own
-        intake.refuse(named, _why(error))
+        intake.refuse(label, _why(error))
         return None
 
 

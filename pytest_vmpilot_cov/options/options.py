@@ -117,7 +117,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         source_from="--cov" if "run:source" in (overrides or {}) else settings.config_file,
         precision=_digits(cov.get_option("report:precision") if precision is None else precision),
         reports=reports,
-        places=tuple(_places(places, own, settings, root)),
+        data_places=tuple(_places(places, own, settings, root)),
         require=require,
         thresholds=tuple(each for each in configured if each.name != "total" and each.required),
         tests_file=_tests_file(settings),

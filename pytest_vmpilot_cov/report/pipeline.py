@@ -98,7 +98,7 @@ def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterat
             continue
         for file in several:
             unverified = "" if file.published else ", unverified: it does not say which source it measured"
-            path = shown_path(file.named or str(file.path), options.root)
+            path = shown_path(file.label or str(file.path), options.root)
             age = f"measured {age_of(file.measured)} ago" if file.measured else f"written {age_of(file.written)} ago"
             yield f"{whose}: read {path}, {age}{unverified}"
 
