@@ -37,14 +37,15 @@ class UnsupportedError(Exception):
 
 
 class WatchedCoverage(Coverage):
-    """A Coverage that tells when it meets a source file for the first time, and keeps its warnings to itself."""
+    """A Coverage that says when a file runs for the first time, and keeps its warnings to itself."""
 
-    on_first_sight: Callable[[str], None] | None = None
+    on_new_file: Callable[[str, str, FrameType], None] | None = None
+    """Called with a file's name, its path if it is measured or nothing, and the frame that runs it; must not raise."""
 
     def _should_trace(self, filename: str, frame: FrameType) -> Any:  # noqa: ANN401 - coverage's FileDisposition
         disposition = super()._should_trace(filename, frame)
-        if disposition.trace and disposition.source_filename and self.on_first_sight:
-            self.on_first_sight(disposition.source_filename)
+        if self.on_new_file:
+            self.on_new_file(filename, (disposition.trace and disposition.source_filename) or "", frame)
         return disposition
 
     def _warn(self, msg: str, slug: str | None = None, once: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002

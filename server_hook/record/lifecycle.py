@@ -55,7 +55,7 @@ def _follow_process(*, signals: bool) -> None:
         _save_before(name)
     for name in ("fork", "forkpty"):
         _go_on_after(name)
-    watch_loads(_notice_load)
+    watch_loads(recording.notice_load)
     if signals:
         save_before_defaults(_finish, _resume)
 
@@ -108,13 +108,6 @@ def _go_on_after(name: str) -> None:
             _go_on()
 
     setattr(os, name, forked)
-
-
-def _notice_load(path: str) -> None:
-    with _fenced("a reload went unnoticed"):
-        current = recording.current()
-        if current is not None:
-            current.notice_load(path)
 
 
 def _save_before(name: str) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from coverage import Coverage
 
@@ -17,6 +18,7 @@ from server_hook.environment import process_state
 from server_hook.problems import HookError, Problems
 from server_hook.record.drain import Drain
 from server_hook.record.presence import Presence
+from server_hook.record.reloads import is_loaded_by_own_means, watch_compiles
 from server_hook.record.thread import RecorderThread
 from server_hook.store import records, segment
 from server_hook.store.publish import publish_pipeline  # early: a signal may come inside a late import
@@ -39,6 +41,13 @@ def inherited() -> Recorder | None:
     """Return the recorder of the parent, in a child that was forked from a recorded process."""
     recorder = process_state().recorder
     return recorder if recorder is not None and recorder.pid != _getpid() else None
+
+
+def notice_load(path: str) -> None:
+    """Tell the recorder of this process that a file is loaded; never raise into the program that loads it."""
+    recorder = current()
+    if recorder is not None:
+        recorder.notice_load(path)
 
 
 class Recorder:
@@ -101,7 +110,7 @@ class Recorder:
         """
         self.presence.answerer = answerer
         apply_settings(self.cov, self.settings, to_measure=True)
-        self.cov.on_first_sight = self._add_source
+        self.cov.on_new_file = self._notice_file
         coverage_private.start(self.cov)
         self.core = coverage_private.core_in_use(self.cov)
         if self.core == "pytrace" and self.origin == "pipeline":
@@ -183,14 +192,14 @@ class Recorder:
         if state.recorder is self:
             state.recorder = None
         self.thread.stop()
-        self.cov.on_first_sight = None
+        self.cov.on_new_file = None
         self.cov.stop()
 
     def release_parent(self) -> None:
         """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
         process_state().recorder = None
         self.presence.forget()
-        self.cov.on_first_sight = None
+        self.cov.on_new_file = None
         self.cov.stop()
 
     def recorder_of_child(self) -> Recorder:
@@ -220,9 +229,10 @@ class Recorder:
 
     def notice_load(self, path: str) -> None:
         """Notice that a source file is loaded, perhaps again and with another content."""
-        if self.drain.may_have_seen(path):
-            with self._locked():
-                self.drain.source_reloaded(path)
+        with self._reporting(self.presence.folder):
+            if self.drain.may_have_seen(path):
+                with self._locked():
+                    self.drain.source_reloaded(path)
 
     def _tick(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
@@ -242,12 +252,15 @@ class Recorder:
             self.presence.beat()
         return max(self.settings.interval_s, min(self.rest_s, records.SILENCE_S / 3))  # while it rests, it lives
 
-    def _add_source(self, path: str) -> None:
+    def _notice_file(self, _filename: str, path: str, frame: FrameType) -> None:
         """Take the fingerprint of a source file that runs for the first time; be announced from then on."""
         with self._reporting(self.presence.folder):
-            self.drain.add_source(path)
-            if self.presence.record is None:
-                self.announce()
+            if path:
+                self.drain.add_source(path)
+                if is_loaded_by_own_means(frame):
+                    watch_compiles(notice_load)
+                if self.presence.record is None:
+                    self.announce()
 
     @contextmanager
     def _reporting(self, folder: str) -> Iterator[None]:
