@@ -31,6 +31,8 @@ class ProcessState:
         """Whether the process's ends, forks and signals are watched."""
         self.recorder: Recorder | None = None
         """What measures this process, or measured the parent of a fork."""
+        self.taken: dict[int, str] = {}
+        """Who has taken the trace function from us, and when, by the thread's number."""
 
 
 def process_state() -> ProcessState:

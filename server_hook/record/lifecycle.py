@@ -12,14 +12,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from server_hook.coverage_private import enter_running_frames
+from server_hook.coverage_private import enter_running_frames, forget_live, is_tracing_for, trace_again
 from server_hook.environment import process_state
 from server_hook.problems import log_problem
 from server_hook.record import recorder as recording
 from server_hook.record.reloads import watch_loads
 from server_hook.record.signals import save_before_defaults
+from server_hook.record.tracing import share_trace_function
 from server_hook.record.verbs import answer
 
 if TYPE_CHECKING:
@@ -36,14 +38,15 @@ def begin(recorder: Recorder) -> None:
         HookError: as ``Recorder.start`` does.
     """
     recorder.start(partial(answer, recorder))
-    _follow_process(signals=recorder.settings.signals)
+    _follow_process(signals=recorder.settings.signals, traces=recorder.core == "ctrace")
 
 
-def _follow_process(*, signals: bool) -> None:
+def _follow_process(*, signals: bool, traces: bool) -> None:
     """Write the last segment of whatever recorder is current, however this process ends; once a process.
 
     Args:
         signals: whether signals that are left to their default may be caught.
+        traces: whether a trace function measures it, which others may want.
     """
     state = process_state()
     if state.is_followed:
@@ -56,8 +59,22 @@ def _follow_process(*, signals: bool) -> None:
     for name in ("fork", "forkpty"):
         _go_on_after(name)
     watch_loads(recording.notice_load)
+    if traces:
+        share_trace_function(_is_ours, _trace_again)
     if signals:
         save_before_defaults(_finish, _resume)
+
+
+def _is_ours(function: object) -> bool:
+    current = recording.current()
+    return current is not None and is_tracing_for(current.cov, function)
+
+
+def _trace_again(innermost: FrameType | None) -> None:
+    with _fenced("this thread is not measured any more"):
+        current = recording.current()
+        if current is not None:
+            trace_again(current.cov, innermost)
 
 
 def _finish() -> None:
@@ -79,16 +96,14 @@ def _hold() -> None:
     with _fenced("the recorder's thread could not be stopped"):
         current = recording.current()
         if current is not None:
-            current.thread.stop()
+            current.hold()
 
 
 def _go_on() -> None:
     with _fenced("the recorder's thread could not be started again"):
         current = recording.current()
         if current is not None:
-            current.has_forked = True
-            if not current.thread.waits_for_fork:
-                current.thread.start()
+            current.go_on()
 
 
 def _go_on_after(name: str) -> None:
@@ -136,14 +151,15 @@ def _resume() -> None:
 
 def _begin_anew_in_child() -> None:
     """Give a forked child a recorder and a Coverage of its own."""
-    inherited = recording.inherited()
-    if inherited is None:
+    inherited = process_state().recorder
+    if inherited is None or inherited.pid == os.getpid():
         return
     with _fenced("this forked child is not recorded"):
         inherited.release_parent()
         child = inherited.recorder_of_child()
         begin(child)
         enter_running_frames(child.cov)
+        forget_live(child.cov)  # the lines where the frames stand are the parent's
 
 
 @contextmanager

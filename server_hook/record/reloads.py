@@ -35,8 +35,19 @@ def watch_loads(loaded: Callable[[str], None]) -> None:
     SourceFileLoader.path_stats = path_stats  # type: ignore[method-assign]
 
 
-def is_loaded_by_own_means(frame: FrameType) -> bool:
-    """Tell whether a file's first frame was started by the program itself: by no import, and not as its main module."""
+def watch_compiles_after(frame: FrameType, loaded: Callable[[str], None]) -> None:
+    """Watch what is compiled from now on if a program has started a file's first frame by means of its own.
+
+    Args:
+        frame: that frame.
+        loaded: called with a file's name; it must not raise.
+    """
+    if _is_of_own_means(frame):
+        watch_compiles(loaded)
+
+
+def _is_of_own_means(frame: FrameType) -> bool:
+    """Tell whether the program itself runs a frame: by no import, and not as its main module."""
     caller = frame.f_back
     if frame.f_code.co_name != "<module>" or caller is None or frame.f_globals.get("__name__") == "__mp_main__":
         return False
