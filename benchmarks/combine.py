@@ -1,4 +1,4 @@
-"""What it costs to combine the data of many processes, beside coverage.py's own ``combine`` on the same data.
+"""What does combining the data of many processes cost, compared with coverage.py's own ``combine``?
 
 Three things are measured. *segments*: what ``vmpilot-cov combine`` does before it counts, from the segments of all
 processes to one data file; *data files*: the same from the very files that ``coverage combine`` reads; *verdict*: the
@@ -38,11 +38,11 @@ ARCS = [(n, n + 1) for n in range(1, LINES)] + [(n, n + 3) for n in range(2, LIN
 Drawn: TypeAlias = dict[Source, list[Any]]
 """Lines, or arcs, by source."""
 CONTEXTS = 5
-"""How many tests one process runs, in data with contexts."""
+"""How many tests a process runs, in data with contexts."""
 KINDS = {"lines": 0.25, "contexts": 0.5, "branch": 1.0}
-"""What is measured, and how much of coverage.py's CPU may be used for *segments* and *data files*."""
+"""The kinds of data, and the limit for *segments* and *data files* as a share of coverage.py's CPU."""
 MEMORY_LIMIT = 1.2
-"""How much of coverage.py's peak memory may be used for the same."""
+"""The limit for the same as a share of coverage.py's peak memory."""
 WAYS = ("segments", "data files", "verdict")
 COMBINE = """
 import sys
@@ -61,7 +61,7 @@ COMMAND = "import sys; from pytest_vmpilot_cov.cli.main import main; sys.exit(ma
 
 
 class Bench:
-    """A project, and the data that its processes have left, twice: as segments and as data files."""
+    """A project and the data of its processes, twice: as segments and as data files."""
 
     def __init__(self, folder: Path, kind: str) -> None:
         """Write the project."""
@@ -89,7 +89,7 @@ class Bench:
         return Source(str(path), fingerprint(str(path)))
 
     def grow(self, count: int) -> None:
-        """Leave the data of further processes until there is that of *count*."""
+        """Write the data of more processes, until there are *count* of them."""
         for number in range(self.count, count):
             drawn = random.Random(number)
             measured = [(context, self._measure(drawn, context)) for context in self._contexts(drawn)]
@@ -101,7 +101,7 @@ class Bench:
         return [f"test_{n}" for n in drawn.sample(range(50), CONTEXTS)] if self.kind == "contexts" else [""]
 
     def _measure(self, drawn: random.Random, context: str) -> Drawn:
-        """Draw what a process has reached: four in five of all, in a test that of a fifth of the sources."""
+        """Draw what a process reached: four fifths of everything; in a test, that of a fifth of the sources."""
         sources = drawn.sample(self.sources, SOURCES // CONTEXTS) if context else self.sources
         whole: list[Any] = ARCS if self.kind == "branch" else list(range(1, LINES + 1))
         return {source: sorted(drawn.sample(whole, len(whole) * 4 // 5)) for source in sources}
@@ -119,7 +119,7 @@ class Bench:
         return part
 
     def _write_data_file(self, number: int, measured: Sequence[tuple[str, Drawn]]) -> None:
-        """Write what coverage.py would; through its own API it takes a second with arcs."""
+        """Write what coverage.py would write; its own API takes a second with arcs."""
         target = self.theirs / f".coverage.host.{number}.x"
         target.write_bytes(self._empty.read_bytes())
         with closing(sqlite3.connect(target)) as base, base:
@@ -137,7 +137,7 @@ class Bench:
                     base.executemany("INSERT INTO line_bits VALUES (?, ?, ?)", bits)
 
     def run_theirs(self) -> tuple[Used, Used]:
-        """Let coverage.py combine, and report."""
+        """Combine and report with coverage.py."""
         target = self.folder / "combined" / ".coverage"
         target.unlink(missing_ok=True)
         file = f"--data-file={target}"
@@ -146,22 +146,22 @@ class Bench:
         return combined, Used(combined.cpu_s + reported.cpu_s, max(combined.peak_mib, reported.peak_mib))
 
     def run_ours(self) -> list[Used]:
-        """Do the same in each of the ways."""
+        """Do the same in each of our ways."""
         used = [run(self.folder, "-c", COMBINE, way) for way in WAYS[:2]] + [run(self.folder, "-c", COMMAND, "combine")]
         for path in self.folder.glob(".coverage*[!rc]"):
-            path.unlink()  # what was published would be read by the next turn, too
+            path.unlink()  # or the next turn would read what this one published
         return used
 
 
 class Used(NamedTuple):
-    """What a process has used."""
+    """What a process used."""
 
     cpu_s: float
     peak_mib: float
 
 
 def run(folder: Path, *words: str) -> Used:
-    """Run this Python to its end."""
+    """Run this Python until it exits."""
     process = subprocess.Popen([sys.executable, *words], cwd=folder, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -170,7 +170,7 @@ def run(folder: Path, *words: str) -> Used:
 
 
 def measure(table: Table, kind: str, sizes: Sequence[int], pairs: int) -> None:
-    """Print the table of one kind of data; the largest size is judged."""
+    """Print the table of one kind of data; only the largest size has limits."""
     what = f"{SOURCES} sources with {SOURCES * LINES:,} lines"
     table.begin(f"Combine, {kind}, {what}, {pairs} pairs")
     costs: dict[str, dict[int, float]] = {way: {} for way in WAYS}
@@ -191,13 +191,13 @@ def measure(table: Table, kind: str, sizes: Sequence[int], pairs: int) -> None:
 
 
 def pick(sides: Mapping[str, Sequence[Used]]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Part what was used into CPU and peaks, by side."""
+    """Split usage into CPU and peak memory, by side."""
     cpu = {side: [each.cpu_s for each in used] for side, used in sides.items()}
     return cpu, {side: [each.peak_mib for each in used] for side, used in sides.items()}
 
 
 def print_rows(table: Table, kind: str, way: str, cpu: Figures, peaks: Figures, *, judged: bool) -> None:  # noqa: PLR0913 - what the rows need
-    """Print what one way has cost."""
+    """Print the cost of one way."""
     base = "coverage combine and report" if way == "verdict" else "coverage combine"
     seconds = " to ".join(f"{statistics.median(cpu[side]):.2f} s" for side in (way, THEIRS))
     mib = " to ".join(f"{statistics.median(peaks[side]):.0f} MiB" for side in (way, THEIRS))
@@ -216,10 +216,10 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="how many processes")
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     table = Table()
-    for kind in asked.kinds:
-        measure(table, kind, asked.sizes, asked.pairs)
+    for kind in args.kinds:
+        measure(table, kind, args.sizes, args.pairs)
     table.end()
 
 

@@ -1,4 +1,4 @@
-"""The round trip of a dump: how long until every worker of a live server has written what it has and said so.
+"""How long does a dump take, until every worker of a live server has written its data and answered?
 
 Starts gunicorn with 1, 4 and 16 workers, drives them, asks all of them at once, 50 times each, and prints one table.
 ``python benchmarks/dump.py``; needs gunicorn.
@@ -36,7 +36,7 @@ def app(environ, start_response):
 
 
 def write_program(folder: Path) -> None:
-    """Write a server with 2,000 functions, one of them called by each request."""
+    """Write a server with 2,000 functions. Each request calls one of them."""
     (folder / "app").mkdir()
     (folder / ".coveragerc").write_text("[run]\nsource = app\n")
     functions = "".join(f"def f{n}(x):\n    if x:\n        return {n}\n    return 0\n\n" for n in range(2000))
@@ -46,7 +46,7 @@ def write_program(folder: Path) -> None:
 
 
 def drive(url: str, workers: int) -> None:
-    """Ask for pages until each worker has answered some, so that each has something new to write."""
+    """Request pages until each worker has answered some, so that each has something new to write."""
     pids: set[str] = set()
     number, until = 0, time.monotonic() + 60
     while (len(pids) < workers or number % 100) and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Guard against steps up in cost: count instructions, which the load of a machine does not change, and compare them.
+"""Has anything become more expensive? Count instructions, which don't depend on the load of the machine.
 
 Each figure is a ratio to something that is counted in the same run, so that it holds on other machines: a bare start of
 the interpreter, coverage.py's own process start-up, or a fixed piece of Python. It fails where a figure is more than
@@ -27,12 +27,12 @@ from startup import fresh, make_environment
 RECORDED = Path(__file__).with_suffix(".json")
 KEY = f"{sys.version_info.major}.{sys.version_info.minor}-{platform.machine()}"
 STEP = 1.1
-"""Most that a figure may be of the recorded one."""
+"""How many times the recorded figure a figure may be."""
 FILES, FILE_LINES, CUTS, SEGMENTS = 100, 200, 10, 20
 
 
 def piece_of_python() -> None:
-    """Be what the inner works are counted in: a fixed piece of Python of their kind."""
+    """Run a fixed piece of Python: the unit for the inner works, and similar to them."""
     for number in range(60):
         lines = set(range(number, 2000 + number, 3))
         bits = 0
@@ -43,7 +43,7 @@ def piece_of_python() -> None:
 
 
 def prepare(folder: Path) -> dict[str, Callable[[], object]]:
-    """Make ready what each work needs, whichever will be done: all runs have that in common."""
+    """Prepare what every work needs, so that all runs have the same preparation in common."""
     from types import SimpleNamespace
 
     from pytest_vmpilot_cov.combine.unite import unite
@@ -74,7 +74,7 @@ def prepare(folder: Path) -> dict[str, Callable[[], object]]:
 
     def combine_all() -> None:
         parts = [part for each in known for part in each]
-        found = unite(parts, project_files=paths, is_project_file=lambda _: True)
+        found = unite(parts, project_files=dict.fromkeys(paths, ""), is_project_file=lambda _: True)
         assert len(found.counted) == 2  # noqa: PLR2004 - the origins
 
     return {
@@ -91,7 +91,7 @@ INNER = ("a cut with 1,000 new lines", "encode segments", "decode segments", "co
 
 
 def count_all(folder: Path) -> dict[str, int]:
-    """Count the instructions of every start and every work, as many at once as there are processors."""
+    """Count the instructions of every start and every work, one job per processor at a time."""
     write_package(folder, FILES, FILE_LINES)
     write_package(folder / "program", 1, 20)
     (folder / "program/main.py").write_text(modules(1) + "ALL[0].run()\n")
@@ -109,7 +109,7 @@ def count_all(folder: Path) -> dict[str, int]:
         "recorded": partial(counts.count, main, folder, **ours),
         **{name: partial(counts.count, [*do, name], folder) for name in ("nothing", "a piece of Python", *INNER)},
     }
-    run(main, folder, **theirs)  # the cached bytecode is there from now on
+    run(main, folder, **theirs)  # from now on the bytecode is cached
     run(main, folder, **{**ours, **fresh(folder)})
     run([*do, "nothing"], folder)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -117,7 +117,7 @@ def count_all(folder: Path) -> dict[str, int]:
 
 
 def ratios(counted: Mapping[str, int]) -> dict[str, float]:
-    """Turn counts into the figures that are compared."""
+    """Turn counts into the figures to compare."""
     piece = counted["a piece of Python"] - counted["nothing"]
     found = {
         "a start, not recorded, to one without the line": counted["off"] / counted["bare"],
@@ -128,7 +128,7 @@ def ratios(counted: Mapping[str, int]) -> dict[str, float]:
 
 
 def compare(found: Mapping[str, float]) -> None:
-    """Print the figures beside the recorded ones; leave with 1 where one is a step above."""
+    """Print the figures next to the recorded ones; exit with 1 if one is above its limit."""
     recorded = json.loads(RECORDED.read_text()).get(KEY, {}) if RECORDED.exists() else {}
     table = Table()
     table.begin(f"Instructions; limit: {STEP:g} times what is recorded for {KEY}")
@@ -141,7 +141,7 @@ def compare(found: Mapping[str, float]) -> None:
 
 
 def record(found: Mapping[str, float]) -> None:
-    """Write the figures down for this Python and architecture; those of others stay."""
+    """Record the figures for this Python and architecture, and keep those of others."""
     recorded = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
     recorded[KEY] = dict(found)
     RECORDED.write_text(json.dumps(recorded, indent=2, sort_keys=True) + "\n")
@@ -152,17 +152,17 @@ def main() -> None:
     """Count, and compare or record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="where a counted process finds its files")
-    parser.add_argument("--do", help="be a counted process that does this work")
-    parser.add_argument("--record", action="store_true", help="write the figures down instead of comparing them")
-    asked = parser.parse_args()
-    if asked.do:
-        prepare(asked.folder)[asked.do]()
+    parser.add_argument("--do", help="be a counted process, and do this work")
+    parser.add_argument("--record", action="store_true", help="record the figures instead of comparing them")
+    args = parser.parse_args()
+    if args.do:
+        prepare(args.folder)[args.do]()
         return
     if not counts.can_count():
         raise SystemExit(counts.MISSING)
     with tempfile.TemporaryDirectory() as name:
         found = ratios(count_all(Path(name)))
-    (record if asked.record else compare)(found)
+    (record if args.record else compare)(found)
 
 
 if __name__ == "__main__":

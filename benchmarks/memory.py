@@ -1,4 +1,4 @@
-"""What the recorder holds: the peak memory of a program under it, and under ``coverage run``.
+"""How much memory does a recorded program need, compared with ``coverage run``?
 
 The program imports and runs every line of packages of three sizes. A program without coverage is not compared: what the
 kernel reports for one so small is the peak of the process that started it. ``python benchmarks/memory.py``.
@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 
 
 def peak_mib(command: list[str], folder: Path, **env: str) -> float:
-    """Return the most memory that a command has held at once."""
+    """Return the peak memory of a command."""
     return run(command, folder, **env).peak_bytes / MIB
 
 
@@ -41,7 +41,7 @@ def measure(lines: int, pairs: int, *, branch: bool) -> dict[str, list[float]]:
             OURS: lambda: peak_mib(bare, folder, VMPILOT_COV=name, VMPILOT_COV_DATA_DIR=tempfile.mkdtemp(dir=name)),
             AGAIN: partial(peak_mib, theirs, folder),
         }
-        run(bare, folder)  # the cached bytecode is there from now on
+        run(bare, folder)  # from now on the bytecode is cached
         return take_in_turn(sides, pairs)
 
 

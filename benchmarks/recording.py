@@ -1,4 +1,4 @@
-"""What recording costs beyond the tracer: the CPU of the recorder's thread while every millisecond brings new lines.
+"""How busy is the recorder's thread while every millisecond brings new lines?
 
 Prints one table; the limit is 2 % of a core. ``python benchmarks/recording.py``; needs Linux, whose kernel counts the
 CPU of each thread.
@@ -31,7 +31,7 @@ time.sleep(1000)
 
 
 def write_program(folder: Path, *, branch: bool) -> None:
-    """Write a program that enters one function after the other."""
+    """Write a program that enters one function after another."""
     (folder / "app").mkdir()
     (folder / ".coveragerc").write_text(f"[run]\nsource = app\nbranch = {branch}\n")
     functions = "".join(f"def f{n}(x):\n    if x:\n        return {n}\n    return 0\n\n" for n in range(FUNCTIONS))
@@ -41,13 +41,13 @@ def write_program(folder: Path, *, branch: bool) -> None:
 
 
 def thread_cpu_s(pid: int) -> float:
-    """Return the CPU that all threads but the main one have used: the recorder's is the only one."""
+    """Return the CPU time of all threads except the main one: the recorder's is the only one."""
     tasks = [task for task in Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid]
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def measure(core: str, load: str, seconds: float, *, branch: bool) -> tuple[float, int]:
-    """Return how much of a core the recorder took, in percent, and how many segments it wrote meanwhile."""
+    """Return how much of a core the recorder used, in percent, and how many segments it wrote in that time."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_program(folder, branch=branch)
@@ -56,7 +56,7 @@ def measure(core: str, load: str, seconds: float, *, branch: bool) -> tuple[floa
         try:
             while not any(working_folder.process_folders(folder)):
                 time.sleep(0.05)
-            time.sleep(3)  # what runs at import is cut
+            time.sleep(3)  # until lines of the import are written
             begun, before, written = time.monotonic(), thread_cpu_s(process.pid), _segments(folder)
             time.sleep(seconds)
             percent = 100 * (thread_cpu_s(process.pid) - before) / (time.monotonic() - begun)

@@ -1,4 +1,4 @@
-"""What recording costs a server under load: uvicorn and FastAPI on loopback, driven by a second process.
+"""What does recording cost a server under load? uvicorn and FastAPI on loopback, driven by a second process.
 
 The servers of all sides run at the same time and get short bursts of requests in turn, so that what else the machine
 does meets all of them. ``python benchmarks/serving.py``; needs fastapi and uvicorn, and Linux for the CPU of a process.
@@ -68,7 +68,7 @@ class Server:
     port: int
 
     def cpu_s(self) -> float:
-        """Return the CPU that all its threads have used."""
+        """Return the CPU time of all its threads."""
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
@@ -105,14 +105,14 @@ def start(side: str, folder: Path, *, branch: bool) -> Server:
 
 
 def drive(port: int, path: str, requests: int) -> dict[str, float]:
-    """Send requests over a few connections from a process of its own; return requests a second and p95 in ms."""
+    """Send requests over a few connections from another process; return requests per second and p95 in ms."""
     words = [sys.executable, __file__, "--drive", str(port), path, "--requests", str(requests)]
     found: dict[str, float] = json.loads(subprocess.check_output(words, env=environment(), timeout=300))
     return found
 
 
 def send(port: int, path: str, requests: int) -> None:
-    """Be the process that sends: print what it has seen."""
+    """Be the process that sends requests, and print its figures."""
     latencies: list[float] = []
     threads = [
         threading.Thread(target=converse, args=(port, path, requests // CONNECTIONS, latencies))
@@ -129,7 +129,7 @@ def send(port: int, path: str, requests: int) -> None:
 
 
 def converse(port: int, path: str, requests: int, latencies: list[float]) -> None:
-    """Ask over one connection, and wait for each answer; with plain sockets, which cost this side next to nothing."""
+    """Send requests over one connection, one by one, with plain sockets, which cost this side almost nothing."""
     question = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", port), 60) as connection:
         for _ in range(requests):
@@ -145,7 +145,7 @@ def converse(port: int, path: str, requests: int, latencies: list[float]) -> Non
 
 
 def burst(server: Server, path: str, requests: int, rates: list[float], p95s_ms: list[float]) -> float:
-    """Drive a server; note throughput and latency, and return its CPU a request."""
+    """Drive a server; store its throughput and latency, and return its CPU per request."""
     before = server.cpu_s()
     seen = drive(server.port, path, requests)
     rates.append(seen["rate"])
@@ -170,12 +170,12 @@ def measure(table: Table, pairs: int, requests: int, *, branch: bool) -> None:
 
 
 def compare(table: Table, title: str, servers: dict[str, Server], pairs: int, requests: int, *, branch: bool) -> float:  # noqa: PLR0913 - what one block of rows needs
-    """Print the rows of one kind of request; return its milliseconds of CPU where it is recorded."""
+    """Print the rows of one kind of request; return the CPU in ms of the recorded side."""
     path = PATHS[title]
     rates: dict[str, list[float]] = {side: [] for side in servers}
     p95s: dict[str, list[float]] = {side: [] for side in servers}
     for server in servers.values():
-        drive(server.port, path, CONNECTIONS * 10)  # what runs once has run
+        drive(server.port, path, CONNECTIONS * 10)  # code that runs only once has run now
     turns = {
         side: (lambda s=side, server=server: burst(server, path, requests, rates[s], p95s[s]))
         for side, server in servers.items()
@@ -200,13 +200,13 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--requests", type=int, default=1000, help="requests of one burst")
     parser.add_argument("--drive", nargs=2, metavar=("PORT", "PATH"), help="be the process that sends")
-    asked = parser.parse_args()
-    if asked.drive:
-        send(int(asked.drive[0]), asked.drive[1], asked.requests)
+    args = parser.parse_args()
+    if args.drive:
+        send(int(args.drive[0]), args.drive[1], args.requests)
         return
     table = Table()
     for branch in (False, True):
-        measure(table, asked.pairs, asked.requests, branch=branch)
+        measure(table, args.pairs, args.requests, branch=branch)
     table.end()
 
 

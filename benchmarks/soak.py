@@ -1,4 +1,4 @@
-"""Soak the recorder: a server under load for ten minutes; what it holds at the start and at the end.
+"""Does a recorded server grow under ten minutes of load?
 
 Prints memory, file descriptors, threads and files in the working folder; ``python benchmarks/soak.py --minutes 10``.
 """
@@ -38,7 +38,7 @@ Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 
 
 def write_program(folder: Path) -> None:
-    """Write a server with 2,000 functions, one of them called by each request."""
+    """Write a server with 2,000 functions. Each request calls one of them."""
     (folder / "app").mkdir()
     (folder / ".coveragerc").write_text("[run]\nsource = app\n")
     functions = "".join(f"def f{n}(x):\n    if x:\n        return '{n}'\n    return ''\n\n" for n in range(2000))
@@ -49,7 +49,7 @@ def write_program(folder: Path) -> None:
 
 
 def look(pid: int, folder: Path) -> dict[str, int]:
-    """Look what the process holds now."""
+    """Return what the process holds now."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return {
         "memory, KiB": int(status["VmRSS"].split()[0]),
@@ -60,7 +60,7 @@ def look(pid: int, folder: Path) -> dict[str, int]:
 
 
 def drive(url: str, until: float, counted: list[int]) -> None:
-    """Ask for one function after the other until the time is over."""
+    """Request one function after another until the time is up."""
     number = 0
     while time.monotonic() < until:
         number = (number + 1) % 2000

@@ -1,4 +1,4 @@
-"""What the start-up line costs: in a process that is not recorded, and in one that is.
+"""What does the start-up line cost, in a process that isn't recorded and in one that is?
 
 Off, a start is compared with one in the same environment without the line: the modules that it imports, and its
 instructions. On, it is compared with coverage.py's own process start-up of the same program. Prints one table;
@@ -19,12 +19,12 @@ from shared.programs import modules, write_package
 
 OFF_LIMIT, RECORDING_LIMIT = 1.01, 1.1
 SIZES = (1, 10, 100)
-"""Files of source that the recorded program runs."""
+"""How many source files the recorded program runs."""
 STARTS = "starts, as coverage.py's own process start-up"
 
 
 def make_environment(folder: Path, *, ours: bool) -> str:
-    """Make an environment that has coverage.py, and the start-up line with what it imports; return its Python."""
+    """Make an environment with coverage.py, the start-up line and what it imports; return its Python."""
     import coverage
 
     import server_hook
@@ -41,7 +41,7 @@ def make_environment(folder: Path, *, ours: bool) -> str:
 
 
 def compare_off(table: Table, bare: str, installed: str, folder: Path) -> None:
-    """Compare a start that is not recorded with one without the line."""
+    """Compare a start that isn't recorded with one without the line."""
     listing = ["-c", "import sys; print(*sorted(sys.modules))"]
     more = set(run([installed, *listing], folder).output.split()) - set(run([bare, *listing], folder).output.split())
     table.at_most(f"off: modules more than without the line {sorted(more) or ''}", len(more), 0)
@@ -85,12 +85,12 @@ def compare_recording(table: Table, python: str, files: int, pairs: int) -> tupl
 
 
 def fresh(folder: Path) -> dict[str, str]:
-    """Return the environment of a server whose data folder has nothing of earlier servers in it."""
+    """Return the environment of a server whose data folder is empty."""
     return {"VMPILOT_COV_DATA_DIR": tempfile.mkdtemp(dir=folder)}
 
 
 def session_child(python: str, folder: Path, config: str) -> dict[str, str]:
-    """Return the environment of a child that a test has started: it reads its settings from the session's record."""
+    """Return the environment of a test's child, which reads its settings from the session's record."""
     make = (
         "import sys\n"
         "from server_hook.config.settings import read_settings\n"
@@ -112,7 +112,7 @@ def main() -> None:
         bare = make_environment(folder / "bare", ours=False)
         installed = make_environment(folder / "ours", ours=True)
         for python in (bare, installed):
-            run([python, "-c", "import coverage, coverage.cmdline"], folder)  # the cached bytecode is there from now on
+            run([python, "-c", "import coverage, coverage.cmdline"], folder)  # from now on the bytecode is cached
         compare_off(table, bare, installed, folder)
         costs = {files: compare_recording(table, installed, files, pairs) for files in SIZES}
         table.growth("CPU seconds, recorded", {files: cost for files, (cost, _) in costs.items()})

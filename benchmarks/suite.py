@@ -1,4 +1,4 @@
-"""What measuring a CPU-bound test suite costs, beside pytest-cov, ``coverage run`` and SlipCover.
+"""What does measuring a CPU-bound test suite cost, compared with pytest-cov, ``coverage run`` and SlipCover?
 
 Unit and E2E tests take turns, so that the origin changes at every test; with ``--contexts`` a second table labels
 2,000 tests each by its name. The figures are CPU of whole sessions, from start to exit, with the default report.
@@ -24,7 +24,7 @@ LIMIT_NONE, LIMIT_CONTEXTS = 1.1, 0.8
 SIZES, CONTEXT_SIZES = (50, 150, 450), (500, 1000, 2000)
 FILES, LINES = 20, 500
 ROUNDS = 2000 if SYSMON else 300
-"""How often a test runs its module: about 10 s without coverage; fewer where a trace function takes many times that."""
+"""How often a test runs its module: about 10 s without coverage, less if a trace function takes many times that."""
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 ONLY_THEIRS, ONLY_OURS = ["-p", "no:vmpilot_cov"], ["-p", "no:pytest_cov"]
@@ -37,7 +37,7 @@ def test_{number}():
 
 
 def write_suite(folder: Path, tests: int, rounds: int) -> None:
-    """Write tests that each run all lines of one module again and again; every other one is an E2E test."""
+    """Write tests that each run all lines of a module again and again. Every other test is an E2E test."""
     write_package(folder, FILES, LINES)
     (folder / "conftest.py").write_text("")
     imports = "".join(f"from app import m{number}\n" for number in range(FILES))
@@ -50,13 +50,13 @@ def write_suite(folder: Path, tests: int, rounds: int) -> None:
 
 
 def commands(*more: str, peers: bool = False) -> dict[str, list[str]]:
-    """Return how each side runs the tests; with *peers* those that no limit speaks of, too."""
+    """Return how each side runs the tests; with *peers*, include sides without a limit."""
     bare = [*PYTEST, *ONLY_THEIRS, *ONLY_OURS, "-W", "ignore::pytest.PytestUnknownMarkWarning"]
     sides = {
         BASE: bare,
         AGAIN: bare,
         THEIRS: [*PYTEST, *ONLY_THEIRS, "--cov=app", "-W", "ignore::pytest.PytestUnknownMarkWarning", *more],
-        OURS: [*PYTEST, "--vmpilot-cov", *more],  # pytest-cov stays quiet, and brings --cov-context
+        OURS: [*PYTEST, "--vmpilot-cov", *more],  # pytest-cov only provides --cov-context
     }
     if peers:
         sides["coverage run"] = [sys.executable, "-m", "coverage", "run", *bare[1:]]
@@ -72,7 +72,7 @@ def measure(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_suite(folder, tests, rounds)
-        run(sides[BASE], folder)  # the cached bytecode is there from now on
+        run(sides[BASE], folder)  # from now on the bytecode is cached
         figures = take_in_turn(
             {side: (lambda c=command: run(c, folder).cpu_s) for side, command in sides.items()}, pairs
         )
@@ -84,7 +84,7 @@ def measure(
 
 
 def judge(table: Table, pairs: int, rounds: int) -> None:
-    """Print the table of the suite whose tests are told apart by origin."""
+    """Print the table of the suite that tells tests apart by origin."""
     table.begin(f"A CPU-bound suite, lines, origins told apart, {pairs} pairs")
     costs: dict[str, dict[int, float]] = {BASE: {}, OURS: {}, THEIRS: {}}
     for tests in SIZES:
@@ -102,7 +102,7 @@ def judge(table: Table, pairs: int, rounds: int) -> None:
 
 
 def judge_contexts(table: Table, pairs: int) -> None:
-    """Print the table of the suite whose tests are labelled each by its name."""
+    """Print the table of the suite that labels each test with its name."""
     table.begin(f"--cov-context=test, {pairs} pairs")
     costs: dict[int, float] = {}
     for tests in CONTEXT_SIZES:
@@ -118,12 +118,12 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often a test runs its module")
     parser.add_argument("--only", choices=("origins", "contexts"), help="one of the two tables")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     table = Table()
-    if asked.only != "contexts":
-        judge(table, asked.pairs, asked.rounds)
-    if asked.only != "origins":
-        judge_contexts(table, asked.pairs)
+    if args.only != "contexts":
+        judge(table, args.pairs, args.rounds)
+    if args.only != "origins":
+        judge_contexts(table, args.pairs)
     table.end()
 
 

@@ -1,4 +1,4 @@
-"""Torture the recorder: kills at random moments under load, and cuts while many threads record.
+"""Do random kills under load, and segments while many threads record, lose or damage anything?
 
 Prints one table a core; each row with its limit. Run it with the Python to be tested: ``python benchmarks/torture.py``.
 Nothing here is timed but the loss: the age of the newest line that a kill took along.
@@ -26,7 +26,7 @@ SLACK_S = 0.2
 
 @dataclass
 class Kills:
-    """What came of the kills."""
+    """The result of the kills."""
 
     runs: int = 0
     unreadable: int = 0
@@ -35,7 +35,7 @@ class Kills:
 
 
 def write_program(folder: Path, *, branch: bool) -> None:
-    """Write a program whose functions are called one after the other, each call noted with its time."""
+    """Write a program that calls one function after another, and notes the time of each call."""
     (folder / "app").mkdir()
     (folder / ".coveragerc").write_text(f"[run]\nsource = app\nbranch = {branch}\n")
     functions = "".join(f"def f{n}(x):\n    if x:\n        return {n}\n    return 0\n\n" for n in range(FUNCTIONS))
@@ -64,7 +64,7 @@ while True:
 
 
 def kill_once(core: str, rng: random.Random, kills: Kills, *, branch: bool) -> None:
-    """Start the program, kill it at a random moment, and look what is there."""
+    """Start the program, kill it at a random moment, and look at what is left."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_program(folder, branch=branch)
@@ -86,7 +86,7 @@ def kill_once(core: str, rng: random.Random, kills: Kills, *, branch: bool) -> N
 
 
 def read_back(folder: Path, kills: Kills) -> tuple[set[int], float]:
-    """Return the lines that survived and the interval that the process had announced."""
+    """Return the lines that survived, and the interval that the process had announced."""
     reached: set[int] = set()
     interval_s = 1.0
     for process in working_folder.process_folders(folder):
@@ -104,7 +104,7 @@ def read_back(folder: Path, kills: Kills) -> tuple[set[int], float]:
 
 
 def read_notes(folder: Path) -> list[tuple[int, float]]:
-    """Return which function was called when."""
+    """Return the time of each function's call."""
     try:
         lines = (folder / "notes").read_text().splitlines()
     except OSError:
@@ -143,7 +143,7 @@ print(json.dumps(cuts))
 
 
 def cut_under_load(core: str, cuts: int, *, branch: bool) -> tuple[int, int]:
-    """Cut while eight threads record; return how many cuts there were and how many lines or arcs are missing."""
+    """Drain while eight threads record; return how often, and how many lines or arcs are missing."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_program(folder, branch=branch)
@@ -175,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--cuts", type=int, default=1000)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     cores = ["ctrace", "sysmon"] if sys.version_info >= (3, 12) else ["ctrace"]
     rng = random.Random(1)
     print(f"Python {sys.version.split()[0]}; limits: unreadable 0, loss at most the interval + {SLACK_S} s, lost 0")
@@ -185,9 +185,9 @@ def main() -> None:
             if core == "sysmon" and branch and sys.version_info < (3, 14):
                 continue
             kills = Kills()
-            for _ in range(asked.kills):
+            for _ in range(args.kills):
                 kill_once(core, rng, kills, branch=branch)
-            cuts, lost = cut_under_load(core, asked.cuts, branch=branch)
+            cuts, lost = cut_under_load(core, args.cuts, branch=branch)
             beyond = f"{max(0.0, kills.largest_excess_s):.2f} s"
             print(
                 f"{core:<8} {'branches' if branch else 'lines':<9} {kills.runs:>5} {kills.unreadable:>11} "

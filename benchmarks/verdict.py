@@ -1,4 +1,4 @@
-"""From the last test to the end of the session: what the verdict and the reports cost, beside pytest-cov's.
+"""What do the verdict and the reports cost, from the last test to the end, compared with pytest-cov's?
 
 A suite runs every line of 500 files with 100,000 lines. Its conftest notes the CPU when the loop over the tests is
 done; what the process uses from there to its exit is the figure. ``python benchmarks/verdict.py``.
@@ -51,7 +51,7 @@ SIDES = {
 
 
 def cost_s(command: list[str], folder: Path) -> float:
-    """Return the CPU from the last test to the exit."""
+    """Return the CPU time from the last test to the exit."""
     note = folder / "note"
     whole = run(command, folder, NOTE=str(note)).cpu_s
     return whole - float(note.read_text())
@@ -73,13 +73,13 @@ def main() -> None:
     """Print the table."""
     parser = arguments(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of files")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     table = Table()
-    table.begin(f"Last test to exit, {LINES} lines a file, {asked.pairs} pairs")
+    table.begin(f"Last test to exit, {LINES} lines a file, {args.pairs} pairs")
     for report in ("term", "html"):
         costs: dict[int, float] = {}
-        for files in asked.sizes:
-            figures = measure(report, files, asked.pairs)
+        for files in args.sizes:
+            figures = measure(report, files, args.pairs)
             costs[files] = median(figures[OURS])
         noise = table.noise(figures, THEIRS, AGAIN)
         figure = ratio(figures, OURS, THEIRS)

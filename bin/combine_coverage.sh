@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Combine what is there, without running a test: vmpilot-cov combine in the project's root.
+# Combine existing data without running tests: vmpilot-cov combine in the project's root.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
 usage: bin/combine_coverage.sh [-h] [-f MIN]
 
-Ask live servers for their data, combine it with what the last session and ended servers left, and judge the total.
+Ask live servers for their data, combine it with that of the last session and of ended servers, and judge the total.
 
-  -f MIN   fail if the total coverage is less than MIN percent; without it the configuration's fail_under counts
+  -f MIN   fail if the total coverage is less than MIN percent; the default is fail_under in the configuration
   -h       show this help
 
-PYTHON names the Python to use; without it .venv/bin/python, or else python3.
-The exit code is 1 when the verdict failed, and when there was nothing to combine.
+Set PYTHON to choose the Python; the default is .venv/bin/python, else python3.
+The exit code is 1 if the verdict failed or there was nothing to combine.
 
 example: bin/combine_coverage.sh -f 75
 TEXT

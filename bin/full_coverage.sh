@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Everything in one: the tests, the data of pipeline servers where there is some, the combined report, the verdict.
+# Everything in one: the tests, any data of pipeline servers, the combined report, the verdict.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
 usage: bin/full_coverage.sh [-h] [-f MIN]
 
-Run all tests with coverage on, combine their data with that of the pipeline servers where there is some, and print the
-combined report with the missing lines. The HTML report is written, too.
+Run all tests with coverage on, combine their data with any data of pipeline servers, and print the combined report with
+missing lines. Also write the HTML report.
 
-  -f MIN   fail if the total coverage is less than MIN percent; without it the configuration's fail_under counts
+  -f MIN   fail if the total coverage is less than MIN percent; the default is fail_under in the configuration
   -h       show this help
 
-PYTHON names the Python to use; without it .venv/bin/python, or else python3.
-The exit code is pytest's: 1 when a test failed, and when the verdict did.
+Set PYTHON to choose the Python; the default is .venv/bin/python, else python3.
+The exit code is pytest's: 1 if a test or the verdict failed.
 
 example: bin/full_coverage.sh -f 75
 TEXT
@@ -39,7 +39,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 python="${PYTHON:-$PWD/.venv/bin/python}"
 [[ -n "${PYTHON:-}" || -x "$python" ]] || python=python3
 python="$(command -v -- "$python")" || fail "there is no Python at ${PYTHON:-python3}"
-# Scripts and servers that the tests start should find the same Python: the one that records.
+# Scripts and servers that the tests start must find the same Python: it has the recorder.
 PATH="$(cd -- "$(dirname -- "$python")" && pwd):$PATH"
 command -v vmpilot-cov > /dev/null || fail "vmpilot-cov is missing; try: $python -m pip install pytest-vmpilot-cov"
 

@@ -7,7 +7,7 @@ public call tells.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from server_hook.coverage_private import REFUSALS, UnsupportedError, WatchedCoverage
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from coverage import Coverage
 
 
-def project_files(cov: Coverage) -> set[str]:
-    """Find the source files that the configuration of *cov* asks for, never-imported ones included."""
-    return {path for path, _ in _in_or_out(cov).find_possibly_unexecuted_files()}
+def project_files(cov: Coverage) -> dict[str, str]:
+    """Find the source files that the configuration of *cov* asks for, those that never ran included.
+
+    Returns:
+        path -> the coverage plugin that reports the file, empty for Python.
+    """
+    return {path: plugin or "" for path, plugin in _in_or_out(cov).find_possibly_unexecuted_files()}
 
 
 def is_project_file(cov: Coverage) -> Callable[[str], bool]:
@@ -33,6 +37,16 @@ def is_project_file(cov: Coverage) -> Callable[[str], bool]:
         return not omitted and any(_is_of_module(path, name) for name in rules.source_pkgs)
 
     return asks_for
+
+
+def warn_of_modules(cov: Coverage, reached: Iterable[str]) -> None:
+    """Let coverage.py warn of each module of the source that is no folder here, and of which nothing was reached.
+
+    It does so itself at the end of a process that it measures alone.
+    """
+    for name in _in_or_out(cov).source_pkgs:
+        if not any(_is_of_module(path, name) for path in reached):
+            cov._warn(f"Module {name} was never imported.", slug="module-not-imported")
 
 
 def path_setting(cov: Coverage, folder: str) -> Callable[[str], str]:
@@ -128,7 +142,12 @@ class ReportingCoverage(WatchedCoverage):
         contexts = getattr(self.get_data(), "_query_context_ids", self)  # a report may show a part of what was counted
         key = morf, str(contexts), self.config.precision
         if not (self._makes_table and key in self._analysed):
-            self._analysed[key] = super()._analyze(morf, *args, **named)
+            try:
+                self._analysed[key] = super()._analyze(morf, *args, **named)
+            except Exception:
+                # a template, say: kept, its half-made parser would pass for that of an empty Python file next time
+                self._parsed.pop(morf, None)
+                raise
         return self._analysed[key]
 
 

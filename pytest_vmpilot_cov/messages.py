@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,9 @@ _TEXTS: Final = {
     "branches-unknown": "some data of {origin} has lines only: which branches it took is unknown, "
     "and they count as missing",
     "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; correct the path",
+    "no-source": "{files} have no source here and don't count ({names}): generated, deleted or unreadable",
+    "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy; "
+    "set source_pkgs = {name}, or install the project with pip install -e",
     "pipeline-hidden": "all {files} that pipeline measured are left out: they are omitted, or lie outside the source "
     "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
@@ -58,6 +62,7 @@ _TEXTS: Final = {
     "nothing-measured": "nothing was measured: no statement of {source} was executed",
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
+    "report-failed": "the {report} cannot be made: {why}",
     "cannot-record": "{path} cannot be written: {why}; make it writable, or name another place by COVERAGE_FILE",
     "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
     "imported-early": "{files} {were} imported before measurement began, by {who}: what ran at the import counts as "
@@ -65,7 +70,13 @@ _TEXTS: Final = {
     "hook-failed": "{hook} of the plugin {plugin} failed: {why}, at {where}",
     "collector-running": "coverage.py measures this process already, and writes {file}; what it measures counts for "
     "{origin}, because it does not tell tests apart{children}",
+    "coverage-on-top": "another coverage.py took the measurement over for a while, and its settings leave out {files}: "
+    "lines of these that ran meanwhile are missing; let it measure the same source, or run it in a process of its own",
     "already-collected": "coverage.py measures this process already ({who}); the session does not measure",
+    "session-inside": "the session around this one measures and judges what it runs; for a verdict of its own, give it "
+    "--vmpilot-cov on its own command line",
+    "session-inside-differs": "this process is measured by the session around this one, with other settings (of "
+    "{config}); run this session in a process of its own",
     "debugger-attached": "a debugger is at work ({sign}); the session does not measure and does not judge",
     "stale-source": "{lines} that {origin} reached in {path} do not count: the file has changed since",
     "command-missing": "{verb} needs a command after --, as in: vmpilot-cov {verb} -- {example}",
@@ -91,6 +102,9 @@ _TEXTS: Final = {
     "its last interval may be missing",
 }
 
+SHOWN = 3
+"""How many of several names a line shows; the others are dots."""
+
 SLUGS: Final = frozenset(_TEXTS)
 
 
@@ -101,6 +115,11 @@ def say(slug: str, /, **values: object) -> str:
 
 class UsageError(Exception):
     """A setting that cannot be used; its text says where it stands and what is allowed."""
+
+
+def first_of(names: Sequence[str]) -> str:
+    """Name the first few of several."""
+    return ", ".join([*names[:SHOWN], *(["..."] if len(names) > SHOWN else [])])
 
 
 def shown_path(path: str, root: Path) -> str:

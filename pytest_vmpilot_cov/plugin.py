@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_vmpilot_cov import stash
 from pytest_vmpilot_cov.integrations import pytest_cov, vscode
 from pytest_vmpilot_cov.options import flags
-from pytest_vmpilot_cov.stash import SCRIPTS, SESSION
+from pytest_vmpilot_cov.stash import HEADER, RUN, SCRIPTS, SESSION, WARNING
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.fixtures import PipelineServers
@@ -36,44 +35,41 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, Any, Any]:
-    """Add what pytest-cov has not added, and start to measure before any conftest is imported."""
+    """Add what pytest-cov has not added, and start to measure before any conftest is imported.
+
+    This comes before the same hook of other plugins: VS Code's looks for pytest-cov in it, and pytest-cov starts in it.
+    """
+    manager = early_config.pluginmanager
     known = early_config.known_args_namespace
     added = flags.add_shared_options(parser, known)
-    if not any(str(arg).startswith(flags.BEGINNINGS) for arg in args):  # the rest costs, for nothing
-        pytest_cov.lend_fixtures(early_config.pluginmanager)
-        _stay_out()
+    if not flags.ask_for_anything(args):  # the rest costs, for nothing
+        pytest_cov.lend_fixtures(manager)
+        _end_startup_recorder()
         return (yield)
-    pressed = (
-        early_config.pluginmanager.hasplugin(vscode.PLUGIN) and known.vmpilot_cov and vscode.take_back_button(args)
-    )
-    if added or pressed:
+    button = known.vmpilot_cov and manager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
+    if added or button:
         known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
         early_config.known_args_namespace = known
-    if known.vmpilot_cov or not known.cov_source:  # else somebody wants pytest-cov to measure
-        vscode.stand_in_for_pytest_cov(early_config.pluginmanager)
+    vscode.stand_in_for_pytest_cov(manager, known)
     pytest_cov.stand_in(early_config, known, args)
     if known.vmpilot_cov and not known.no_cov:
         from pytest_vmpilot_cov.session.run import start_session
 
-        session = start_session(early_config, known, parser)
-        if session is not None:
-            early_config.stash[SESSION] = session
-            early_config.add_cleanup(session.close)
-            if pressed and session.options.settings.branch:
-                args.append("--cov-branch")  # VS Code's view shows branches where it sees this
+        options = start_session(early_config, known, parser)
+        if button and options is not None and options.settings.branch:
+            args.append("--cov-branch")  # VS Code's view shows branches where it sees this
     else:
-        _stay_out()
-    if known.vmpilot_cov:
-        known.cov_source = []  # pytest-cov stays quiet
+        _end_startup_recorder()
+    pytest_cov.silence(known)  # last: until here ``--cov`` says what to measure
     return (yield)
 
 
-def _stay_out() -> None:
-    """End what the start-up line may have begun in this process: nothing of it is measured."""
+def _end_startup_recorder() -> None:
+    """End what the start-up line may have begun in this process, which is no pipeline."""
     if "server_hook.record.recorder" in sys.modules:
-        from pytest_vmpilot_cov.session.run import stay_out
+        from pytest_vmpilot_cov.session.run import end_startup_recorder
 
-        stay_out()
+        end_startup_recorder(only_pipeline=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,12 +112,7 @@ def pipeline_server(
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what measures, with which configuration, and against which threshold."""
-    session = config.stash.get(SESSION, None)
-    if session is None:
-        return config.stash.get(stash.HEADER, [])
-    from pytest_vmpilot_cov.session.run import header
-
-    return header(session)
+    return config.stash[RUN].header() if RUN in config.stash else config.stash.get(HEADER, [])
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -178,21 +169,15 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
         error = left
         raise
     finally:
-        ours = session.config.stash.get(SESSION, None)
-        if ours is not None:
-            from pytest_vmpilot_cov.session.run import finish_session
-
-            finish_session(ours, session, error)
+        if RUN in session.config.stash:
+            session.config.stash[RUN].finish(session, error)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the section with the verdict, before other plugins' summaries hold it up."""
-    session = config.stash.get(SESSION, None)
-    if session is not None:
-        from pytest_vmpilot_cov.session.run import print_section
-
-        print_section(session, terminalreporter)
-    elif stash.WARNING in config.stash:
+    if RUN in config.stash:
+        config.stash[RUN].print_section(terminalreporter)
+    elif WARNING in config.stash:
         terminalreporter.write_sep("=", "vmpilot-cov")
-        terminalreporter.write_line(f"WARNING: {config.stash[stash.WARNING]}", red=True, bold=True)
+        terminalreporter.write_line(f"WARNING: {config.stash[WARNING]}", red=True, bold=True)

@@ -3,34 +3,58 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TESTS_FILE, Combined, Options
-from server_hook.store import publication, publish, working_folder
+from pytest_vmpilot_cov.model import TESTS_FILE, Combined, Options, Outcome
+from server_hook.store import publication, working_folder
+from server_hook.store.publish import PIPELINE_FILE, keep_foreign, relative
 from server_hook.store.segment import ByContext
 
 
-def write_data_files(options: Options, combined: Combined, leave: str) -> Iterator[str]:
-    """Write ``.coverage.tests``, ``.coverage.pipeline`` and ``.coverage`` with exactly what was counted."""
+def publish(options: Options, outcome: Outcome, leave: str = "") -> Outcome:
+    """Write ``.coverage.tests``, ``.coverage.pipeline`` and ``.coverage`` with exactly what was counted.
+
+    Args:
+        options: where they lie.
+        outcome: what was counted.
+        leave: one of them that is not written.
+
+    Returns:
+        the outcome, with the files that could not be written among its problems.
+    """
+    return replace(outcome, problems=(*outcome.problems, *_write_all(options, outcome.combined, leave)))
+
+
+def _write_all(options: Options, combined: Combined, leave: str) -> Iterator[str]:
     own = os.path.basename(options.settings.data_file)
-    targets: list[tuple[str, ByContext, Iterable[str]]] = [
-        (TESTS_FILE, only(combined.counted, pipeline=False), ()),
-        (publish.PIPELINE_FILE, only(combined.counted, pipeline=True), ()),
-        (own, combined.counted, combined.untouched),
-    ]
-    for name, united, untouched in targets:
+    targets = {
+        TESTS_FILE: only(combined.counted, pipeline=False),
+        PIPELINE_FILE: only(combined.counted, pipeline=True),
+        own: combined.counted,
+    }
+    for name, united in targets.items():
         if str(options.data_folder / name) == leave:
             continue
         try:
             if united or name == own or (options.data_folder / name).exists():
-                write(options, name, united, untouched)
+                write(options, name, united, combined)
         except OSError as error:
             yield say("cannot-write", path=options.data_folder / name, why=error.strerror or error)
 
 
-def write(options: Options, name: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+def write(options: Options, name: str, united: ByContext, combined: Combined) -> None:
     """Write one data file beside ``.coverage``; keep a file of somebody else that has its name.
+
+    All are of one kind and name the same files, so that coverage.py can combine them, and finds in them the verdict's
+    total, whichever of its commands comes next.
+
+    Args:
+        options: where it lies.
+        name: of the file.
+        united: what it is to hold.
+        combined: all that was counted.
 
     Raises:
         OSError: when it cannot be written.
@@ -38,11 +62,13 @@ def write(options: Options, name: str, united: ByContext, untouched: Iterable[st
     folder = str(options.data_folder)
     target = os.path.join(folder, name)
     with working_folder.lock(folder):
-        if name in (TESTS_FILE, publish.PIPELINE_FILE):
-            publish.keep_foreign(target, folder)
+        if name in (TESTS_FILE, PIPELINE_FILE):
+            keep_foreign(target, folder)
         base = options.settings.relative_to
-        named = [os.path.relpath(path, base) if base else path for path in untouched]
-        publication.write_or_remove(target, publish.relative(united, base), named)
+        never_ran = combined.untouched if united or name not in (TESTS_FILE, PIPELINE_FILE) else {}
+        untouched = {os.path.relpath(path, base) if base else path: plugin for path, plugin in never_ran.items()}
+        branch = publication.has_arcs(combined.counted)
+        publication.write_or_remove(target, relative(united, base), untouched, branch=branch)
 
 
 def only(counted: ByContext, *, pipeline: bool) -> ByContext:

@@ -1,22 +1,19 @@
-"""From what lies on disk to a verdict: collect, combine, count, judge, publish; for the session and the command."""
+"""From what lies on disk to a verdict: the six steps, for the session and the command."""
 
 from __future__ import annotations
 
-import tempfile
-import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_vmpilot_cov.chdir import working_in
 from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.combine.combine import combine
-from pytest_vmpilot_cov.hooks.hooks import call_each
+from pytest_vmpilot_cov.hooks.hooks import added_reports, checks_of, contributed_data
 from pytest_vmpilot_cov.judge.figures import count, reporting
 from pytest_vmpilot_cov.judge.judge import judge
-from pytest_vmpilot_cov.model import Check, Options
-from pytest_vmpilot_cov.model.verdict import Outcome
-from pytest_vmpilot_cov.publish import write_data_files
+from pytest_vmpilot_cov.model import Options, Outcome
+from pytest_vmpilot_cov.publish import publish
 from pytest_vmpilot_cov.report.report import make_reports
 
 if TYPE_CHECKING:
@@ -26,39 +23,29 @@ if TYPE_CHECKING:
 def reach_verdict(
     options: Options, scope: Scope, plugins: PluginManager, *, keep: bool = True, leave: str = ""
 ) -> Outcome:
-    """Walk from the data to the verdict.
+    """Collect, combine, count, judge, report and publish.
+
+    The working folder is the root meanwhile: coverage.py names files, and writes reports, relative to it.
 
     Args:
-        options: what was asked for.
+        options: what the user asked for.
         scope: what counts, and where to look for it.
         plugins: whose hooks are called on the way.
         keep: whether ``.coverage`` and the other data files are published.
-        leave: a data file that is not: somebody else will write it.
+        leave: a data file that is not published, because somebody else will write it.
 
     Raises:
         UsageError: when the configuration cannot be used.
     """
-    begun = time.monotonic()
-    problems: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as folder:
-        more = call_each(plugins, "pytest_vmpilot_cov_data", options=options, folder=Path(folder))
-        collected = collect(options, replace(scope, more=tuple(map(Path, more.given))))
-    combined = combine(options, collected)
-    with reporting(options, combined) as cov:
-        figures = count(cov)
-        checks = call_each(plugins, "pytest_vmpilot_cov_checks", figures=figures, combined=combined, options=options)
-        verdict = judge(figures, options, [*checks.given, *map(_failed, checks.failures)])
-        outcome = Outcome(collected, combined, figures, verdict)
-        text, failed = make_reports(cov, options, outcome)
-        added = call_each(plugins, "pytest_vmpilot_cov_report", outcome=outcome, options=options, cov=cov)
-        problems += [*failed, *added.failures, *(warning for warning in cov.warnings() if "parse" in warning)]
-    problems = [*more.failures, *collected.problems, *combined.problems, *problems]
-    if keep:
-        problems += write_data_files(options, combined, leave)
-    text += added.given
-    return replace(outcome, text=tuple(text), problems=tuple(problems), took_s=time.monotonic() - begun)
-
-
-def _failed(why: str) -> Check:
-    """Take a check that could not be made for one that has failed."""
-    return Check("hook", passed=False, text=f"FAIL {why}")
+    with working_in(options.root), contributed_data(plugins, options) as contributed:
+        collected = collect(options, replace(scope, more=contributed.given))
+        combined = combine(options, collected)
+        with reporting(options, combined) as cov:
+            figures = count(cov)
+            verdict = judge(figures, options, checks_of(plugins, figures, combined, options))
+            problems = (*contributed.failures, *collected.problems, *combined.problems)
+            outcome = make_reports(cov, options, Outcome(collected, combined, figures, verdict, problems=problems))
+            outcome = added_reports(plugins, cov, options, outcome)
+        if keep and (scope.session or figures.total.reached):  # a command that has nothing to judge changes nothing
+            outcome = publish(options, outcome, leave)
+        return outcome

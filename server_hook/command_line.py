@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Sequence
 
 NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
@@ -45,6 +44,8 @@ def program_words(command: Sequence[str]) -> list[str]:
 
 def is_server_command(command: Sequence[str], server_command: str) -> bool:
     """Tell whether a command line is the one that the configuration names as the server, whatever follows it."""
+    import shlex  # most processes are never compared
+
     try:
         wanted = program_words(shlex.split(server_command))
     except ValueError:

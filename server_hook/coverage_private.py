@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import sys
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from itertools import starmap
 from pathlib import Path
 from types import FrameType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 from coverage import Coverage, CoverageData, collector
 from coverage.collector import Collector
@@ -28,11 +23,13 @@ from server_hook.arcs import Arcs
 REFUSALS = (CoverageException, ConfigError)
 """What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
 
-_get_trace = sys.gettrace
-
 KNOWN_SCHEMA = 7
 """The schema of coverage.py's data files that is read and written directly (its documentation: "Coverage.py database
 schema"); files of another one are written through its own calls."""
+
+
+LiveSets: TypeAlias = dict[str, set[Any]]
+"""What a tracer is filling, by absolute path: line numbers, arcs, or packed arcs."""
 
 
 class UnsupportedError(Exception):
@@ -52,12 +49,14 @@ class WatchedCoverage(Coverage):
         return disposition
 
     def _warn(self, msg: str, slug: str | None = None, once: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Keep a warning for the process's record: a server's stderr and its warning filters are not ours."""
-        self._warnings.append(msg)
+        """Keep a warning for a report, unless disabled: a server's stderr and its warning filters aren't ours."""
+        if slug not in self.config.disable_warnings:
+            name = f" ({slug})" if slug else " (coverage-warning)"
+            self._warnings.append(f"coverage.py: {msg}{name}")
 
     def warnings(self) -> list[str]:
-        """List what coverage.py warned of."""
-        return list(self._warnings)
+        """List what coverage.py warned of, each once, in its words and with its name for the warning."""
+        return list(dict.fromkeys(self._warnings))
 
 
 def start(cov: Coverage) -> None:
@@ -76,13 +75,22 @@ def start(cov: Coverage) -> None:
         vars(collector)["short_stack"] = described
 
 
-def live_sets(cov: Coverage) -> dict[str, set[Any]]:
-    """Return the sets that the tracer is filling, by absolute path: line numbers, arcs, or packed arcs.
+def live_sets(cov: Coverage) -> LiveSets:
+    """Return the sets that a Coverage is filling.
 
     Raises:
         UnsupportedError: when this coverage.py has none in the known place.
     """
-    data = getattr(getattr(cov, "_collector", None), "data", None)
+    return live_sets_of(getattr(cov, "_collector", None))
+
+
+def live_sets_of(collector: object) -> LiveSets:
+    """Return the sets that a collector is filling.
+
+    Raises:
+        UnsupportedError: when this coverage.py has none in the known place.
+    """
+    data = getattr(collector, "data", None)
     if not isinstance(data, dict):
         raise UnsupportedError("this coverage.py keeps no live sets in a place that is known here")
     return data
@@ -103,92 +111,6 @@ def before_each_flush(cov: Coverage, act: Callable[[], object]) -> None:
     collector.flush_data = act_and_flush
 
 
-def enter_running_frames(cov: Coverage, tracer: Any = None, innermost: FrameType | None = None) -> None:  # noqa: ANN401
-    """Tell a new tracer of the frames that run already: it has seen none of them begin, and would not measure the rest.
-
-    The C tracer keeps a stack of frames: all are put on it, ours included, because each takes itself off when it
-    returns; in one step, because every further line of this function would be taken for one of the frame put on last.
-    The lines where the frames stand are measured by that.
-
-    Args:
-        cov: the Coverage.
-        tracer: its tracer of this thread; the newest by default.
-        innermost: the frame to begin with, where those below it are not traced; this function's own by default.
-    """
-    tracer = tracer or getattr(cov._collector, "tracers", [None])[-1]
-    frames: deque[FrameType] = deque()
-    frame: FrameType | None = innermost or sys._getframe()
-    while frame is not None:
-        frames.appendleft(frame)
-        frame = frame.f_back
-    core = core_in_use(cov)
-    if core == "ctrace":
-        events = [(each, event) for each in frames for event in ("call", "line")]
-        deque(starmap(partial(tracer, arg=None), events), maxlen=0)
-    elif core == "sysmon":
-        for running in frames:
-            tracer.sysmon_py_start(running.f_code, 0)
-
-
-def forget_live(cov: Coverage) -> None:
-    """Forget what a Coverage has just measured."""
-    for recorded in live_sets(cov).values():
-        recorded.clear()
-
-
-def see_all_again(core: str) -> None:
-    """Let a core that sees each line once see all lines once more."""
-    if core == "sysmon":
-        sys.monitoring.restart_events()  # type: ignore[attr-defined,unused-ignore]
-
-
-def is_tracing_for(cov: Coverage, function: object) -> bool:
-    """Tell whether a trace function is a tracer of this Coverage."""
-    return type(function).__name__ == "CTracer" and any(function is each for each in cov._collector.tracers)  # type: ignore[union-attr]
-
-
-def is_installer(function: object) -> bool:
-    """Tell whether a trace function is the one that gives a new thread its tracer."""
-    return getattr(function, "__func__", None) is Collector._installation_trace
-
-
-def trace_again(cov: Coverage, innermost: FrameType | None) -> None:
-    """Trace this thread again, after somebody had its trace function: the tracer of before has missed returns.
-
-    Args:
-        cov: a Coverage with the C tracer.
-        innermost: the frame to begin with; None for that of this function.
-    """
-    enter_running_frames(cov, cov._collector._start_tracer(), innermost)  # type: ignore[union-attr]
-
-
-def trace_new_threads(cov: Coverage) -> None:
-    """Trace threads that begin from now on, if somebody has put an end to that."""
-    if threading.gettrace() is None and cov._collector is not None:
-        threading.settrace(cov._collector._installation_trace)
-
-
-def follow_greenlets(cov: Coverage, frame: FrameType) -> None:
-    """Tell the C tracer of greenlets as soon as a program loads them: each has a stack of frames of its own.
-
-    With ``concurrency = greenlet`` coverage.py does it from the start, and would load greenlet itself.
-
-    Args:
-        cov: a Coverage with the C tracer.
-        frame: the frame that the tracer is asking about.
-    """
-    collector: Any = cov._collector
-    tracer: Any = _get_trace()
-    if not is_tracing_for(cov, tracer) or tracer.concur_id_func is not None:
-        return
-    try:  # where the package is being imported, it asks for its C part next
-        getcurrent = __import__("greenlet._greenlet", fromlist=["getcurrent"]).getcurrent
-    except (ImportError, AttributeError):
-        return
-    collector.concur_id_func = getcurrent
-    enter_running_frames(cov, collector._start_tracer(), frame)
-
-
 def unpack_arcs(cov: Coverage, arcs: set[Any]) -> Arcs:
     """Turn what a set of live arcs holds into our own form; the C tracer packs each pair into one integer.
 
@@ -197,10 +119,18 @@ def unpack_arcs(cov: Coverage, arcs: set[Any]) -> Arcs:
     Raises:
         UnsupportedError: when the unpacking does not run on the stand-in.
     """
+    return unpack_arcs_of(cov._collector, arcs)
+
+
+def unpack_arcs_of(collector: Any, arcs: set[Any]) -> Arcs:  # noqa: ANN401 - coverage's Collector, or a stand-in
+    """Turn what a collector's set of live arcs holds into our own form.
+
+    Raises:
+        UnsupportedError: when the unpacking does not run on the stand-in.
+    """
     if all(isinstance(arc, tuple) for arc in arcs):
         return Arcs(arcs)
     unpacked: dict[str, Any] = {}
-    collector = cov._collector
     stand_in = SimpleNamespace(
         _activity=lambda: True,
         _clear_data=lambda: None,
@@ -229,6 +159,13 @@ def core_in_use(cov: Coverage) -> str:
     """Name the core of a started Coverage: ctrace, sysmon or pytrace."""
     tracer = getattr(cov._collector, "tracer_name", lambda: "")()
     return {"CTracer": "ctrace", "SysMonitor": "sysmon", "PyTracer": "pytrace"}.get(tracer, str(tracer))
+
+
+def zip_member(path: str) -> bytes | None:
+    """Read a member of a zip file by the path that Python and coverage.py give it; None if there is none."""
+    from coverage.python import get_zip_bytes
+
+    return get_zip_bytes(path)
 
 
 def close_data(data: CoverageData) -> None:

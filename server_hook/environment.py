@@ -29,6 +29,8 @@ class ProcessState:
         """Whether the start-up line has run: in a venv whose lib64 is a link to lib it runs twice."""
         self.is_followed = False
         """Whether the process's ends, forks and signals are watched."""
+        self.session = ""
+        """The id of the test session that runs in this process; a session that starts meanwhile is inside it."""
         self.recorder: Recorder | None = None
         """What measures this process, or measured the parent of a fork."""
         self.taken: dict[int, str] = {}

@@ -1,7 +1,6 @@
 """On or off? Which configuration, which origin, and why: the decisions at the start of a process."""
 
-from __future__ import annotations
-
+# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import _thread
 import contextlib
 import json
@@ -140,7 +139,7 @@ def _begin(start: Start) -> None:
         log_problem(f"this process is recorded, but {missing} (nothing-to-measure)")
 
 
-def missing_source(settings: Settings) -> str:
+def missing_source(settings: "Settings") -> str:
     """Say that no folder of the source exists, and which is the nearest that does; empty where one does.
 
     A plain name may be that of a package that is found later, when the program has set up its path.
@@ -154,7 +153,7 @@ def missing_source(settings: Settings) -> str:
     return f"no folder of [run] source exists: {', '.join(folders)}; the nearest that does is {nearest}"
 
 
-def _server_settings(start: Start) -> Settings:
+def _server_settings(start: Start) -> "Settings":
     """Read how a server measures: as the session that has started it, options included, or as its configuration says.
 
     A server may outlive its session, be in another container, or have a configuration of its own.

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Test coverage: pytest --vmpilot-cov in the project's root.
+# The tests with coverage: pytest --vmpilot-cov in the project's root.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
 usage: tests/coverage.sh [-h] [-f MIN] [--] [WORDS...]
 
-Run pytest --vmpilot-cov in the project's root. WORDS go to pytest; the first one that begins with - needs -- before it.
+Run pytest --vmpilot-cov in the project's root. WORDS go to pytest. If the first one begins with -, put -- in front.
 
-  -f MIN   fail if the total coverage is less than MIN percent; without it the configuration's fail_under counts
+  -f MIN   fail if the total coverage is less than MIN percent; the default is fail_under in the configuration
   -h       show this help
 
-PYTHON names the Python to use; without it .venv/bin/python, or else python3.
-The exit code is pytest's: 1 when a test failed, and when the verdict did.
+Set PYTHON to choose the Python; the default is .venv/bin/python, else python3.
+The exit code is pytest's: 1 if a test or the verdict failed.
 
 example: tests/coverage.sh -f 75 -- -k chat --cov-report=term-missing
 TEXT
@@ -39,7 +39,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 python="${PYTHON:-$PWD/.venv/bin/python}"
 [[ -n "${PYTHON:-}" || -x "$python" ]] || python=python3
 python="$(command -v -- "$python")" || fail "there is no Python at ${PYTHON:-python3}"
-# Scripts and servers that the tests start should find the same Python: the one that records.
+# Scripts and servers that the tests start must find the same Python: it has the recorder.
 PATH="$(cd -- "$(dirname -- "$python")" && pwd):$PATH"
 command -v vmpilot-cov > /dev/null || fail "vmpilot-cov is missing; try: $python -m pip install pytest-vmpilot-cov"
 

@@ -1,4 +1,4 @@
-"""Count the instructions of a process with valgrind: a figure that the load of the machine does not change."""
+"""Count the instructions of a process with valgrind: they don't depend on the load of the machine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _COUNTER = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out
 
 
 def can_count() -> bool:
-    """Tell whether instructions can be counted here."""
+    """Return whether instructions can be counted here."""
     return shutil.which("valgrind") is not None
 
 
 def count(command: Sequence[str], folder: Path, **env: str) -> int:
     """Run a command under valgrind; return how many instructions its own process took."""
     output = run([*_COUNTER, *command], folder, **env).output
-    found = re.findall(r"I\s+refs:\s+([\d,]+)", output)
-    assert found, output
-    return int(found[-1].replace(",", ""))
+    numbers = re.findall(r"I\s+refs:\s+([\d,]+)", output)
+    assert numbers, output
+    return int(numbers[-1].replace(",", ""))

@@ -1,7 +1,7 @@
-"""What the benchmarks share: sides taken in turn, their ratios, and one table of figures with their limits.
+"""Run sides in turn, take their ratios, and print a table of figures with their limits.
 
-A figure is the median of the ratios of pairs that ran right after each other, so that what else the machine does meets
-both sides. The baseline runs twice in each round: its ratio to itself (A/A) says what the table cannot tell apart.
+A figure is the median of the ratios of pairs that ran one right after the other, so that other load on the machine
+affects both sides. The baseline runs twice per round: its ratio to itself (A/A) is what the table can't tell from 1.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from typing import TypeAlias
 
 BASE, AGAIN = "no coverage", "no coverage, again"
 GROWTH_LIMIT = 1.15
-"""Most that an exponent of growth may be: 1 is linear, and what is over it the noise of two timings."""
+"""The limit for an exponent of growth: 1 is linear, and the rest is the noise of two timings."""
 _OURS_AND_THEIRS = ("VMPILOT_COV", "COVERAGE_", "COV_", "PYTEST_", "PYTHON")
 
 Figures: TypeAlias = Mapping[str, Sequence[float]]
-"""What was measured, by side: one figure a round, in the order of the rounds."""
+"""The figures of each side, one per round, in the order of the rounds."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process has cost, with all that it waited for."""
+    """The cost of a process and of all processes it waited for."""
 
     cpu_s: float
     peak_bytes: int
@@ -38,23 +38,23 @@ class Cost:
 
 
 def arguments(doc: str | None, pairs: int = 10) -> argparse.ArgumentParser:
-    """Make a parser with what every benchmark understands."""
+    """Make a parser with the options of every benchmark."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=pairs, help=f"how often each side runs (default {pairs})")
+    parser.add_argument("--pairs", type=int, default=pairs, help=f"how often to run each side (default {pairs})")
     return parser
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a measured process: nobody's settings in it, and the same hashes each time."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS_AND_THEIRS)}
-    return {**kept, "PYTHONHASHSEED": "0", **more}
+    """Return the environment of a measured process: without settings of others, and with the same hashes each time."""
+    neutral = {name: value for name, value in os.environ.items() if not name.startswith(_OURS_AND_THEIRS)}
+    return {**neutral, "PYTHONHASHSEED": "0", **more}
 
 
 def run(command: Sequence[str], folder: Path, **env: str) -> Cost:
-    """Run a command to its end, and say what it has cost.
+    """Run a command until it exits, and return its cost.
 
     Raises:
-        SystemExit: when it fails; what it has cost then is no figure.
+        SystemExit: when it fails, because its cost then means nothing.
     """
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
@@ -70,7 +70,7 @@ def run(command: Sequence[str], folder: Path, **env: str) -> Cost:
 
 
 def take_in_turn(sides: Mapping[str, Callable[[], float]], pairs: int) -> dict[str, list[float]]:
-    """Call each side once a round; every other round goes backwards, so that no side always has the same neighbour."""
+    """Call each side once per round, every other round backwards, so that no side always has the same neighbor."""
     figures: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(pairs):
         for name in list(sides) if number % 2 == 0 else reversed(list(sides)):
@@ -79,67 +79,67 @@ def take_in_turn(sides: Mapping[str, Callable[[], float]], pairs: int) -> dict[s
 
 
 def ratio(figures: Figures, side: str, base: str = BASE) -> float:
-    """Return the median of the ratios of a side to another, round by round."""
+    """Return the median of the ratios of one side to another, round by round."""
     return median(one / other for one, other in zip(figures[side], figures[base], strict=True))
 
 
 def spread(figures: Figures, base: str = BASE, again: str = AGAIN) -> float:
-    """Return how far from 1 a ratio may be that means nothing.
+    """Return how far from 1 a ratio can be without meaning anything.
 
-    That is how far the baseline's ratio to itself is, or what three of four of its pairs differ by, over the root of
-    their number, whichever is more.
+    That is how far from 1 the baseline's ratio to itself is, or the third quartile of its pairs' differences over the
+    root of their number, whichever is larger.
     """
     apart = sorted(abs(one / other - 1) for one, other in zip(figures[again], figures[base], strict=True))
     return max(abs(ratio(figures, again, base) - 1), apart[(3 * len(apart)) // 4] / math.sqrt(len(apart)))
 
 
 def quantile(figures: Sequence[float], part: float) -> float:
-    """Return the figure that *part* of all figures (0 to 1) are not above."""
+    """Return the figure that *part* of all figures (0 to 1) don't exceed."""
     return sorted(figures)[min(len(figures) - 1, int(part * len(figures)))]
 
 
 @dataclass
 class Table:
-    """Rows of figures, printed as they come; it remembers what missed its limit."""
+    """Rows of figures, printed as they come, and those that missed their limit."""
 
     missed: list[str] = field(default_factory=list)
 
     def begin(self, title: str) -> None:
-        """Print a title, and what the interpreter and coverage.py are."""
-        # asked in a process of its own: what this one holds when it forks counts as its children's peak
-        asked = run([sys.executable, "-c", "import coverage; print(coverage.__version__, end='')"], Path())
+        """Print a title, and the versions of the interpreter and coverage.py."""
+        # in another process: the memory that this one holds when it forks counts as its children's peak
+        version = run([sys.executable, "-c", "import coverage; print(coverage.__version__, end='')"], Path())
         python = f"{platform.python_implementation()} {platform.python_version()} {platform.machine()}"
-        print(f"\n{title}\n{python}, coverage {asked.output}, {os.cpu_count()} CPUs, {sys.executable}")
+        print(f"\n{title}\n{python}, coverage {version.output}, {os.cpu_count()} CPUs, {sys.executable}")
         print(f"{'what':<58} {'figure':>12} {'limit':>12}  verdict", flush=True)
 
     def note(self, what: str, figure: str) -> None:
-        """Print a figure that has no limit."""
+        """Print a figure without a limit."""
         print(f"{what:<58} {figure:>12}", flush=True)
 
     def noise(self, figures: Figures, base: str = BASE, again: str = AGAIN) -> float:
-        """Print the baseline's ratio to itself; return what ratios near 1 may differ by without a meaning."""
+        """Print the baseline's ratio to itself; return how far from 1 ratios can be without meaning anything."""
         apart = spread(figures, base, again)
         self.note(f"  A/A: {base} to itself (means nothing: {100 * apart:.1f} %)", f"{ratio(figures, again, base):.3f}")
         return apart
 
     def at_most(self, what: str, figure: float, limit: float, unit: str = "", *, noise: float = 0.0) -> None:
-        """Print a figure that may not be above its limit.
+        """Print a figure that must not exceed its limit.
 
         Args:
             what: the row's name.
             figure: what was measured.
-            limit: the most that it may be.
-            unit: what stands behind both numbers.
-            noise: for ratios, what ``noise`` returned: a limit nearer to 1 than that is not judged by this figure.
+            limit: its largest value.
+            unit: the unit of both numbers.
+            noise: for ratios, the result of ``noise``: this figure can't judge a limit that is closer to 1.
         """
         self._row(what, figure, limit, unit, "", figure - limit, noise)
 
     def at_least(self, what: str, figure: float, limit: float, unit: str = "", *, noise: float = 0.0) -> None:
-        """Print a figure that may not be below its limit; else as ``at_most``."""
+        """Print a figure that must not be below its limit; otherwise like ``at_most``."""
         self._row(what, figure, limit, unit, "min ", limit - figure, noise)
 
     def growth(self, what: str, by_size: Mapping[int, float]) -> None:
-        """Print how cost grows: the exponent of size between the last two sizes, with what came before it."""
+        """Print how the cost grows: all sizes, and the exponent between the last two."""
         (small, less), (large, more) = sorted(by_size.items())[-2:]
         costs = ", ".join(f"{size:,}: {cost:.4g}" for size, cost in sorted(by_size.items()))
         self.note(f"  {what} at {costs}", "")
@@ -147,7 +147,7 @@ class Table:
         self.at_most("  growth, as an exponent of the size", exponent, GROWTH_LIMIT)
 
     def end(self) -> None:
-        """Leave the process: with 1 where a limit was missed."""
+        """Exit the process, with 1 if a limit was missed."""
         print(f"\n{len(self.missed)} missed" + "".join(f"\n  {what.strip()}" for what in self.missed))
         raise SystemExit(bool(self.missed))
 

@@ -1,4 +1,4 @@
-"""Programs that are measured: packages of a given size, every line of which can be run."""
+"""Programs to measure: packages of a given size, in which every line can run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINES = FUNCTION.count("\n")
 
 
 def write_package(folder: Path, files: int, lines: int, name: str = "app") -> None:
-    """Write a package of *files* modules with *lines* lines each, and the configuration that measures it.
+    """Write a package of *files* modules with *lines* lines each, and a configuration that measures it.
 
     Each module has its functions in ``CALLS``, and ``run()``, which runs all their lines.
     """

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from pytest_vmpilot_cov.cli.output import show
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.servers.command import free_port
 from pytest_vmpilot_cov.servers.launch import LaunchError, launch
@@ -42,7 +43,7 @@ def run_demo(fail_under: float) -> int:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "server.main:app", "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, VARIABLE: str(project)}
-    print(f"The example in {project}\n$ {VARIABLE}=. {' '.join(['python', *command[1:]])} &", flush=True)
+    show(f"The example in {project}\n$ {VARIABLE}=. {' '.join(['python', *command[1:]])} &")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         server = launch(command, Readiness(port), folder=project, environment=environment, log=project / "server.log")
@@ -53,9 +54,9 @@ def run_demo(fail_under: float) -> int:
     except LaunchError as error:
         raise UsageError(str(error)) from None
     except KeyboardInterrupt:
-        print("\nThe demo was interrupted; the server has been stopped.", flush=True)
+        show("\nThe demo was interrupted; the server has been stopped.")
         return INTERRUPTED
-    print(f"\nThe HTML report is {project / 'htmlcov' / 'index.html'}; the server has been stopped.")
+    show(f"\nThe HTML report is {project / 'htmlcov' / 'index.html'}; the server has been stopped.")
     return code
 
 
@@ -76,7 +77,7 @@ def _pytest(project: Path, url: str, fail_under: float) -> int:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PIPELINES_URL": url, "PYTHON": sys.executable, "PATH": path}
     environment.pop(VARIABLE, None)
-    print(f"$ pytest {' '.join(words[2:-2])}", flush=True)
+    show(f"$ pytest {' '.join(words[2:-2])}")
     with _ended(subprocess.Popen([sys.executable, *words], cwd=project, env=environment)) as process:  # noqa: S603
         return process.wait()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_vmpilot_cov.cli.output import show, show_problem
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
 from pytest_vmpilot_cov.options.flags import parse_fail_under
@@ -30,11 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return act(parsed)
     except (UsageError, HookError) as error:
-        print(f"vmpilot-cov: {error}", file=sys.stderr)
+        show_problem(error)
         return MISUSED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -191,17 +188,17 @@ def _show(options: Options, outcome: object, named: Sequence[str] = ()) -> int:
     if not outcome.figures.total.reached:
         return _say_nothing(options, warnings_of(outcome, options), named)
     for line in section(outcome, options):
-        print(line.text)
+        show(line.text)
     return 0 if outcome.verdict.passed else FAILED
 
 
 def _say_nothing(options: Options, problems: Iterable[str], named: Sequence[str]) -> int:
     """Say that there is nothing to judge, and all that may be the reason."""
     for problem in problems:
-        print(f"vmpilot-cov: {problem}", file=sys.stderr)
+        show_problem(problem)
     places = ", ".join(dict.fromkeys(named or [str(place.value) for place in options.places]))
     config = options.settings.config_file or options.settings.folder
-    print(f"vmpilot-cov: {say('nothing-to-combine', places=places, config=config)}", file=sys.stderr)
+    show_problem(say("nothing-to-combine", places=places, config=config))
     return FAILED
 
 
@@ -210,9 +207,9 @@ def _dump(parsed: argparse.Namespace) -> int:
 
     done = dump(_options(parsed), parsed.paths, reset=parsed.reset)
     for line in done.lines:
-        print(line)
+        show(line)
     for problem in done.problems:
-        print(f"vmpilot-cov: {problem}", file=sys.stderr)
+        show_problem(problem)
     return FAILED if done.problems else 0
 
 
@@ -221,7 +218,7 @@ def _status(parsed: argparse.Namespace) -> int:
 
     say_of = paths_lines if parsed.as_section else status_lines
     for line in say_of(_options(parsed), parsed.paths):
-        print(line)
+        show(line)
     return 0
 
 
@@ -229,7 +226,7 @@ def _erase(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.erase import erase
 
     for line in erase(_options(parsed), parsed.paths):
-        print(line)
+        show(line)
     return 0
 
 
@@ -238,7 +235,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
     wrong = 0
     for finding in examine(_options(parsed), parsed.command):
-        print(f"{'ok   ' if finding.good else 'WRONG'} {finding.text}", flush=True)
+        show(f"{'ok   ' if finding.good else 'WRONG'} {finding.text}")
         wrong += not finding.good
     return FAILED if wrong else 0
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_vmpilot_cov.cli.foreground import end_alike, holding_signals, run_command
+from pytest_vmpilot_cov.cli.output import show_problem
 from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.combine.combine import combine
@@ -65,13 +65,13 @@ def _publish(command: Sequence[str], origin: str, data_folder: Path, options: Op
     try:
         if not any(_recorded_since(begun, data_folder)):
             program = os.path.basename(command[0])
-            print(f"vmpilot-cov: {say('nothing-recorded', program=program, folder=data_folder)}", file=sys.stderr)
+            show_problem(say("nothing-recorded", program=program, folder=data_folder))
         elif origin == "pipeline":
             publish.publish_pipeline(str(data_folder), options.settings.relative_to)
         else:
             publish_tests(options)
     except OSError as error:
-        print(f"vmpilot-cov: {say('cannot-write', path=data_folder, why=error.strerror or error)}", file=sys.stderr)
+        show_problem(say("cannot-write", path=data_folder, why=error.strerror or error))
 
 
 def _recorded_since(begun: float, data_folder: Path) -> Iterator[records.Record]:
@@ -91,4 +91,4 @@ def publish_tests(options: Options) -> None:
         OSError: when it cannot be written.
     """
     combined = combine(options, collect(options, Scope(ask=False, only=(options.data_folder,))))
-    write(options, TESTS_FILE, only(combined.counted, pipeline=False))
+    write(options, TESTS_FILE, only(combined.counted, pipeline=False), combined)

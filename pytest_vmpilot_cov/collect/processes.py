@@ -83,7 +83,7 @@ def find_processes(
         elif record.settings == settings:  # most of a record, and the same in a thousand processes
             record = record._replace(settings=settings)
         settings = record.settings
-        is_own = place.parent.parent == own and record.session == scope.session
+        is_own = place.parent.parent == own and records.is_of(record.session, scope.session)
         if record.origin not in ("pipeline", "") and scope.session and not is_own:
             continue
         life = records.life_of(record, records.heartbeat_age_s(place))

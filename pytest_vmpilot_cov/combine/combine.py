@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.machinery import PathFinder
 
 from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.combine.path_map import PathMap
@@ -31,7 +32,9 @@ def combine(options: Options, collected: Collected) -> Combined:
         keep_stale = options.stale == "keep"
         combined = unite(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
         lines_only = without_branches(parts, combined.counted)
-        return replace(combined, mapped=mapped, lines_only=lines_only, problems=tuple(_missing_sources(options)))
+        coverage_private.warn_of_modules(cov, {source.path for each in combined.counted.values() for source in each})
+        problems = (*_missing_sources(options), *_installed_copies(combined, options), *cov.warnings())
+        return replace(combined, mapped=mapped, lines_only=lines_only, problems=problems)
     except REFUSALS as error:
         raise UsageError(say("cannot-count", why=" ".join(str(error).split()))) from None
 
@@ -41,3 +44,21 @@ def _missing_sources(options: Options) -> Iterator[str]:
     for source in options.settings.source:
         if os.sep in source and not os.path.isdir(source):
             yield say("source-missing", path=shown_path(source, options.root), where=options.source_from)
+
+
+def _installed_copies(combined: Combined, options: Options) -> Iterator[str]:
+    """Name each package of which nothing was reached, if this Python imports it from another place.
+
+    Nothing measures that copy: it lies outside the source. Set-ups that test an installed package have it.
+    """
+    reached = {os.path.dirname(source.path) for files in combined.counted.values() for source in files}
+    folders = {os.path.dirname(path) for path in combined.untouched if os.path.basename(path) == "__init__.py"}
+    for folder in sorted(folders):
+        inside = folder + os.sep
+        if os.path.dirname(folder) in folders or any(each == folder or each.startswith(inside) for each in reached):
+            continue
+        name = os.path.basename(folder)
+        spec = PathFinder.find_spec(name) if name.isidentifier() else None
+        copy = os.path.dirname(spec.origin) if spec and spec.origin else folder
+        if os.path.realpath(copy) != os.path.realpath(folder) and copy not in options.settings.copies:
+            yield say("installed-copy", package=shown_path(folder, options.root), name=name, copy=copy)

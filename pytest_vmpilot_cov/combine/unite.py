@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 
 from pytest_vmpilot_cov.combine.path_map import PathMap
 from pytest_vmpilot_cov.model import Combined, LeftOut, Mapped
@@ -18,50 +18,54 @@ from server_hook.store.segment import ByContext, Label, Part, Source, contexts_o
 def unite(
     parts: Iterable[Part],
     *,
-    project_files: Iterable[str],
+    project_files: Mapping[str, str],
     is_project_file: Callable[[str], bool],
     keep_stale: bool = False,
 ) -> Combined:
-    """Unite parts, leave out stale files, and set aside what is none of the project's.
+    """Unite parts; leave out stale files and those without a source, and set aside what isn't the project's.
 
     Args:
         parts: what was collected, in any order; the result does not depend on it.
-        project_files: the project's source files, never-imported ones included.
+        project_files: the project's source files, those that never ran included -> the coverage plugin of each.
         is_project_file: whether the configuration asks for the file at a path.
         keep_stale: whether files that have changed since count all the same.
     """
-    now = cache(fingerprint)
-    ours = cache(is_project_file)
+    doubts = cache(partial(_doubts_of, ours=cache(is_project_file), now=cache(fingerprint)))
     counted: ByContext = {}
     stale: dict[tuple[str, str], segment.Lines] = {}
-    foreign: set[str] = set()
+    left: dict[str, set[str]] = {"foreign": set(), "no source": set()}
     oldest: dict[str, float] = {}
     for part, source, measured in _each(share_startup(list(parts))):
-        origin = part.label.origin
-        if not ours(source.path):
-            foreign.add(source.path)
-            continue
-        if not os.path.isfile(source.path) or source.fingerprint not in ("", now(source.path)):
+        origin, doubt = part.label.origin, doubts(source)
+        if doubt == "stale":
             stale[source.path, origin] = stale.get((source.path, origin), 0) | segment.to_lines(measured)
-            if not (keep_stale and os.path.isfile(source.path)):
-                continue
-        _count(counted, part.label, source, measured)
-        oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
+        elif doubt:
+            left[doubt].add(source.path)
+        if not doubt or (doubt == "stale" and keep_stale):
+            _count(counted, part.label, source, measured)
+            oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
     reached = {source.path for files in counted.values() for source in files}
     return Combined(
         counted=counted,
-        untouched=frozenset(project_files) - reached,
+        untouched={path: plugin for path, plugin in project_files.items() if path not in reached},
         stale=_left_out(stale, keep=keep_stale),
-        foreign=tuple(sorted(foreign)),
+        foreign=tuple(sorted(left["foreign"])),
+        no_source=tuple(sorted(left["no source"])),
         oldest=oldest,
     )
 
 
+def _doubts_of(source: Source, ours: Callable[[str], bool], now: Callable[[str], str]) -> str:
+    """Say why what was measured of a file may not count: ``foreign``, ``no source``, ``stale``; empty if it counts."""
+    if not ours(source.path):
+        return "foreign"
+    if not (source.tracer or now(source.path)):  # generated or gone; what a plugin measures need not be a file
+        return "no source"
+    return "stale" if source.fingerprint not in ("", now(source.path)) else ""
+
+
 def _left_out(stale: Mapping[tuple[str, str], segment.Lines], *, keep: bool) -> tuple[LeftOut, ...]:
-    return tuple(
-        LeftOut(path, origin, lines.bit_count(), kept=keep and os.path.isfile(path))
-        for (path, origin), lines in sorted(stale.items())
-    )
+    return tuple(LeftOut(path, origin, lines.bit_count(), kept=keep) for (path, origin), lines in sorted(stale.items()))
 
 
 def _each(parts: Iterable[Part]) -> Iterator[tuple[Part, Source, segment.Measured]]:

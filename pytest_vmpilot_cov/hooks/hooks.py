@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import inspect
 import sys
+import tempfile
 import traceback
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from pytest_vmpilot_cov.hooks import builtin, hookspecs
 from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model import Check, Combined, Figures, Options, Outcome
+
+if TYPE_CHECKING:
+    from pytest_vmpilot_cov.coverage_private import ReportingCoverage
 
 ENTRY_POINTS = "vmpilot_cov"
 """The group under which installed packages name modules whose hooks the command calls."""
@@ -63,6 +70,27 @@ def call_each(plugins: pluggy.PluginManager, name: str, **arguments: object) -> 
         except _raised_by_others() as error:  # not our code
             failures.append(_failure(plugins.get_name(plugin) or repr(plugin), name, error))
     return Answers(tuple(given), tuple(failures))
+
+
+@contextmanager
+def contributed_data(plugins: pluggy.PluginManager, options: Options) -> Iterator[Answers]:
+    """Ask for data files and folders that others contribute; what they copied is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as folder:
+        answers = call_each(plugins, "pytest_vmpilot_cov_data", options=options, folder=Path(folder))
+        yield replace(answers, given=tuple(map(Path, answers.given)))
+
+
+def checks_of(plugins: pluggy.PluginManager, figures: Figures, combined: Combined, options: Options) -> list[Check]:
+    """Collect the checks of all plugins; an implementation that fails counts as a check that has failed."""
+    answers = call_each(plugins, "pytest_vmpilot_cov_checks", figures=figures, combined=combined, options=options)
+    return [*answers.given, *(Check("hook", passed=False, text=f"FAIL {why}") for why in answers.failures)]
+
+
+def added_reports(plugins: pluggy.PluginManager, cov: ReportingCoverage, options: Options, outcome: Outcome) -> Outcome:
+    """Let plugins add their reports; return the outcome with what they print."""
+    answers = call_each(plugins, "pytest_vmpilot_cov_report", outcome=outcome, options=options, cov=cov)
+    text, problems = (*outcome.text, *answers.given), (*outcome.problems, *answers.failures)
+    return replace(outcome, text=text, problems=problems)
 
 
 def _raised_by_others() -> tuple[type[BaseException], ...]:

@@ -35,6 +35,12 @@ def stand_in(config: pytest.Config, known: argparse.Namespace, args: Sequence[st
             config.stash[WARNING] = say("no-cov")
 
 
+def silence(known: argparse.Namespace) -> None:
+    """Keep pytest-cov from measuring beside us: it starts where ``--cov`` has a value."""
+    if known.vmpilot_cov:
+        known.cov_source = []
+
+
 def lend_fixtures(manager: pytest.PytestPluginManager, *, over_its_own: bool = False) -> None:
     """Give tests the fixtures that they know from pytest-cov, where it is not there to do so.
 

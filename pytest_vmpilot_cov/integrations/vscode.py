@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Container
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -18,10 +19,19 @@ _DISCOVERED = "vmpilot_cov/discovered"
 _PYTEST_COV = ("pytest_cov", "pytest_cov.plugin")
 
 
-def stand_in_for_pytest_cov(manager: pytest.PytestPluginManager) -> None:
-    """Register an empty plugin in the place of pytest-cov: without one VS Code's refuses options that are ours, too."""
-    if manager.hasplugin(PLUGIN) and not any(map(manager.hasplugin, _PYTEST_COV)):
-        any(manager.register(ModuleType(name), name) for name in _PYTEST_COV)  # a blocked name is not registered
+def stand_in_for_pytest_cov(manager: pytest.PytestPluginManager, known: argparse.Namespace) -> None:
+    """Register an empty plugin in the place of pytest-cov: without one VS Code's refuses options that are ours, too.
+
+    Args:
+        manager: pytest's own.
+        known: what was typed; with ``--cov`` alone somebody wants pytest-cov to measure.
+    """
+    if not manager.hasplugin(PLUGIN) or (known.cov_source and not known.vmpilot_cov):
+        return
+    if not any(map(manager.hasplugin, _PYTEST_COV)):
+        for name in _PYTEST_COV:
+            if manager.register(ModuleType(name), name):  # a blocked name is not registered
+                break
 
 
 def take_back_button(args: list[str]) -> bool:

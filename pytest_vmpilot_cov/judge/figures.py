@@ -24,28 +24,26 @@ NOTHING = Row("combined", 0, 0, 0, 0.0, 0)
 
 @contextlib.contextmanager
 def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverage]:
-    """Open a Coverage that holds all that was counted, for coverage.py's own reports.
-
-    coverage.py names files, and writes reports, relative to the working folder: for as long as this is open that is
-    the root, wherever the session was started.
-    """
-    with contextlib.chdir(options.root):
-        keeps_parsed = any(request.kind not in TABLES for request in options.reports)
-        config_file = options.settings.config_file or False
-        cov = ReportingCoverage(keeps_parsed=keeps_parsed, data_file=None, config_file=config_file)
-        apply_settings(cov, options.settings)
-        cov.set_option("run:source", list(options.settings.source_folders))  # nothing but the XML report reads it
-        cov.set_option("paths", {})
-        cov.set_option("report:ignore_errors", True)  # noqa: FBT003 - one broken file must not hide the others
-        cov.set_option("report:precision", options.precision)
-        data = cov.get_data()
-        shows_tests = any(cov.get_option(name) for name in _SHOWING_CONTEXTS)
-        counted = combined.counted if shows_tests else publication.origins_of(combined.counted)
-        publication.fill(data, counted, combined.untouched)
-        try:
-            yield cov
-        finally:
-            close_data(data)
+    """Open a Coverage that holds all that was counted, for coverage.py's own reports."""
+    keeps_parsed = any(request.kind not in TABLES for request in options.reports)
+    config_file = options.settings.config_file or False
+    cov = ReportingCoverage(keeps_parsed=keeps_parsed, data_file=None, config_file=config_file)
+    apply_settings(cov, options.settings)
+    folders = options.settings.source_folders
+    # Nothing but the XML report reads it. That names files below their source, where those of several fall on each
+    # other if their names are the same; without a source it names them below the working folder, which is the root.
+    cov.set_option("run:source", list(folders) if len(folders) == 1 else [])
+    cov.set_option("paths", {})
+    cov.set_option("report:ignore_errors", True)  # noqa: FBT003 - one broken file must not hide the others
+    cov.set_option("report:precision", options.precision)
+    data = cov.get_data()
+    shows_tests = any(cov.get_option(name) for name in _SHOWING_CONTEXTS)
+    counted = combined.counted if shows_tests else publication.origins_of(combined.counted)
+    publication.fill(data, counted, combined.untouched)
+    try:
+        yield cov
+    finally:
+        close_data(data)
 
 
 def count(cov: ReportingCoverage) -> Figures:

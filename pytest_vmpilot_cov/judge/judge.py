@@ -8,11 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from coverage.results import should_fail_under
 
 from pytest_vmpilot_cov.coverage_private import file_matcher
-from pytest_vmpilot_cov.messages import say, shown_path
+from pytest_vmpilot_cov.messages import first_of, say, shown_path
 from pytest_vmpilot_cov.model import Check, Figures, LeftOut, Options, Tally, Threshold, Verdict
-
-NAMED_FILES = 3
-"""How many files below a threshold are named; the others are counted."""
 
 
 def judge(figures: Figures, options: Options, beside: Sequence[Check] = ()) -> Verdict:
@@ -23,19 +20,28 @@ def judge(figures: Figures, options: Options, beside: Sequence[Check] = ()) -> V
         options: the thresholds, and how precisely percentages are compared.
         beside: the checks that others have made; all have to pass.
     """
-    checks = list(beside)
-    warnings: list[str] = []
-    threshold = options.fail_under.value
     if figures.problem:
-        _note(say("cannot-count", why=figures.problem), options, checks, warnings)
-    elif not figures.total.reached:
-        _note(say("nothing-measured", source=_short(options)), options, checks, warnings)
-    else:
-        checks += [_configured(each, figures, options) for each in options.thresholds]
-        if threshold is not None:
-            checks.append(_total(figures, threshold, options))
-    checks.sort(key=lambda check: not check.passed)  # what failed is said last
-    return Verdict(tuple(checks), tuple(warnings), figures.total.percent, options.not_enforced)
+        return _nothing_to_judge(say("cannot-count", why=figures.problem), figures, options, beside)
+    if not figures.total.reached:
+        return _nothing_to_judge(say("nothing-measured", source=_short(options)), figures, options, beside)
+    checks = [*beside, *(_configured(each, figures, options) for each in options.thresholds)]
+    if options.fail_under.value is not None:
+        checks.append(_total(figures, options.fail_under.value, options))
+    return Verdict(_failed_last(checks), (), figures.total.percent, options.not_enforced)
+
+
+def _nothing_to_judge(why: str, figures: Figures, options: Options, beside: Sequence[Check]) -> Verdict:
+    """Fail where a threshold has nothing to be compared with; without any, warn."""
+    threshold, percent = options.fail_under.value, figures.total.percent
+    if threshold is None and not options.thresholds:
+        return Verdict(_failed_last(beside), (why,), percent, options.not_enforced)
+    total = Check("total", passed=False, text=f"FAIL {why}", required=threshold)
+    return Verdict(_failed_last([*beside, total]), (), percent, options.not_enforced)
+
+
+def _failed_last(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """Put failed checks last, where they are read."""
+    return tuple(sorted(checks, key=lambda check: not check.passed))
 
 
 def required_origins(figures: Figures, options: Options) -> Iterator[Check]:
@@ -50,11 +56,7 @@ def stale_files(stale: Sequence[LeftOut], options: Options) -> Iterator[Check]:
     """Fail where data is older than its source, and ``stale = fail`` asks for that."""
     if options.stale == "fail" and stale:
         files = sorted({_named(left.path, options) for left in stale})
-        yield Check("stale", passed=False, text=f"FAIL {say('stale-data', files=_first_of(files))}")
-
-
-def _first_of(names: Sequence[str]) -> str:
-    return ", ".join([*names[:NAMED_FILES], *(["..."] if len(names) > NAMED_FILES else [])])
+        yield Check("stale", passed=False, text=f"FAIL {say('stale-data', files=first_of(files))}")
 
 
 def _total(figures: Figures, threshold: float, options: Options) -> Check:
@@ -110,7 +112,7 @@ def _each(threshold: Threshold, tallies: Mapping[str, Tally], options: Options) 
         shown = [f"{_shown(below[path].percent, required)} in {_named(path, options)}" for path in worst]
         text = (
             f"FAIL Required coverage of {required:g}% of each file not reached by {len(below)} of {len(tallies)}: "
-            f"{_first_of(shown)}{_gain(file, below, options)}"
+            f"{first_of(shown)}{_gain(file, below, options)}"
         )
     else:
         text = f"Required coverage of {required:g}% of each file reached: the lowest has {_shown(lowest, required)}"
@@ -149,14 +151,6 @@ def _gain(file: str, tallies: Mapping[str, Tally], options: Options) -> str:
 
 def _named(file: str, options: Options) -> str:
     return shown_path(file, options.root) if file else ""
-
-
-def _note(text: str, options: Options, checks: list[Check], warnings: list[str]) -> None:
-    """With a threshold in force, nothing to compare with is a failure; without one it is a warning."""
-    if options.fail_under.value is None and not options.thresholds:
-        warnings.append(text)
-    else:
-        checks.append(Check("total", passed=False, text=f"FAIL {text}", required=options.fail_under.value))
 
 
 def _short(options: Options) -> str:

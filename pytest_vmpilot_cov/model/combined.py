@@ -36,11 +36,13 @@ class Combined:
     """The union of all parts, cut down to the project's files as they are now."""
 
     counted: ByContext
-    untouched: frozenset[str]
-    """Source files of the project that nobody ever imported."""
+    untouched: Mapping[str, str]
+    """Source files of the project that never ran -> the coverage plugin that reports each, empty for Python."""
     stale: tuple[LeftOut, ...] = ()
     foreign: tuple[str, ...] = ()
     """Measured files that are none of the project's: listed, not counted."""
+    no_source: tuple[str, ...] = ()
+    """Measured files that are no file here, nor a member of a zip file: generated, virtual or deleted; not counted."""
     mapped: tuple[Mapped, ...] = ()
     lines_only: tuple[str, ...] = ()
     """Origins of which some data has no branches, where other data has."""

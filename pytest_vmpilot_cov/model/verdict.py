@@ -51,4 +51,4 @@ class Outcome:
     text: tuple[str, ...] = ()
     """What the reports that were asked for print, one block each."""
     problems: tuple[str, ...] = ()
-    took_s: float = 0.0
+    """What went wrong on the way, one sentence each; a stage adds its own."""

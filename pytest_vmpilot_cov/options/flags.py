@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmpilot_cov.messages import say
@@ -77,6 +78,11 @@ def add_shared_options(parser: pytest.Parser, known: argparse.Namespace) -> bool
     for dest, flag, more in missing:
         group.addoption(flag, dest=dest, **more)
     return bool(missing)
+
+
+def ask_for_anything(args: Iterable[object]) -> bool:
+    """Tell whether an option of these was given, on the command line or in addopts."""
+    return any(str(arg).startswith(BEGINNINGS) for arg in args)
 
 
 def parse_context(text: str) -> str:

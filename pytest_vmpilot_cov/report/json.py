@@ -42,6 +42,7 @@ def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
         },
         "stale": [{**asdict(left), "path": shown_path(left.path, options.root)} for left in outcome.combined.stale],
         "foreign": list(outcome.combined.foreign),
+        "no_source": [shown_path(path, options.root) for path in outcome.combined.no_source],
         "mapped": [{**asdict(each), "path": shown_path(each.path, options.root)} for each in outcome.combined.mapped],
         "processes": [_process(each) for each in outcome.collected.deliveries],
         "reset_at": outcome.collected.reset_at,

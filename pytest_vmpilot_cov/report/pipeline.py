@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.combine.path_map import prefixes
-from pytest_vmpilot_cov.messages import say, shown_path
+from pytest_vmpilot_cov.messages import first_of, say, shown_path
 from pytest_vmpilot_cov.model import TESTS_FILE, DataFile, Delivery, Options
 from pytest_vmpilot_cov.report.words import age_of, count
 from server_hook.store import segment
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Outcome
 
 SHOWN_FILES = 3
+"""Up to so many data files are named one by one."""
 
 
 def server_lines(outcome: Outcome, options: Options) -> Iterator[str]:
@@ -36,8 +37,8 @@ def server_lines(outcome: Outcome, options: Options) -> Iterator[str]:
         yield f"Mapped: {files} measured below {elsewhere} to {shown_path(here, options.root)} ({how})"
     foreign = [shown_path(path, options.root) for path in outcome.combined.foreign]
     if foreign:
-        names = ", ".join([*foreign[:SHOWN_FILES], *(["..."] if len(foreign) > SHOWN_FILES else [])])
-        yield f"Not counted: {count(len(foreign), 'measured file', 'measured files')} outside the project ({names})"
+        files = count(len(foreign), "measured file", "measured files")
+        yield f"Not counted: {files} outside the project ({first_of(foreign)})"
 
 
 def _processes(known: list[Delivery]) -> Iterator[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverage.exceptions import CoverageException
+from coverage.exceptions import CoverageException, NoDataError
 
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import Options, ReportRequest
+from pytest_vmpilot_cov.model import Check, Options, ReportRequest
 from pytest_vmpilot_cov.report.json import add_origins
 from pytest_vmpilot_cov.report.markdown import markdown_report
 
@@ -19,20 +20,32 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.coverage_private import ReportingCoverage
     from pytest_vmpilot_cov.model import Outcome
 
-NOUNS = {"xml": "XML", "json": "JSON", "lcov": "LCOV", "markdown": "Markdown"}
 
+def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> Outcome:
+    """Make every report that was asked for.
 
-def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> tuple[list[str], list[str]]:
-    """Make every report that was asked for; return the blocks of text to print, and what went wrong."""
-    text, problems = [], []
+    Returns:
+        the outcome with the blocks of text to print, and a failed check for each report that could not be made.
+    """
+    text: list[str] = []
+    failed: list[Check] = []
     for request in options.reports:
         try:
             text.append(_MAKERS[request.kind](cov, request, options, outcome))
-        except (CoverageException, OSError) as error:
-            if outcome.figures.total.statements:
-                why = " ".join(str(error).split())
-                problems.append(say("cannot-write", path=request.dest or f"the {request.kind} report", why=why))
-    return text, problems
+        except NoDataError:
+            pass  # the verdict says that nothing was measured
+        except Exception as error:  # noqa: BLE001 - no report may take the verdict or another report with it
+            if not outcome.figures.problem:  # else the verdict has the same reason
+                failed.append(_failed(request, error))
+    verdict = replace(outcome.verdict, checks=(*outcome.verdict.checks, *failed))
+    return replace(outcome, verdict=verdict, text=tuple(text), problems=(*outcome.problems, *cov.warnings()))
+
+
+def _failed(request: ReportRequest, error: Exception) -> Check:
+    kind = "" if isinstance(error, (CoverageException, OSError)) else f"{type(error).__name__}: "
+    report = f"{request.kind} report {request.dest}".rstrip()
+    text = say("report-failed", report=report, why=kind + " ".join(str(error).split()))
+    return Check(f"{request.kind} report", passed=False, text=f"FAIL {text}")
 
 
 def _terminal(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pytest_vmpilot_cov.messages import say, shown_path
+from pytest_vmpilot_cov.messages import first_of, say, shown_path
 from pytest_vmpilot_cov.model import Options
 from pytest_vmpilot_cov.report.drift import differences
-from pytest_vmpilot_cov.report.pipeline import SHOWN_FILES
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
     """Yield everything that did not go as it should with the data, one sentence each."""
-    yield from outcome.problems
+    yield from dict.fromkeys(outcome.problems)
     for each in outcome.collected.deliveries:
         if each.answer and each.answer.orphan:
             does = f"listens at {', '.join(each.ports)}" if each.ports else "lives"
@@ -42,6 +41,9 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
             yield say("stale-kept", lines=lines, origin=left.origin, path=path)
         else:
             yield say("stale-source", lines=lines, origin=left.origin, path=path)
+    if outcome.combined.no_source:
+        paths = [shown_path(path, options.root) for path in outcome.combined.no_source]
+        yield say("no-source", files=count(len(paths), "measured file", "measured files"), names=first_of(paths))
     if "pipeline" not in outcome.combined.oldest:
         config = options.settings.config_file or options.settings.folder
         named = [place for place in options.places if place.where != "default" and not os.path.exists(place.value)]
@@ -57,5 +59,4 @@ def _hidden(outcome: Outcome, options: Options) -> Iterator[str]:
     pipeline = (part for part in outcome.collected.parts if part.label.origin == "pipeline")
     paths = sorted({source.path for part in pipeline for source in part.files})
     if paths:
-        names = ", ".join([*paths[:SHOWN_FILES], *(["..."] if len(paths) > SHOWN_FILES else [])])
-        yield say("pipeline-hidden", files=count(len(paths), "file", "files"), names=names, config=config)
+        yield say("pipeline-hidden", files=count(len(paths), "file", "files"), names=first_of(paths), config=config)

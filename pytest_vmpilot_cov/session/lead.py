@@ -1,12 +1,104 @@
-"""What only the leading process of a session does."""
+"""What only the leading process of a session does: make room for its data, reset the servers, give the verdict."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from pytest_vmpilot_cov.model import TESTS_FILE
+from pytest_vmpilot_cov.collect.ask import ask_servers
+from pytest_vmpilot_cov.collect.processes import Scope
+from pytest_vmpilot_cov.coverage_private import is_project_file
+from pytest_vmpilot_cov.messages import UsageError, say
+from pytest_vmpilot_cov.model import TESTS_FILE, Options, Outcome
+from pytest_vmpilot_cov.report.words import not_reset
+from pytest_vmpilot_cov.session.early_imports import below, early_imports
+from pytest_vmpilot_cov.verdict import reach_verdict
 from server_hook.store import publication, records, working_folder
+
+if TYPE_CHECKING:
+    from pluggy import PluginManager
+
+    from pytest_vmpilot_cov.session.session import Measurement
+
+
+class Lead:
+    """The leading process of one session."""
+
+    def __init__(self, measurement: Measurement, options: Options, plugins: PluginManager) -> None:
+        """Prepare.
+
+        Args:
+            measurement: what measures this process.
+            options: the session's.
+            plugins: those whose hooks add to the verdict.
+        """
+        self.session = measurement.presence.session
+        """The id by which the workers of pytest-xdist know the session."""
+        self._measurement = measurement
+        self._options = options
+        self._plugins = plugins
+        self._until = 0.0
+        self._problems: list[str] = []
+
+    def note(self, *problems: str) -> None:
+        """Take what went wrong, for the report."""
+        self._problems += filter(None, problems)
+
+    def make_room(self) -> None:
+        """Make this process's folder, remove what earlier sessions measured, and reset the servers if asked to.
+
+        Raises:
+            UsageError: when a folder cannot be written.
+        """
+        options = self._options
+        if not options.append:
+            forget_earlier_sessions(options.data_folder)
+        folder = self._measurement.presence.folder
+        try:
+            working_folder.make_folder(str(options.data_folder), os.path.basename(folder))
+        except OSError as error:
+            raise UsageError(say("cannot-record", path=folder, why=error.strerror)) from None
+        if options.reset:
+            self.note(*_reset_servers(options))
+        self._until = time.time()  # what others reset from now on is not this session's business
+
+    def note_early_imports(self, loaded: Mapping[str, ModuleType]) -> None:
+        """Name the source modules that were imported before measurement began.
+
+        Args:
+            loaded: what ``sys.modules`` was then.
+        """
+        settings = self._options.settings
+        is_source = below((*settings.source, *settings.copies), lambda: is_project_file(self._measurement.cov))
+        self.note(*early_imports(loaded, self._plugins.get_plugins(), is_source, str(self._options.root)))
+
+    def give_verdict(self, options: Options) -> Outcome:
+        """Collect, combine, judge and report what this session and the servers measured.
+
+        Args:
+            options: the session's, without the thresholds that are not enforced.
+
+        Raises:
+            UsageError: when the configuration cannot be used.
+        """
+        scope = Scope("" if options.append else self.session, until=self._until)
+        outcome = reach_verdict(options, scope, self._plugins, leave=self._measurement.data_file)
+        return replace(outcome, problems=(*self._problems, *outcome.problems))
+
+
+def _reset_servers(options: Options) -> list[str]:
+    """Begin a new epoch in every server, so that the pipeline's row says what this session drove."""
+    try:
+        deliveries = ask_servers(options, "reset")
+    except OSError as error:
+        raise UsageError(say("cannot-reset", path=error.filename, why=error.strerror)) from None
+    return [not_reset(each) for each in deliveries if not each.answered]
 
 
 def forget_earlier_sessions(data_folder: Path) -> None:
@@ -15,14 +107,16 @@ def forget_earlier_sessions(data_folder: Path) -> None:
         record.session
         for folder in working_folder.process_folders(data_folder)
         if (record := records.read_record(folder))
+        and record.session
         and records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
     }
     for folder in working_folder.process_folders(data_folder):
         record = records.read_record(folder)
-        if record and record.origin in ("unit", "e2e") and record.session not in living - {""}:
-            alive = records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
-            if not alive:
-                shutil.rmtree(folder, ignore_errors=True)
+        if record is None or record.origin not in ("unit", "e2e"):
+            continue
+        is_living = records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
+        if not is_living and not any(records.is_of(record.session, each) for each in living):
+            shutil.rmtree(folder, ignore_errors=True)
     published = data_folder / TESTS_FILE
     if published.exists() and publication.read_fingerprints(published) is not None:
         published.unlink(missing_ok=True)

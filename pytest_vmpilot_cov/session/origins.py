@@ -8,8 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_vmpilot_cov.options.options import listed
+from server_hook.config.files import read_own_section
+
 if TYPE_CHECKING:
     import pytest
+
+    from pytest_vmpilot_cov.model import Options
 
 
 @dataclass(frozen=True)
@@ -37,3 +42,9 @@ class OriginRules:
     def of_item(self, item: pytest.Item) -> str:
         """Return the origin of what a test runs; its marker goes before its path."""
         return "e2e" if item.get_closest_marker("e2e") else self.of_path(item.path)
+
+
+def rules_of(options: Options) -> OriginRules:
+    """Read the rules of the configuration."""
+    patterns = read_own_section(options.settings.config_file).get("e2e", "")
+    return OriginRules(Path(options.settings.folder), tuple(listed(patterns)))

@@ -1,37 +1,65 @@
 """Was only a part of the tests run, and which thresholds does it then not have to reach? Pure rules.
 
-A part is a selection that was typed for this run, or a run that was stopped early. A selection that stands in a
-configuration or in addopts defines the whole.
+A part is a run from which tests were taken away, by whoever did it, or one that was stopped early. What pytest's own
+options select in a configuration or in addopts is the whole.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
 
 SHOWN_WORDS = 3
-_SWITCHES = {"lf": "--lf", "stepwise": "--sw", "stepwise_skip": "--sw-skip", "stepwise_reset": "--sw-reset"}
-_VALUES = {"keyword": "-k", "markexpr": "-m"}
-_LISTS = {"deselect": "--deselect", "ignore": "--ignore", "ignore_glob": "--ignore-glob"}
+A_PLUGIN, IGNORED, NOT_RUN = "a plugin", "ignored", "not run"
+"""Who takes tests away without a name: out of the list, before they are collected, and out of the run."""
+_SAID = {
+    A_PLUGIN: "{} taken out by a plugin",
+    IGNORED: "{} ignored by a plugin",
+    NOT_RUN: "{} not run",
+}
+_OPTIONS = {
+    "keyword": ("-k", "_pytest.mark.deselect_by_keyword"),
+    "markexpr": ("-m", "_pytest.mark.deselect_by_mark"),
+    "lf": ("--lf", "_pytest.cacheprovider."),
+    "stepwise": ("--sw", "_pytest.stepwise."),
+    "stepwise_skip": ("--sw-skip", "_pytest.stepwise."),
+    "stepwise_reset": ("--sw-reset", "_pytest.stepwise."),
+    "deselect": ("--deselect", "_pytest.main."),
+}
+"""Pytest's own options that take tests away, by destination, with the function that does it."""
 
 
-def selection(typed: argparse.Namespace, paths: Sequence[str], is_file: Callable[[str], bool]) -> str:
-    """Say what was selected by what was typed; empty for the whole.
+def selection(
+    typed: argparse.Namespace, paths: Sequence[str], taken: Mapping[str, int], ignored: Container[str]
+) -> str:
+    """Say what was taken away from the tests; empty for nothing.
+
+    What pytest's own options take away counts if they were typed: in a configuration they say what the whole is.
 
     Args:
         typed: what pytest's own parser made of the typed arguments alone.
-        paths: the typed arguments that are no options; a folder is no selection.
-        is_file: whether a file lies at a path, seen from where pytest was started.
+        paths: the files and the tests that were typed.
+        taken: how many tests were taken away, by who did it.
+        ignored: the values of ``--ignore`` and ``--ignore-glob`` that left something out.
     """
-    words = [path for path in paths if "::" in path.partition("[")[0] or is_file(path)]
-    words += [f"{flag} {value}" for name, flag in _VALUES.items() if (value := getattr(typed, name, ""))]
-    words += [flag for name, flag in _SWITCHES.items() if getattr(typed, name, False)]
-    words += [f"{flag} {value}" for name, flag in _LISTS.items() for value in getattr(typed, name, None) or ()]
-    return ", ".join([*words[:SHOWN_WORDS], *(["..."] if len(words) > SHOWN_WORDS else [])])
+    words = list(paths)
+    for dest, (flag, who) in _OPTIONS.items():
+        value = getattr(typed, dest, None)
+        if value and any(each.startswith(who) for each in taken):
+            words += [flag] if value is True else [f"{flag} {each}" for each in _each(value)]
+    for dest, flag in (("ignore", "--ignore"), ("ignore_glob", "--ignore-glob")):
+        words += [f"{flag} {value}" for value in getattr(typed, dest, None) or () if value in ignored]
+    shown = [*words[:SHOWN_WORDS], *(["..."] if len(words) > SHOWN_WORDS else [])]
+    others = {who: number for who, number in taken.items() if not who.startswith("_pytest.")}
+    return ", ".join([*shown, *(_SAID.get(who, "{} deselected by " + who).format(others[who]) for who in others)])
+
+
+def _each(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def early_end(error: BaseException | None, finished: int, collected: int) -> str:

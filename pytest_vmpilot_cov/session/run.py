@@ -1,4 +1,4 @@
-"""What the hooks do with a session: start it, say so in the header, finish it, print its section."""
+"""One pytest session with ``--vmpilot-cov``: start it, say so in the header, finish it, print its section."""
 
 from __future__ import annotations
 
@@ -6,30 +6,40 @@ import argparse
 import os
 import sys
 from importlib.metadata import version
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import coverage
 import pytest
+from coverage import Coverage
 
 from pytest_vmpilot_cov.hooks import builtin
 from pytest_vmpilot_cov.hooks.ci import JUnitProperties
+from pytest_vmpilot_cov.integrations.debuggers import sign_here
 from pytest_vmpilot_cov.messages import UsageError, say
-from pytest_vmpilot_cov.options.options import listed, resolve
+from pytest_vmpilot_cov.options.options import resolve
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session.contexts import TestContexts
-from pytest_vmpilot_cov.session.origins import OriginRules
+from pytest_vmpilot_cov.session.environment import Environment
+from pytest_vmpilot_cov.session.lead import Lead
+from pytest_vmpilot_cov.session.nesting import has_own_verdict, outer_session
+from pytest_vmpilot_cov.session.origins import rules_of
 from pytest_vmpilot_cov.session.partial import asked, enforced, ide_of, unjudged
-from pytest_vmpilot_cov.session.running_coverage import GuestSession, is_guest
-from pytest_vmpilot_cov.session.selection import Progress
-from pytest_vmpilot_cov.session.session import Session
-from pytest_vmpilot_cov.session.xdist import Workers, WorkerSession, is_worker
-from server_hook.config.files import read_own_section
+from pytest_vmpilot_cov.session.running_coverage import beside
+from pytest_vmpilot_cov.session.selection import Selection, TakenAway
+from pytest_vmpilot_cov.session.session import Session, choose_measurement
+from pytest_vmpilot_cov.session.xdist import Worker, Workers, is_worker
+from pytest_vmpilot_cov.stash import HEADER, RUN, SESSION, WARNING
 from server_hook.coverage_private import REFUSALS
+from server_hook.environment import process_state
 from server_hook.problems import HookError
 from server_hook.record import recorder
 
-PROGRESS, JUNIT, CONTEXTS = "vmpilot_cov_progress", "vmpilot_cov_junit", "vmpilot_cov_contexts"
-WORKERS = "vmpilot_cov_workers"
+if TYPE_CHECKING:
+    from pytest_vmpilot_cov.model import Options, Outcome
+
+SELECTION, TAKEN_AWAY = "vmpilot_cov_selection", "vmpilot_cov_taken_away"
+JUNIT, CONTEXTS = "vmpilot_cov_junit", "vmpilot_cov_contexts"
+WORKER, WORKERS = "vmpilot_cov_worker", "vmpilot_cov_workers"
 _NO_TESTS = (
     *("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow"),
     *("setuponly", "setupplan"),
@@ -42,91 +52,164 @@ _MARKUP: dict[str, dict[str, bool]] = {
 }
 
 
-def start_session(config: pytest.Config, known: argparse.Namespace, parser: pytest.Parser) -> Session | None:
-    """Start to measure this session; None when pytest will run no test.
+class Run:
+    """What the leading process says of its session: the header, the verdict, the section."""
+
+    def __init__(self, session: Session, lead: Lead, selection: Selection) -> None:
+        """Take a session that has started.
+
+        Args:
+            session: what measures it.
+            lead: what gives the verdict.
+            selection: what knows which part of the tests it runs.
+        """
+        self._options = session.options
+        self._session = session
+        self._lead = lead
+        self._selection = selection
+        self._outcome: Outcome | None = None
+        self._problem = ""
+        """Why there is no verdict; empty while all is well."""
+        self._not_reported = ""
+        """Why nothing is reported, if that was asked for."""
+
+    def header(self) -> list[str]:
+        """Say what measures and what will be asked of the total."""
+        config = self._options.settings.config_file
+        shown = os.path.relpath(config, self._options.root) if config else "none"
+        core = self._session.measurement.core
+        return [
+            f"vmpilot-cov: {version('pytest-vmpilot-cov')}, coverage {coverage.__version__}, core {core}",
+            f"vmpilot-cov: configuration {shown}, {asked(self._options) or 'no threshold'}",
+        ]
+
+    def finish(self, session: pytest.Session, error: BaseException | None) -> None:
+        """Reach the verdict; a failed one makes pytest exit with 1 although every test may have passed.
+
+        Args:
+            session: pytest's own.
+            error: what left the loop over the tests, if anything did.
+        """
+        try:
+            part = self._selection.part(session, error)
+            self._options = enforced(self._options, part, ide_of(sys.modules, sys.argv[0]))
+            if self._options.no_cov_on_fail and session.testsfailed:
+                self._not_reported, self._options = say("no-cov-on-fail"), unjudged(self._options)
+            self._lead.note(self._session.measurement.finish())
+            self._outcome = self._lead.give_verdict(self._options)
+            failed = not self._outcome.verdict.passed
+        except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
+            self._problem = f"no verdict: {type(why).__name__}: {' '.join(str(why).split())} (no-verdict)"
+            failed = bool(asked(self._options) or self._options.require)
+        if failed:
+            session.testsfailed += 1
+
+    def print_section(self, reporter: pytest.TerminalReporter) -> None:
+        """Print the section; the verdict is its last line."""
+        if self._problem:
+            reporter.write_sep("=", "vmpilot-cov")
+            reporter.write_line(f"WARNING: {self._problem}", yellow=True)
+        elif self._outcome is not None:
+            reporter.write_sep("=", "vmpilot-cov")
+            if self._not_reported:
+                reporter.write_line(self._not_reported, yellow=True)
+                return
+            for line in section(self._outcome, self._options):
+                reporter.write_line(line.text, **_MARKUP[line.tone])
+
+
+def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pytest.Parser) -> Options | None:
+    """Start to measure this session; return its options, or None when nothing is measured.
+
+    Args:
+        config: pytest's own.
+        typed: what the command line and addopts say.
+        parser: pytest's own.
 
     Raises:
         pytest.UsageError: when something that the session was told cannot be used.
     """
-    if any(getattr(known, name, None) for name in _NO_TESTS):
+    if any(getattr(typed, name, None) for name in _NO_TESTS):
+        return None
+    outer = outer_session()
+    if outer and not has_own_verdict(config):
+        config.stash[HEADER] = [f"vmpilot-cov: {say('session-inside')}"]
         return None
     try:
-        options = resolve(config, known)
-        own = read_own_section(options.settings.config_file)
-        rules = OriginRules(Path(options.settings.folder), tuple(listed(own.get("e2e", ""))))
-        kind = WorkerSession if is_worker() else GuestSession if is_guest() else Session
-        session = kind(options, rules, config.pluginmanager)
-        session.start(known)
+        session, why = _prepare(config, resolve(config, typed), typed, outer)
+        if is_worker():
+            taken = TakenAway()
+            config.pluginmanager.register(taken, TAKEN_AWAY)
+            config.pluginmanager.register(Worker(session, why, taken), WORKER)
+        elif session is not None:
+            _lead(config, session, parser)
+        else:
+            config.stash[HEADER], config.stash[WARNING] = [f"vmpilot-cov: {why}"], why
     except (UsageError, HookError, *REFUSALS) as error:
         raise pytest.UsageError(" ".join(str(error).split())) from None
-    if not isinstance(session, WorkerSession):
-        for plugin, name in (
-            (Progress(parser), PROGRESS),
-            (Workers(session), WORKERS),
-            (builtin, builtin.NAME),
-            (JUnitProperties(config.pluginmanager), JUNIT),
-        ):
-            config.pluginmanager.register(plugin, name)
-    if options.context:
+    if session is None:
+        return None
+    config.stash[SESSION] = session
+    if session.options.context:
         config.pluginmanager.register(TestContexts(session), CONTEXTS)
-    return session
+    return session.options
 
 
-def header(session: Session) -> list[str]:
-    """Say what measures and what will be asked of the total."""
-    options = session.options
-    if session.problem:
-        return [f"vmpilot-cov: {session.problem}"]
-    config = options.settings.config_file
-    shown = os.path.relpath(config, options.root) if config else "none"
-    return [
-        f"vmpilot-cov: {version('pytest-vmpilot-cov')}, coverage {coverage.__version__}, core {session.core}",
-        f"vmpilot-cov: configuration {shown}, {asked(options) or 'no threshold'}",
-    ]
+def _prepare(
+    config: pytest.Config, options: Options, typed: argparse.Namespace, outer: str
+) -> tuple[Session | None, str]:
+    """Prepare to measure; return None, and why, where nothing can or should."""
+    end_startup_recorder()
+    running = None if recorder.current() else Coverage.current()
+    options = beside(running, options)
+    measurement, why = choose_measurement(options, running, outer)
+    environment = Environment(hands_off=measurement is not None and measurement.measures_children)
+    config.add_cleanup(environment.give_back)
+    if measurement is None:
+        return None, why
+    sign = sign_here(typed, sys.gettrace() if Coverage.current() is None else None)  # else it is coverage.py's
+    if sign:
+        environment.leave_children_alone()
+        return None, say("debugger-attached", sign=sign)
+    session = Session(options, measurement, environment, rules_of(options))
+    config.add_cleanup(session.close)
+    return session, ""
 
 
-def finish_session(ours: Session, session: pytest.Session, error: BaseException | None) -> None:
-    """Reach the verdict; a failed one makes pytest exit with 1 although every test may have passed.
+def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> None:
+    """Start as the process that gives the verdict."""
+    lead = Lead(session.measurement, session.options, config.pluginmanager)
+    lead.make_room()
+    loaded = dict(sys.modules)
+    session.lead()
+    session.start()
+    if not session.measurement.data_file:  # else the coverage.py that was there first has measured the imports
+        lead.note_early_imports(loaded)
+    taken = TakenAway()
+    selection = Selection(parser, taken)
+    for plugin, name in (
+        (taken, TAKEN_AWAY),
+        (selection, SELECTION),
+        (Workers(lead, selection, session.options.data_folder), WORKERS),
+        (builtin, builtin.NAME),
+        (JUnitProperties(config.pluginmanager), JUNIT),
+    ):
+        config.pluginmanager.register(plugin, name)
+    config.stash[RUN] = Run(session, lead, selection)
+
+
+def end_startup_recorder(*, only_pipeline: bool = False) -> None:
+    """End a recorder that the start-up line began in this process: a test session never counts as a pipeline.
 
     Args:
-        ours: what has measured this session.
-        session: pytest's own.
-        error: what left the loop over the tests, if anything did.
+        only_pipeline: whether one that counts for a session goes on: without the flag this process is its child.
     """
-    try:
-        progress = session.config.pluginmanager.get_plugin(PROGRESS)
-        if isinstance(progress, Progress):
-            ours.options = enforced(ours.options, progress.part(session, error), ide_of(sys.modules, sys.argv[0]))
-        if ours.options.no_cov_on_fail and session.testsfailed:
-            ours.silence, ours.options = say("no-cov-on-fail"), unjudged(ours.options)
-        outcome = ours.finish()
-        failed = outcome is not None and not outcome.verdict.passed
-    except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
-        ours.problem = f"no verdict: {type(why).__name__}: {' '.join(str(why).split())} (no-verdict)"
-        failed = bool(asked(ours.options) or ours.options.require)
-    if isinstance(ours, WorkerSession):
-        ours.deliver(session.config.workeroutput)  # type: ignore[attr-defined]  # pytest-xdist's
-    if failed:
-        session.testsfailed += 1
-
-
-def print_section(session: Session, reporter: pytest.TerminalReporter) -> None:
-    """Print the section; the verdict is its last line."""
-    if session.outcome is None and not session.problem:
+    running = None if process_state().session else recorder.current()
+    if running is None:
         return
-    reporter.write_sep("=", "vmpilot-cov")
-    if session.problem:
-        reporter.write_line(f"WARNING: {session.problem}", yellow=True)
-    elif session.silence:
-        reporter.write_line(session.silence, yellow=True)
-    elif session.outcome is not None:
-        for line in section(session.outcome, session.options):
-            reporter.write_line(line.text, **_MARKUP[line.tone])
-
-
-def stay_out() -> None:
-    """Without the flag nothing is measured: end what the start-up line may have begun in this process."""
-    running = recorder.current()
-    if running is not None and running.origin == "pipeline":
+    if running.origin == "pipeline" or not (only_pipeline or running.presence.session):
         running.stop()
         running.presence.remove()
+    elif not only_pipeline:  # what it has measured is the session's that started this process
+        running.finish()
+        running.stop()

@@ -1,12 +1,11 @@
-"""A session in a process that another coverage.py measures: PyCharm's "Run with Coverage", ``coverage run -m pytest``.
+"""What measures this process when a coverage.py was there first: PyCharm's "Run with Coverage", ``coverage run``.
 
 Two collectors in one process take the tracer from each other. The one that was there first goes on undisturbed and
-writes its own file; what it has measured is read for the verdict. Servers and children are recorded as ever.
+writes its own file; the verdict reads what it has measured. Servers and children are recorded as always.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import warnings
@@ -16,109 +15,106 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverage import Coverage
-
-from pytest_vmpilot_cov.integrations.debuggers import sign_here
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.session.session import OUTSIDE, Session, take_over
+from pytest_vmpilot_cov.session.recording import OUTSIDE
 from server_hook.arcs import Arcs
 from server_hook.clock import now
 from server_hook.environment import FOREIGN_VARIABLES
-from server_hook.store import records, segment
+from server_hook.problems import Problems
+from server_hook.record.presence import Presence
+from server_hook.store import segment
 from server_hook.store.fingerprint import fingerprint
 from server_hook.store.segment import Label, Part, Source
 
 if TYPE_CHECKING:
-    from pluggy import PluginManager
+    from coverage import Coverage
 
     from pytest_vmpilot_cov.model import Options
-    from pytest_vmpilot_cov.session.origins import OriginRules
 
 
-def is_guest() -> bool:
-    """Tell whether another coverage.py measures this process, once our own start-up line has given way."""
-    take_over()
-    return Coverage.current() is not None
+class RunningCoverage:
+    """Read what a coverage.py that runs already has measured; it does not tell tests apart."""
 
+    core = "of the coverage.py that runs already"
 
-class GuestSession(Session):
-    """Read what the host has measured, and judge it together with the servers and the children."""
+    def __init__(self, cov: Coverage, options: Options, session: str | None) -> None:
+        """Prepare beside it.
 
-    def __init__(self, options: Options, rules: OriginRules, plugins: PluginManager) -> None:
-        """Prepare beside the coverage.py that runs."""
-        host = Coverage.current()
-        assert host is not None
-        self._host = host
+        Args:
+            cov: the coverage.py that runs.
+            options: the session's, by ``beside``.
+            session: the session's id; None makes one.
+        """
+        self.cov = cov
+        self.data_file = _data_file_of(cov)
+        """The data file that it writes at the end of this process."""
+        name = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self.presence = Presence(str(options.data_folder), name, session, Problems())
+        """How children, and the workers of pytest-xdist, find this process."""
+        self.label = Label(OUTSIDE, startup=True)
+        """What the lines that run now would count for."""
+        self.measures_children = any(name in os.environ for name in FOREIGN_VARIABLES)
+        """Whether it measures the children, too: by its own variables in their environment."""
+        self._options = options
         self._origins: set[str] = set()
-        self._begun = now()
-        self._leaves_children = any(name in os.environ for name in FOREIGN_VARIABLES)
-        file = os.path.abspath(str(host.get_option("run:data_file")))
-        super().__init__(_away_from(file, options), rules, plugins)
-        self.left_alone = file
+        self._began = now()
 
-    @property
-    def core(self) -> str:
-        """Say who measures."""
-        return "of the coverage.py that runs already"
+    def start(self) -> None:
+        """Make this process's record, from which children read how to measure; it cannot be asked while it runs.
 
-    @property
-    def cov(self) -> Coverage:
-        """The coverage.py that measures this process: the host."""
-        return self._host
+        Raises:
+            OSError: when the record cannot be written.
+        """
+        self.presence.announce(OUTSIDE, "", self._options.settings)
 
-    def _reason_to_stand_back(self, known: argparse.Namespace) -> str:
-        return self._give_way_to_debugger(sign_here(known, None))  # the trace function is the host's
-
-    def _measure(self) -> None:
-        self._write_record()
-
-    def _set_environment(self, name: str, value: str | None) -> None:
-        """Tell children how to measure, unless the host measures them, too."""
-        if not self._leaves_children:
-            super()._set_environment(name, value)
-
-    def _switch(self, label: Label) -> None:
-        self._recorder.drain.label = label
-        if not label.startup and not label.dropped:  # what is to be dropped here is the host's, too
+    def switch(self, label: Label) -> None:
+        """Note which origins have tests; what is to be dropped here is measured all the same."""
+        self.label = label
+        if not label.startup and not label.dropped:
             self._origins.add(label.origin)
 
-    def _deliver(self) -> None:
-        """Write what the host has measured as one segment of this process."""
+    def finish(self) -> str:
+        """Write what was measured as one segment of this process; return for which origin it counts, and why.
+
+        Raises:
+            OSError: when the segment cannot be written.
+        """
         origin = "e2e" if self._origins == {"e2e"} else OUTSIDE
-        part = Part(Label(origin), self._begun, now())
-        for source, measured in _measured_by(self._host, str(self.options.root)):
+        part = Part(Label(origin), self._began, now())
+        for source, measured in _measured_by(self.cov, str(self._options.root)):
             part.add(source, measured)
-        segment.write(self._recorder.presence.folder, 1, [part])
-        children = "; those that this process starts are its as well" if self._leaves_children else ""
-        self._troubles.append(say("collector-running", file=self.left_alone, origin=origin, children=children))
+        segment.write(self.presence.folder, 1, [part])
+        children = "; those that this process starts are its as well" if self.measures_children else ""
+        return say("collector-running", file=self.data_file, origin=origin, children=children)
 
     def close(self) -> None:
-        """Say that this process is done with, and give the environment back."""
-        self._give_back_environment()
+        """Say that this process has ended."""
         with suppress(OSError):
-            self._write_record(ended=now())
-
-    def _write_record(self, ended: float = 0.0) -> None:
-        """Say how children are to measure; nobody is to ask this process, and it has no control channel."""
-        ours, settings = self._recorder.presence, self._recorder.settings
-        record = records.describe_process(ours.id, OUTSIDE, ours.session, settings._asdict())
-        records.write_record(ours.folder, record._replace(started=self._begun, ended=ended))
+            self.presence.end()
 
 
-def _away_from(file: str, options: Options) -> Options:
-    """Keep our data out of the folder of an IDE, which names its own file in COVERAGE_FILE."""
-    if options.settings.data_file != file:
+def beside(cov: Coverage | None, options: Options) -> Options:
+    """Keep our data out of the folder of an IDE, which names its own file in COVERAGE_FILE.
+
+    Args:
+        cov: the coverage.py that runs already, if any.
+        options: the session's.
+    """
+    settings = options.settings
+    if cov is None or settings.data_file != _data_file_of(cov):
         return options
-    return replace(
-        options, settings=options.settings._replace(data_file=str(Path(options.settings.folder, ".coverage")))
-    )
+    return replace(options, settings=settings._replace(data_file=str(Path(settings.folder, ".coverage"))))
 
 
-def _measured_by(host: Coverage, root: str) -> Iterator[tuple[Source, segment.Measured]]:
+def _data_file_of(cov: Coverage) -> str:
+    return os.path.abspath(str(cov.get_option("run:data_file")))
+
+
+def _measured_by(cov: Coverage, root: str) -> Iterator[tuple[Source, segment.Measured]]:
     """Yield what a running coverage.py has measured so far; it goes on, and keeps all of it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it has to say it will say at its own end
-        data = host.get_data()
+        warnings.simplefilter("ignore")  # it will say at its own end what it has to say
+        data = cov.get_data()
     for path in data.measured_files():
         arcs = data.arcs(path)
         measured = Arcs(arcs) if arcs else segment.bitmap(data.lines(path) or ())

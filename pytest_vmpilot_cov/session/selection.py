@@ -1,28 +1,85 @@
-"""Which tests this session selects, and how far it has come."""
+"""Which tests were taken away from a run, and by whom: in this process, and in the workers of pytest-xdist."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_vmpilot_cov.chdir import working_in
 from pytest_vmpilot_cov.integrations.vscode import ran_all_discovered
-from pytest_vmpilot_cov.session.partial import early_end, selection
+from pytest_vmpilot_cov.session.partial import A_PLUGIN, IGNORED, NOT_RUN, early_end, selection
 
 
-class Progress:
-    """How far a session has come; a plugin of its own, because pytest's hook does not say whose test has ended."""
+class TakenAway:
+    """Count the tests that are taken away in this process; a plugin of its own, in the workers as well."""
 
-    def __init__(self, parser: pytest.Parser) -> None:
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.tests: dict[str, int] = {}
+        """How many, by who took them: a function of pytest, a module of somebody else, or one of no name."""
+        self.ignored: list[str] = []
+        """The paths that pytest itself left out."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, Any, Any]:
+        """Compare the list of tests before with the one after: not every plugin says what it takes out."""
+        before, said = [(item, item.nodeid) for item in items], sum(self.tests.values())
+        result = yield
+        left = {id(item) for item in items} | {item.nodeid for item in items}
+        gone = sum(id(item) not in left and nodeid not in left for item, nodeid in before)
+        self.add(A_PLUGIN, gone - (sum(self.tests.values()) - said))
+        # ``--lf`` passes over whole files, and tells nobody
+        self.add("_pytest.cacheprovider.", getattr(config.pluginmanager.get_plugin("lfplugin"), "_skipped_files", 0))
+        return result
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Count tests that are taken out by somebody who says so."""
+        self.add(_caller(), len(items))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> Generator[None, Any, Any]:
+        """Count the test files that a plugin keeps from being collected, and note what pytest itself leaves out."""
+        result = yield
+        if result:
+            own: Any = config.pluginmanager.get_plugin("main")
+            if own.pytest_ignore_collect(collection_path=collection_path, config=config):
+                self.ignored.append(str(collection_path))
+            elif any(fnmatch(collection_path.name, pattern) for pattern in config.getini("python_files")):
+                self.add(IGNORED, 1)
+        return result
+
+    def add(self, who: str, number: int) -> None:
+        """Count some more."""
+        if number > 0:
+            self.tests[who] = self.tests.get(who, 0) + number
+
+
+class Selection:
+    """Know which part of the tests a session runs; a plugin of the leading process."""
+
+    def __init__(self, parser: pytest.Parser, taken: TakenAway) -> None:
         """Begin to count.
 
         Args:
             parser: pytest's own, which knows the options of every plugin when it is asked.
+            taken: what is taken away in this process.
         """
-        self.parser = parser
-        self.selected = ""
-        self.finished: set[str] = set()
+        self._parser = parser
+        self._taken = taken
+        self._typed = argparse.Namespace()
+        self._paths: list[str] = []
+        self._expected: set[str] = set()
+        self._began: set[str] = set()
+        self._finished: set[str] = set()
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -30,19 +87,74 @@ class Progress:
         typed = config.invocation_params
         try:
             with working_in(typed.dir):
-                known, unknown = self.parser.parse_known_and_unknown_args(list(typed.args), argparse.Namespace())
+                self._typed, unknown = self._parser.parse_known_and_unknown_args(list(typed.args), argparse.Namespace())
         except pytest.UsageError:  # an option that some plugin requires stands in addopts
             return
         # before Python 3.12.8 argparse does not take paths that stand behind an option for paths
-        paths = [*known.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
-        self.selected = selection(known, paths, lambda path: (typed.dir / path).is_file())
+        words = [*self._typed.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
+        self._paths = [word for word in words if "::" in word.partition("[")[0] or (typed.dir / word).is_file()]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note which tests are to run here."""
+        self._expected.update(item.nodeid for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
+        """Note which tests are to run in the workers."""
+        self._expected.update(ids)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Note a test that begins, here or in a worker."""
+        self._began.add(nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test that is reported: of one that has crashed its worker there may be nothing else."""
+        self._began.add(report.nodeid)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Note a test that was run to its end, here or by a worker."""
-        self.finished.add(nodeid)
+        """Note a test that ran to its end; pytest's hook does not say whose test has ended."""
+        self._finished.add(nodeid)
+
+    def add_of_worker(self, tests: Mapping[str, int], ignored: Iterable[str]) -> None:
+        """Take what was taken away in a worker; each worker collects the same tests."""
+        for who, number in tests.items():
+            self._taken.add(who, number - self._taken.tests.get(who, 0))
+        self._taken.ignored.extend(ignored)
 
     def part(self, session: pytest.Session, error: BaseException | None) -> str:
-        """Say which part of the tests was run; empty for all of them."""
+        """Say which part of the tests was run; empty for all of them.
+
+        Args:
+            session: pytest's own.
+            error: what left the loop over the tests, if anything did.
+        """
+        if error is None:
+            self._taken.add(NOT_RUN, len(self._expected - self._began))
         # each test was typed where VS Code has run all that it knows
-        selected = "" if ran_all_discovered(session.config, self.finished) else self.selected
-        return ", ".join(filter(None, (selected, early_end(error, len(self.finished), session.testscollected))))
+        is_whole = ran_all_discovered(session.config, self._finished)
+        ignored = set(self._values_that_ignored(session.config.invocation_params.dir))
+        taken = "" if is_whole else selection(self._typed, self._paths, self._taken.tests, ignored)
+        return ", ".join(filter(None, (taken, early_end(error, len(self._finished), session.testscollected))))
+
+    def _values_that_ignored(self, folder: Path) -> Iterator[str]:
+        """Walk the typed values of ``--ignore`` and ``--ignore-glob`` that left something out, by pytest's rules."""
+        for value in getattr(self._typed, "ignore", None) or ():
+            if os.path.abspath(folder / value) in self._taken.ignored:
+                yield value
+        for value in getattr(self._typed, "ignore_glob", None) or ():
+            if any(fnmatch(path, os.path.abspath(folder / value)) for path in self._taken.ignored):
+                yield value
+
+
+def _caller() -> str:
+    """Name who calls a hook: a function of pytest in full, of others the package; seen from an implementation of it."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        frame = frame.f_back
+        module = str(frame.f_globals.get("__name__", ""))
+        top = module.partition(".")[0]
+        if top == "_pytest":
+            return f"{module}.{frame.f_code.co_name}"
+        if top not in ("pluggy", "pytest_vmpilot_cov"):
+            return "conftest.py" if module.rpartition(".")[2] == "conftest" else top
+    return A_PLUGIN

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 import time
+from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,25 +14,29 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.session.session import OUTSIDE, Session, take_over
+from pytest_vmpilot_cov.session.recording import OUTSIDE
 from server_hook.config.settings import Settings
-from server_hook.environment import SESSION_VARIABLE
+from server_hook.environment import SESSION_VARIABLE, process_state
 from server_hook.record.recorder import Recorder
 from server_hook.store import records, segment, working_folder
 
 if TYPE_CHECKING:
-    from pytest_vmpilot_cov.model import Outcome
+    from pytest_vmpilot_cov.session.lead import Lead
+    from pytest_vmpilot_cov.session.selection import Selection, TakenAway
+    from pytest_vmpilot_cov.session.session import Session
 
 WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
 DELIVERY = "vmpilot_cov"
 """What a worker says at its end, in pytest-xdist's ``workeroutput``: why its data is not complete, or nothing."""
+TAKEN = "vmpilot_cov_taken"
+"""What was taken away from its tests: how many by whom, and the paths that pytest left out."""
 ENDING_S = 1.0
 """How long a process may take to end when its connection is closed already."""
 
 
 def is_worker() -> bool:
-    """Tell whether this process is a worker itself, and not a child that has inherited a worker's environment."""
-    return WORKER_VARIABLE in os.environ and "-c" in sys.orig_argv[:3]
+    """Tell whether this process is to become a worker, and is no child of one, which has inherited its environment."""
+    return WORKER_VARIABLE in os.environ and "-c" in sys.orig_argv[:3] and not process_state().session
 
 
 def read_leader() -> records.Record | None:
@@ -41,43 +45,53 @@ def read_leader() -> records.Record | None:
     return records.read_record(Path(folder)) if folder else None
 
 
-class WorkerSession(Session):
-    """A session that measures as its leader does, into the leader's data folder."""
+def worker_recorder(leader: records.Record) -> Recorder:
+    """Make the recorder of a worker: it measures as its leader does, into the leader's data folder."""
+    data_folder = Path(os.environ[SESSION_VARIABLE]).parent.parent
+    settings = Settings.from_record(leader.settings)
+    return Recorder(settings, str(data_folder), OUTSIDE, leader.session, name=os.environ[WORKER_VARIABLE])
 
-    def _make_recorder(self) -> Recorder:
-        leader = read_leader()
-        if leader is None:
-            return super()._make_recorder()
-        data_folder = Path(os.environ[SESSION_VARIABLE]).parent.parent
-        name = os.environ[WORKER_VARIABLE]  # by which the leader finds it
-        return Recorder(Settings.from_record(leader.settings), str(data_folder), OUTSIDE, leader.session, name=name)
 
-    def _reason_to_stand_back(self, known: argparse.Namespace) -> str:
-        if read_leader() is None:  # it gives way to a debugger, or runs on another host
-            take_over()
-            return f"it is not told of its session (by {SESSION_VARIABLE} in its environment)"
-        return super()._reason_to_stand_back(known)
+class Worker:
+    """A worker's plugin: it measures until the last test, and tells the leader what is missing."""
 
-    def _lead(self) -> None:
-        """Leave it to the leader."""
+    def __init__(self, session: Session | None, problem: str, taken: TakenAway) -> None:
+        """Start to measure.
 
-    def _announce(self) -> None:
-        """Measure all the same where nothing can be written yet: the leader is told at the end what is missing."""
-        with suppress(OSError):
-            super()._announce()
+        Args:
+            session: what measures; None where nothing does.
+            problem: why nothing does.
+            taken: what is taken away from the tests in this process.
 
-    def finish(self) -> Outcome | None:
+        Raises:
+            HookError: when coverage.py cannot measure here.
+        """
+        self._session = session
+        self._problem = problem
+        self._taken = taken
+        if session is not None:
+            with suppress(OSError):  # what cannot be written yet waits; the leader hears at the end what is missing
+                session.start()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
         """Write the last segment, and be known as ended: nobody is to ask this process any more."""
-        if not self.problem:
-            self._recorder.finish()
-            if self._recorder.drain.cut():
-                self.problem = self._recorder.problems.latest.partition(";")[0]  # it waits in memory no longer
-            self._recorder.stop()
-        return None
+        try:
+            return (yield)
+        finally:
+            output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]  # pytest-xdist's
+            output[DELIVERY] = self._finish()
+            output[TAKEN] = self._taken.tests, self._taken.ignored
 
-    def deliver(self, workeroutput: dict[str, Any]) -> None:
-        """Tell the leader whether all that was reached has been written."""
-        workeroutput[DELIVERY] = self.problem
+    def _finish(self) -> str:
+        if self._session is None:
+            return self._problem
+        try:
+            missing = self._session.measurement.finish()
+            self._session.measurement.close()
+        except Exception as error:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
+            return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return missing
 
 
 class Node(Protocol):
@@ -90,9 +104,17 @@ class Node(Protocol):
 class Workers:
     """The leader's plugin: it names each worker that ended without a word, or without its data."""
 
-    def __init__(self, leader: Session) -> None:
-        """Listen for workers of the session that *leader* measures."""
-        self._leader = leader
+    def __init__(self, lead: Lead, selection: Selection, data_folder: Path) -> None:
+        """Listen for workers.
+
+        Args:
+            lead: the leading process of their session.
+            selection: what knows which tests are run.
+            data_folder: where they keep their data.
+        """
+        self._lead = lead
+        self._selection = selection
+        self._data_folder = data_folder
         self._down: set[str] = set()
 
     @pytest.hookimpl(optionalhook=True)
@@ -103,15 +125,17 @@ class Workers:
             return
         self._down.add(name)
         if error is not None:
-            self._leader.note(self._crashed(name, error))
-        elif why := node.workeroutput.get(DELIVERY, "it did not come to its tests"):
-            self._leader.note(say("worker-incomplete", worker=name, why=why))
+            self._lead.note(self._crashed(name, error))
+            return
+        self._selection.add_of_worker(*node.workeroutput.get(TAKEN, ({}, [])))
+        if why := node.workeroutput.get(DELIVERY, "it did not come to its tests"):
+            self._lead.note(say("worker-incomplete", worker=name, why=why))
 
     def _crashed(self, name: str, error: object) -> str:
         how, kept = "", "nothing of it was written"
-        for folder in working_folder.process_folders(self._leader.options.data_folder):
+        for folder in working_folder.process_folders(self._data_folder):
             record = records.read_record(folder)
-            if record is not None and record.session == self._leader.id and record.id.endswith(f"-{name}"):
+            if record is not None and record.session == self._lead.session and record.id.endswith(f"-{name}"):
                 how = ending_of(record.pid)
                 if any(folder.glob("*" + segment.SUFFIX)):
                     kept = _kept(records.read_record(folder) or record)

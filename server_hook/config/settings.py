@@ -4,14 +4,13 @@ coverage.py reads relative sources and patterns against the working folder; a se
 measures other files than the tests. Here they are read against the configuration's folder, always.
 """
 
-from __future__ import annotations
-
+# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.machinery import PathFinder
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from server_hook.config.files import locate, read_own_section
 from server_hook.coverage_private import REFUSALS, WatchedCoverage
@@ -32,7 +31,7 @@ class Settings(NamedTuple):
     source: tuple[str, ...]
     """Absolute folders, and the names of packages that were not found as a folder."""
     source_folders: tuple[str, ...]
-    """Those of source that ``[run] source`` names as folders: only below these does coverage.py's XML name files."""
+    """Those of source that ``[run] source`` names as folders: coverage.py's XML report names files below these."""
     copies: tuple[str, ...]
     """Folders where packages of source are installed as well, as by tox: measured for the project's own files."""
     include: tuple[str, ...]
@@ -59,7 +58,7 @@ class Settings(NamedTuple):
         return self.folder if self.relative_files else ""
 
     @classmethod
-    def from_record(cls, raw: Mapping[str, Any]) -> Settings:
+    def from_record(cls, raw: Mapping[str, Any]) -> Self:
         """Rebuild settings from their JSON form in a process's record."""
         values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
         return cls(**values)

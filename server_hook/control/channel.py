@@ -4,8 +4,7 @@ One request and one answer a connection, each a line of JSON: ``{"vmpilot_cov": 
 a network. All names of the standard library are taken at import, before gevent may replace them.
 """
 
-from __future__ import annotations
-
+# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import contextlib
 import fcntl
 import json
@@ -16,7 +15,7 @@ import stat
 import time
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from server_hook.clock import steady
 
@@ -56,7 +55,7 @@ class Answer(NamedTuple):
     """A file that it has run outside the source and that ends like one of it, while it has reached none."""
 
     @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Answer:
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
         """Take an answer from what was read; what another version adds is left out.
 
         Raises:

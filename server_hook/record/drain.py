@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from server_hook import coverage_private
 from server_hook.clock import now
 from server_hook.coverage_private import WatchedCoverage
+from server_hook.record.others import Others
 from server_hook.store import segment
 from server_hook.store.fingerprint import fingerprint
 from server_hook.store.segment import Label, Part, Source
@@ -34,6 +35,7 @@ class Drain:
         self.label = label
         self.lines = 0
         """How many lines or arcs were ever cut."""
+        self.others = Others(cov)
         self._cov = cov
         self._branch = branch
         self._parts: dict[tuple[Label, float], Part] = {}
@@ -41,15 +43,21 @@ class Drain:
         self._epoch = 0.0
         self._seen: dict[Label, Seen] = {}
         self._seen_earlier: dict[Label, Seen] = {}
+        self._seen_of_others: dict[Label, dict[str, segment.Measured]] = {}
         self._fingerprints: dict[str, str] = {}
         self._names: set[str] = set()
         self._begun = now()
 
-    def inherit(self, parent: Drain) -> None:
-        """Know the sources that the parent of a fork has loaded as they were then: this process has them from it."""
-        self.label = parent.label
-        self._fingerprints.update(parent._fingerprints)
-        self._names.update(parent._names)
+    def of_child(self, cov: WatchedCoverage) -> Drain:
+        """Return that of a forked child: it counts for the same label, and has from its parent what that has loaded.
+
+        Args:
+            cov: the Coverage that measures the child.
+        """
+        child = Drain(cov, self.label, branch=self._branch)
+        child._fingerprints.update(self._fingerprints)
+        child._names.update(self._names)
+        return child
 
     def add_source(self, path: str) -> None:
         """Take the fingerprint of a source file that runs for the first time."""
@@ -78,17 +86,36 @@ class Drain:
             earlier = self._seen_earlier.setdefault(label, {})
             for path, recorded in seen.items():
                 earlier[path] = earlier[path] | recorded if path in earlier else recorded
-        self._seen = {}
+        self._seen, self._seen_of_others = {}, {}
         self._epoch = moment
         self._open_part(moment)
 
     def cut(self) -> list[Part]:
         """Cut; return all parts that wait to be written."""
+        self.others.drain(self.add)
         live = coverage_private.live_sets(self._cov)
         filled = [(path, recorded) for path, recorded in live.copy().items() if recorded]
         if filled:
             self._add(filled)
         return [part for part in self._parts.values() if part.files or part.begun == part.epoch]
+
+    def add(self, path: str, measured: segment.Measured) -> None:
+        """Add what another coverage.py has measured of a source file."""
+        if self.label.dropped:
+            return
+        measured = measured if self._branch else segment.to_lines(measured)
+        seen = self._seen_of_others.setdefault(self.label, {})
+        united = segment.join(seen.get(path), measured)
+        if united != seen.get(path):
+            self.add_source(path)
+            part = self._open_part(now())
+            part.add(self._source(path), measured)
+            part.ended = now()
+            seen[path] = united
+
+    def left_out(self) -> list[str]:
+        """List the sources of which lines may be missing, because another coverage.py measured and left them out."""
+        return self.others.leave_out(self._fingerprints)
 
     def mark_written(self, parts: list[Part]) -> None:
         """Forget parts that are on disk now."""
@@ -97,7 +124,7 @@ class Drain:
 
     def requeue_all(self) -> None:
         """Let all that was ever cut wait to be written again: what was written is gone."""
-        self._parts = {}
+        self._parts, self._seen_of_others = {}, {}
         for epoch, by_label in ((0.0, self._seen_earlier), (self._epoch, self._seen)):
             for label, seen in by_label.items():
                 part = Part(label, epoch or self._begun, now(), epoch=epoch)

@@ -15,16 +15,19 @@ from functools import partial, wraps
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from server_hook.coverage_private import enter_running_frames, forget_live, is_tracing_for, trace_again
 from server_hook.environment import process_state
-from server_hook.problems import log_problem
+from server_hook.problems import HookError, log_problem
 from server_hook.record import recorder as recording
+from server_hook.record.collectors import watch_starts
 from server_hook.record.reloads import watch_loads
 from server_hook.record.signals import save_before_defaults
+from server_hook.record.tracers import enter_running_frames, forget_live, is_tracing_for, trace_again
 from server_hook.record.tracing import share_trace_function
 from server_hook.record.verbs import answer
 
 if TYPE_CHECKING:
+    from coverage.collector import Collector
+
     from server_hook.record.recorder import Recorder
 
 
@@ -35,10 +38,23 @@ def begin(recorder: Recorder) -> None:
     """Start a recorder and follow its process to the end.
 
     Raises:
-        HookError: as ``Recorder.start`` does.
+        HookError: when only the pure-Python tracer is there, which breaks servers.
+        CoverageException: when coverage.py refuses the settings.
     """
     recorder.start(partial(answer, recorder))
+    if recorder.core == "pytrace" and recorder.origin == "pipeline":
+        recorder.stop()
+        raise HookError(
+            "the pure-Python tracer breaks requests and is not used in a server; install coverage with its "
+            "C extension, or take COVERAGE_CORE, [run] core and timid away (pytrace-refused)"
+        )
     _follow_process(signals=recorder.settings.signals, traces=recorder.core == "ctrace")
+
+
+def begin_again(recorder: Recorder) -> None:
+    """Go on with a recorder that was stopped so that another one could measure this process for a while."""
+    begin(recorder)
+    enter_running_frames(recorder.cov)
 
 
 def _follow_process(*, signals: bool, traces: bool) -> None:
@@ -59,6 +75,7 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
     for name in ("fork", "forkpty"):
         _go_on_after(name)
     watch_loads(recording.notice_load)
+    watch_starts(_notice_collector)
     if traces:
         share_trace_function(_is_ours, _trace_again)
     if signals:
@@ -123,6 +140,12 @@ def _go_on_after(name: str) -> None:
             _go_on()
 
     setattr(os, name, forked)
+
+
+def _notice_collector(collector: Collector) -> None:
+    current = recording.current()
+    if current is not None:
+        current.notice_collector(collector)
 
 
 def _save_before(name: str) -> None:

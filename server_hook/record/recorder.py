@@ -5,13 +5,17 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from server_hook import clock, coverage_private
 from server_hook.config.settings import Settings, apply_settings, open_coverage
 from server_hook.control.channel import Answerer
 from server_hook.environment import process_state
-from server_hook.problems import HookError, Problems, log_problem
+from server_hook.problems import Problems, log_problem
+from server_hook.record import collectors, tracers
 from server_hook.record.drain import Drain
 from server_hook.record.presence import Presence
 from server_hook.record.reached import Reached
@@ -20,6 +24,9 @@ from server_hook.record.thread import RecorderThread, holding
 from server_hook.record.tracing import check_tracing
 from server_hook.store import records, segment
 from server_hook.store.publish import publish_pipeline  # early: a signal may come inside a late import
+
+if TYPE_CHECKING:
+    from coverage.collector import Collector
 
 REST_FACTOR = 50
 """A cut is followed by at least this many times its own cost without one: recording takes at most 2 % of a core."""
@@ -80,10 +87,8 @@ class Recorder:
         self.cov = open_coverage(settings.config_file)
         self.drain = Drain(self.cov, segment.Label(origin), branch=settings.branch)
         self.reached = Reached(settings.source)
-        self.segments = 0
-        self.flushed_at = 0.0
-        self.rest_s = 0.0
-        self._rested_at = 0.0
+        self.segments, self.flushed_at = 0, 0.0
+        self.rest_s = self._rested_at = 0.0
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, settings.interval_s)
         self._lock = _new_lock()
         self._is_forking = False
@@ -95,20 +100,13 @@ class Recorder:
             answerer: answers what this process is asked; without one it cannot be asked.
 
         Raises:
-            HookError: when only the pure-Python tracer is there, which breaks servers.
-            coverage.exceptions.CoverageException: when coverage.py refuses the settings.
+            CoverageException: when coverage.py refuses the settings.
         """
         self.presence.answerer = answerer
         apply_settings(self.cov, self.settings, to_measure=True)
         self.cov.on_new_file = self._notice_file
         coverage_private.start(self.cov)
         self.core = coverage_private.core_in_use(self.cov)
-        if self.core == "pytrace" and self.origin == "pipeline":
-            self.cov.stop()
-            raise HookError(
-                "the pure-Python tracer breaks requests and is not used in a server; install coverage with its "
-                "C extension, or take COVERAGE_CORE, [run] core and timid away (pytrace-refused)"
-            )
         coverage_private.before_each_flush(self.cov, self.flush)
         process_state().recorder = self
         self.thread.start()
@@ -125,7 +123,7 @@ class Recorder:
         with holding(self._lock):
             self.drain.cut()
             self.drain.label = label
-        coverage_private.see_all_again(self.core)
+        tracers.see_all_again(self.core)
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
@@ -146,7 +144,7 @@ class Recorder:
         with holding(self._lock):
             self.flush()
             self.drain.begin_epoch(clock.now())
-        coverage_private.see_all_again(self.core)
+        tracers.see_all_again(self.core)
         self.flush()
 
     def _write(self, parts: list[segment.Part]) -> None:
@@ -165,6 +163,8 @@ class Recorder:
         """Write the last segment, say that the process ends, and publish what a server has recorded."""
         self.thread.stop()  # while the channel is there to wake its thread
         self.flush()
+        if left_out := self.drain.left_out():
+            self.problems.report("coverage-on-top", f"another coverage.py measured for a while, without {left_out[0]}")
         with holding(self._lock), self.problems.fenced(self.presence.folder):
             if not self.segments:
                 self.presence.remove()
@@ -180,7 +180,8 @@ class Recorder:
             process_state().recorder = None
         self.thread.stop()
         self.cov.on_new_file = None
-        self.cov.stop()
+        self.drain.others.close()
+        collectors.stop(self.cov)
 
     def hold(self) -> None:
         """Step aside for a fork that Python is about to make."""
@@ -208,29 +209,26 @@ class Recorder:
         parent, self.pid, self.parent = self.pid, _getpid(), os.getppid()
         self.is_fork = False  # the parent knows of no child, and may publish before it ends
         self.presence = self.presence.of_child()
-        inherited, self.drain = self.drain, Drain(self.cov, self.drain.label, branch=self.settings.branch)
-        self.drain.inherit(inherited)
+        self.drain = self.drain.of_child(self.cov)
         self.segments, self._lock = 0, _new_lock()  # no other thread lives on
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, self.settings.interval_s)
-        coverage_private.see_all_again(self.core)
+        tracers.see_all_again(self.core)
         self.thread.start()
         if self.reached.any:
             self.announce()
-        log_problem(
-            f"process {self.pid} was forked by {parent} outside Python; it is recorded from now on (fork-unseen)"
-        )
+        log_problem(f"process {self.pid} was forked outside Python by {parent}; it is recorded now (fork-unseen)")
 
     def release_parent(self) -> None:
         """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
         process_state().recorder = None
         self.presence.forget()
         self.cov.on_new_file = None
-        self.cov.stop()
+        collectors.stop(self.cov)
 
     def recorder_of_child(self) -> Recorder:
         """Make the recorder of a forked child: measured alike, for the same label, in a folder of its own."""
         child = Recorder(self.settings, self.data_folder, self.origin, self.presence.session, parent=self.pid)
-        child.drain.inherit(self.drain)
+        child.drain = self.drain.of_child(child.cov)
         return child
 
     def resume(self) -> None:
@@ -252,6 +250,17 @@ class Recorder:
         with holding(self._lock):
             self.presence.announce(self.origin, self.core, self.settings)
         self.thread.wake()
+
+    def notice_collector(self, collector: Collector) -> None:
+        """Notice that a coverage.py has started; one of somebody else has taken the tracer from ours."""
+        if collector is not self.cov._collector:
+            self.drain.others.add(collector, self._undisturbed, self.drain.cut)
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Hold the lock, and let nothing out, inside a call of somebody else's coverage.py."""
+        with self.problems.fenced(self.presence.folder), holding(self._lock):
+            yield
 
     def notice_load(self, path: str) -> None:
         """Notice that a source file is loaded, perhaps again and with another content."""
@@ -280,7 +289,7 @@ class Recorder:
             if not self.is_here():
                 return
             if self.core == "ctrace" and "greenlet" in sys.modules:
-                coverage_private.follow_greenlets(self.cov, frame)
+                tracers.follow_greenlets(self.cov, frame)
             self.reached.notice(filename, path)
             if path:
                 self.drain.add_source(path)

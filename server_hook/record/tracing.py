@@ -13,19 +13,18 @@ from collections.abc import Callable
 from functools import wraps
 from time import localtime, strftime
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coverage import Coverage
-
-from server_hook.coverage_private import is_installer, trace_new_threads
 from server_hook.environment import process_state
 from server_hook.problems import Problems
+from server_hook.record.tracers import is_installer, trace_new_threads
+
+if TYPE_CHECKING:
+    from coverage import Coverage
 
 
 def check_tracing(cov: Coverage, core: str, problems: Problems) -> None:
-    """Report whoever measures or traces in place of a recorder, and trace new threads again."""
-    if Coverage.current() not in (cov, None):  # None: a test has stopped ours, by its fixture cov
-        problems.report("foreign-collector", "another coverage.py measures this process, this one does not")
+    """Report whoever has the trace function of a recorded process, and trace new threads again."""
     if core != "ctrace":
         return
     if "pydevd" in sys.modules and sys.version_info < (3, 12):
@@ -44,7 +43,7 @@ def share_trace_function(is_ours: Callable[[object], bool], come_back: Callable[
     """
     set_trace, get_trace, get_ident = sys.settrace, sys.gettrace, _thread.get_ident
     taken = process_state().taken
-    shown: dict[int, Any] = {}
+    shown: dict[int, Any] = {}  # what a thread is to find that has set None, or a tracer of before
 
     @wraps(set_trace)
     def settrace(function: Any, /) -> None:  # noqa: ANN401 - as sys.settrace
@@ -54,25 +53,14 @@ def share_trace_function(is_ours: Callable[[object], bool], come_back: Callable[
         ):  # gevent makes a new thread of the program a greenlet of this one
             return
         is_back = function is None or is_ours(function)
-        if is_back and is_ours(before):
+        if is_back and (is_ours(before) or (thread in taken and _take_back(set_trace, before, function, come_back))):
+            taken.pop(thread, None)
             shown[thread] = function
-        elif is_back and thread in taken:
-            take_back(thread, function)
-        else:
-            shown.pop(thread, None)
-            if is_ours(before):
-                taken[thread] = f"{_name_of(function)} took the trace function at {strftime('%H:%M:%S', localtime())}"
-            set_trace(function)  # nothing after it: a debugger would stop there
-
-    def take_back(thread: int, function: Any) -> None:  # noqa: ANN401 - None, or a tracer of before
-        innermost, is_heard = _traced_by(get_trace()), _is_heard(set_trace)
-        if not is_heard and innermost is None:  # somebody's trace function in C is at work: who knows from where
-            set_trace(function)
             return
-        set_trace(None)
-        del taken[thread]
-        shown[thread] = function
-        come_back(None if is_heard else innermost)
+        shown.pop(thread, None)
+        if is_ours(before):
+            taken[thread] = f"{_name_of(function)} took the trace function at {strftime('%H:%M:%S', localtime())}"
+        set_trace(function)  # nothing after it: a debugger would stop there
 
     @wraps(get_trace)
     def gettrace() -> Any:  # noqa: ANN401 - as sys.gettrace
@@ -82,12 +70,35 @@ def share_trace_function(is_ours: Callable[[object], bool], come_back: Callable[
     sys.settrace, sys.gettrace = settrace, gettrace
 
 
+def _take_back(
+    set_trace: Callable[[Any], None], theirs: object, function: object, come_back: Callable[[FrameType | None], None]
+) -> bool:
+    """Trace this thread again; return whether that can be.
+
+    Args:
+        set_trace: Python's own ``sys.settrace``.
+        theirs: the trace function that is there.
+        function: what is to be set in its place.
+        come_back: traces this thread from a frame on.
+    """
+    is_heard, innermost = _is_heard(set_trace), _traced_by(theirs)
+    if not is_heard and innermost is None:  # a trace function in C is at work: nobody knows for which frame
+        set_trace(function)
+        return False
+    set_trace(None)
+    come_back(None if is_heard else innermost)
+    return True
+
+
 def _name_of(function: object) -> str:
     return f"a function of {getattr(function, '__module__', None) or type(function).__module__}"
 
 
 def _is_heard(set_trace: Callable[[Any], None]) -> bool:
-    """Tell whether a trace function would be called now; while one is at work (a debugger at its prompt) none is."""
+    """Tell whether a trace function would be called now; while one is at work (a debugger at its prompt) none is.
+
+    Leaves a trace function behind.
+    """
     heard: list[object] = []
 
     def call() -> None:

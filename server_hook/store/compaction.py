@@ -8,8 +8,7 @@ It may be broken off at any moment: the united folder is renamed into place befo
 what is in both counts once. Whoever reads folders meanwhile looks for united ones when he is done.
 """
 
-from __future__ import annotations
-
+# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import json
 import os
 from collections.abc import Iterable, Iterator

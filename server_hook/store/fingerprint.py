@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 
+from server_hook.coverage_private import zip_member
+
 LENGTH = 32
 """Hexadecimal digits that are kept: 128 bits, far more than accidents need."""
 
 
 def fingerprint(path: str) -> str:
-    """Return the fingerprint of the file at *path*, empty when it cannot be read."""
+    """Return the fingerprint of the file, or the member of a zip file, at *path*; empty if it cannot be read."""
     try:
         with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()[:LENGTH]
+            content: bytes | None = file.read()
     except OSError:
-        return ""
+        content = zip_member(path)
+    return hashlib.sha256(content).hexdigest()[:LENGTH] if content is not None else ""

@@ -6,8 +6,9 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias
 
 from coverage import CoverageData
@@ -28,23 +29,28 @@ it. coverage.py reads past it, and drops it on combine."""
 Marks: TypeAlias = dict[tuple[str, str], str]
 """Fingerprints by context and path."""
 
+Untouched: TypeAlias = Mapping[str, str]
+"""Source files that never ran: path -> the coverage plugin that reports it, empty for Python."""
+NO_FILES: Untouched = MappingProxyType({})
 
-def write_or_remove(target: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+
+def write_or_remove(target: str, united: ByContext, untouched: Untouched = NO_FILES, *, branch: bool = False) -> None:
     """Write a data file as ``write_data_file`` does; where there is nothing to write, leave none."""
     if united or untouched:
-        write_data_file(target, united, untouched)
+        write_data_file(target, united, untouched, branch=branch)
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)
 
 
-def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+def write_data_file(target: str, united: ByContext, untouched: Untouched = NO_FILES, *, branch: bool = False) -> None:
     """Write a coverage data file aside and rename it into place.
 
     Args:
         target: the data file's path.
         united: what was measured; all arcs or all lines come out, arcs as soon as one file has them.
-        untouched: paths of source files that never ran, so that reports count them.
+        untouched: source files that never ran, so that reports count them.
+        branch: whether arcs come out in any case: coverage.py combines no file of lines with one of arcs.
 
     Raises:
         OSError: when the folder cannot be written.
@@ -55,9 +61,10 @@ def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = (
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
         origins, tests = origins_of(united), {name: files for name, files in united.items() if name not in ORIGINS}
-        _write_through(aside, origins, untouched)
-        if tests and not add_contexts(aside, _in_rows(tests, branch=has_arcs(united))):
-            _write_through(aside, united)
+        branch = branch or has_arcs(united)
+        _write_through(aside, origins, untouched, branch=branch)
+        if tests and not add_contexts(aside, _in_rows(tests, branch=branch)):
+            _write_through(aside, united, NO_FILES, branch=branch)
         _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)))
         os.replace(aside, target)
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
@@ -67,9 +74,9 @@ def write_data_file(target: str, united: ByContext, untouched: Iterable[str] = (
             os.unlink(aside)
 
 
-def _write_through(path: str, united: ByContext, untouched: Iterable[str] = ()) -> None:
+def _write_through(path: str, united: ByContext, untouched: Untouched, *, branch: bool) -> None:
     data = CoverageData(basename=path)
-    fill(data, united, untouched)
+    fill(data, united, untouched, branch=branch)
     data.write()
     close_data(data)
 
@@ -108,6 +115,13 @@ def read_fingerprints(path: Path) -> Marks | None:
     return None
 
 
+def holds_arcs(path: str) -> bool:
+    """Tell whether a data file holds arcs; one that cannot be read holds none."""
+    with contextlib.suppress(sqlite3.Error), open_to_read(Path(path)) as base:
+        return bool(base.execute("SELECT value FROM meta WHERE key = 'has_arcs'").fetchone() == ("1",))
+    return False
+
+
 def fingerprints_in(base: sqlite3.Connection) -> Marks | None:
     """Read the same of an open file."""
     try:
@@ -117,9 +131,9 @@ def fingerprints_in(base: sqlite3.Connection) -> Marks | None:
         return None
 
 
-def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -> None:
-    """Put what was measured into a CoverageData, each context under its name."""
-    branch = has_arcs(united)
+def fill(data: CoverageData, united: ByContext, untouched: Untouched = NO_FILES, *, branch: bool = False) -> None:
+    """Put what was measured into a CoverageData, each context under its name; as arcs where *branch* asks for it."""
+    branch = branch or has_arcs(united)
     for context, files in united.items():
         by_path = _by_path(files)
         data.set_context(context)
@@ -129,10 +143,9 @@ def fill(data: CoverageData, united: ByContext, untouched: Iterable[str] = ()) -
             data.add_lines({path: segment.line_numbers(segment.to_lines(each)) for path, each in by_path.items()})
         data.add_file_tracers({source.path: source.tracer for source in files if source.tracer})
     data.set_context("")
-    if united:
-        data.touch_files(list(untouched))
-    else:  # coverage.py touches no file before it knows whether lines or arcs are kept
-        data.add_lines(dict.fromkeys(untouched, ()))
+    (data.add_arcs if branch else data.add_lines)({})  # coverage.py touches no file before it knows what is kept
+    for plugin in set(untouched.values()):
+        data.touch_files([path for path, its in untouched.items() if its == plugin], plugin)
 
 
 def has_arcs(united: ByContext) -> bool:

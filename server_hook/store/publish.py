@@ -9,7 +9,7 @@ from pathlib import Path
 
 from server_hook import clock
 from server_hook.store import compaction, epochs, records, segment, working_folder
-from server_hook.store.publication import is_published_here, write_or_remove
+from server_hook.store.publication import holds_arcs, is_published_here, write_or_remove
 from server_hook.store.segment import ByContext, Part, contexts_of
 from server_hook.store.working_folder import lock
 
@@ -31,6 +31,7 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
     segments = Path(data_folder, working_folder.WORKING_FOLDER)
     until = clock.steady() + ENDING_WAIT_S
     with lock(data_folder, ENDING_WAIT_S) as held:
+        branch = held and holds_arcs(target)  # a session may have published it so, to be combined with its own arcs
         if held:
             with contextlib.suppress(OSError):
                 compaction.compact(Path(data_folder))
@@ -40,7 +41,8 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
                 break  # others end all the time; this process must end, too
             seen = found  # who could not wait for the lock meanwhile has left its last segment here
             keep_foreign(target, data_folder)
-            write_or_remove(target, relative(newest(read_parts(Path(data_folder))), relative_to))
+            united = relative(newest(read_parts(Path(data_folder))), relative_to)
+            write_or_remove(target, united, branch=branch)
     return target
 
 

@@ -4,8 +4,7 @@ Each measured process has a folder below ``.vmpilot-cov`` with ``record.json`` a
 ``record.json`` is the process's heartbeat: across pid namespaces and hosts it is the only sign of life.
 """
 
-from __future__ import annotations
-
+# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import json
 import os
 import socket
@@ -55,6 +54,11 @@ class Record(NamedTuple):
     problem: str = ""
     folded: int = 1
     """How many processes it stands for: ended ones are folded into one."""
+
+
+def is_of(session: str, outer: str) -> bool:
+    """Tell whether data of a session, by its id, is of another one: the same, or one inside it."""
+    return session == outer or session.startswith(f"{outer}.")
 
 
 def describe_process(identifier: str, origin: str, session: str, settings: Mapping[str, Any]) -> Record:

@@ -5,15 +5,13 @@ list of parts that name their sources by the place in it. Lines are bitmaps (bit
 numbits) in hexadecimal; arcs are what ``Arcs.to_text`` makes of them.
 """
 
-from __future__ import annotations
-
+# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import contextlib
 import json
 import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -62,17 +60,45 @@ ByContext: TypeAlias = dict[str, dict[Source, Measured]]
 """What was measured, by context (the origins are contexts, too) and source."""
 
 
-@dataclass
 class Part:
-    """What was measured under one label, over one span of time."""
+    """What was measured under one label, over one span of time.
 
-    label: Label
-    begun: float = 0.0
-    """When the span began and ended, in seconds since the epoch."""
-    ended: float = 0.0
-    files: dict[Source, Measured] = field(default_factory=dict)
-    epoch: float = 0.0
-    """When the process was last reset before the span; 0 for never. A part that begins with its epoch may be empty."""
+    Written out, because making a dataclass costs every recorded process more than all else in this module.
+    """
+
+    def __init__(
+        self,
+        label: Label,
+        begun: float = 0.0,
+        ended: float = 0.0,
+        files: dict[Source, Measured] | None = None,
+        epoch: float = 0.0,
+    ) -> None:
+        """Begin a part.
+
+        Args:
+            label: what its lines count for.
+            begun: when the span began, in seconds since the Unix epoch.
+            ended: when it ended.
+            files: what was measured in each file.
+            epoch: when the process was last reset before the span; 0 for never. A part that begins with its epoch may
+                be empty.
+        """
+        self.label = label
+        self.begun = begun
+        self.ended = ended
+        self.files: dict[Source, Measured] = {} if files is None else files
+        self.epoch = epoch
+
+    def __eq__(self, other: object) -> bool:
+        """Compare everything."""
+        return isinstance(other, Part) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        """Show everything."""
+        return f"Part({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
     def add(self, source: Source, measured: Measured) -> None:
         """Add lines or arcs of one file; the union is kept."""

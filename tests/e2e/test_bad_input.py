@@ -210,14 +210,15 @@ def test_data_file_that_cannot_be_written(app: Project) -> None:
 
 
 def test_reports_that_cannot_be_written(app: Project) -> None:
-    """Each report with a destination that cannot be written is one warning; the verdict and the data stand."""
+    """Each report with a destination that cannot be written is one failed check; the figures and the data stand."""
     app.write("file", "in the way\n")
     kinds = ("html", "xml", "json", "lcov", "markdown")
     done = session(app, *(f"--cov-report={kind}:file/{kind}" for kind in kinds), "--cov-fail-under=10")
-    lines = warnings_in(done)
-    assert [line.partition(" cannot be written: ")[0] for line in lines] == [f"WARNING: file/{kind}" for kind in kinds]
-    assert {line.rpartition("; ")[2] for line in lines} == {"the verdict stands without it (cannot-write)"}
-    assert (done.returncode, lines_in(app.path / ".coverage")) == (0, TESTED)
+    lines = [line for line in done.stdout.splitlines() if line.endswith(" (report-failed)")]
+    expected = [f"FAIL the {kind} report file/{kind} cannot be made" for kind in kinds]
+    assert [line.partition(": ")[0] for line in lines] == expected
+    assert "Required test coverage of 10% reached." in done.stdout
+    assert (done.returncode, lines_in(app.path / ".coverage")) == (1, TESTED)
 
 
 def test_report_that_is_unknown(app: Project) -> None:

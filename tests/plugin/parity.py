@@ -92,6 +92,82 @@ def rounded(percent_of_ten: int) -> dict[str, str]:
     }
 
 
+RENDERED = {
+    "pytest.ini": "[pytest]\npythonpath = .\n",
+    "pkg/__init__.py": """
+        import pathlib
+
+        def render(name):
+            path = pathlib.Path(__file__).with_name("pages") / name
+            exec(compile("x = 1\\nif x:\\n    y = 2\\n", str(path), "exec"))  # as Jinja2 and Mako do
+            return path.suffix == ".html"
+    """,
+    "pkg/pages/page.html": "<p>{{ x }}</p>\n{% if x %}\n{% endif %}\n",
+    "pkg/pages/letter": "Dear {{ x }},\n",
+    "pkg/pages/model.py": "class {{ x }}:\n    pass\n",
+    "pkg/pages/book.ipynb": '{"cells": []}\n',
+    "test_it.py": """
+        import pytest
+        import pkg
+
+        @pytest.mark.parametrize("name", ["page.html", "letter", "model.py", "book.ipynb"])
+        def test_it(name):
+            assert pkg.render(name) == (name == "page.html")
+    """,
+}
+"""A project that runs code under the names of files that are no Python source."""
+
+TEMPLATES = {
+    "pytest.ini": "[pytest]\npythonpath = .\n",
+    "templates_plugin.py": """
+        import pathlib
+
+        import coverage
+
+
+        class Templates(coverage.CoveragePlugin):
+            def file_tracer(self, filename):
+                return Tracer(filename) if filename.endswith(".tmpl") else None
+
+            def file_reporter(self, filename):
+                return Reporter(filename)
+
+            def find_executable_files(self, src_dir):
+                yield from map(str, pathlib.Path(src_dir).rglob("*.tmpl"))
+
+
+        class Tracer(coverage.FileTracer):
+            def __init__(self, filename):
+                self._filename = filename
+
+            def source_filename(self):
+                return self._filename
+
+
+        class Reporter(coverage.FileReporter):
+            def lines(self):
+                return set(range(1, 1 + len(pathlib.Path(self.filename).read_text().splitlines())))
+
+
+        def coverage_init(registry, options):
+            registry.add_file_tracer(Templates())
+    """,
+    "pkg/__init__.py": """
+        import pathlib
+
+        def render(name):
+            path = pathlib.Path(__file__).with_name(name)
+            exec(compile("x = 1\\nif not x:\\n    x = 2\\n", str(path), "exec"))
+            return path.suffix == ".tmpl"
+    """,
+    "pkg/page.tmpl": "one\ntwo\nthree\n",
+    "pkg/never.tmpl": "one\ntwo\nthree\n",
+    "pkg/omitted.tmpl": "one\n",
+    "test_it.py": "import pkg\n\ndef test_it():\n    assert pkg.render('page.tmpl')\n",
+}
+"""A project with files that only a coverage plugin knows; one of them is never rendered."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One or several sessions in a row in one project."""
@@ -263,6 +339,65 @@ SESSIONS = (
             """
         },
     ),
+)
+
+NOT_PYTHON = tuple(
+    Case(
+        f"not Python, {kind}, {branch or 'lines'}",
+        f"--cov=pkg {branch} --cov-report=term-missing --cov-report={kind}",
+        project=RENDERED,
+        reports=tuple(reports),
+    )
+    for kind, *reports in (
+        ("html", "htmlcov/*.html"),
+        ("xml", "coverage.xml"),
+        ("json", "coverage.json"),
+        ("lcov", "coverage.lcov"),
+        ("annotate", "pkg/*,cover", "pkg/**/*,cover"),
+        ("markdown",),  # ours begins with the origins
+    )
+    for branch in ("", "--cov-branch")
+)
+
+BY_A_PLUGIN = tuple(
+    Case(
+        f"files of a plugin, {branch or 'lines'}",
+        f"--cov=pkg {branch} --cov-report=term-missing --cov-report=json --cov-report=html --cov-report=xml",
+        rc("[run]\nplugins = templates_plugin\nomit = */omitted.tmpl\n"),
+        project=TEMPLATES,
+        reports=("coverage.json", "coverage.xml", "htmlcov/*.html"),
+    )
+    for branch in ("", "--cov-branch")
+)
+
+ZIPPED = tuple(
+    Case(
+        f"a member of a zip file, {branch or 'lines'}",
+        f"--cov=pkg {branch} --cov-report=term-missing --cov-report=xml --cov-report=json --cov-report=html",
+        project={
+            "pytest.ini": "[pytest]\npythonpath = .\n",
+            "pkg/__init__.py": """
+                import sys
+
+                def load(path, name):
+                    sys.path.insert(0, path)
+                    return __import__(name)
+            """,
+            "test_it.py": """
+                import zipfile
+
+                import pkg
+
+                with zipfile.ZipFile("pkg/extra.zip", "w") as file:
+                    file.writestr("zipped.py", "def z(a):\\n    if a:\\n        return 1\\n    return 2\\n")
+
+                def test_it():
+                    assert pkg.load("pkg/extra.zip", "zipped").z(0) == 2
+            """,
+        },
+        reports=("coverage.xml", "coverage.json", "htmlcov/*.html"),
+    )
+    for branch in ("", "--cov-branch")
 )
 
 ALL = (*REPORTS, *SOURCES, *CONFIGURATIONS, *THRESHOLDS, *SESSIONS)

@@ -188,8 +188,11 @@ def test_a_folder_is_the_whole(two: Project, options: list[str]) -> None:
 
 
 def test_the_last_failed_are_partial(two: Project) -> None:
-    """``--lf`` runs a part."""
+    """``--lf`` after a failure runs a part."""
     configure(two, report="fail_under = 90")
+    two.write("tests/test_c.py", "def test_c():\n    assert False\n")
+    two.run("python", "-m", "pytest")
+    two.write("tests/test_c.py", "def test_c():\n    pass\n")
     assert verdict_of(two.run("python", "-m", "pytest", "--vmpilot-cov", "--lf")) == (0, [left_out("--lf")])
 
 

@@ -1,6 +1,6 @@
 """Every option of pytest-cov, and many sets of them: the same project, measured by pytest-cov alone and by us.
 
-By default a quarter of the sets is compared; with ``TEST_PARITY=all`` each one is.
+By default a quarter of the sets is compared, and all with files that aren't Python; with ``TEST_PARITY=all`` all are.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.parity import ALL, FAILING, PROJECT, Case, rc, rounded
+from tests.plugin.parity import ALL, BY_A_PLUGIN, FAILING, NOT_PYTHON, PROJECT, ZIPPED, Case, rc, rounded
 from tests.plugin.two_environments import Both, Said, Sessions, make_environment_without_us, reports_in
 
-CASES = ALL if os.environ.get("TEST_PARITY") == "all" else ALL[::4]
+CASES = (*(ALL if os.environ.get("TEST_PARITY") == "all" else ALL[::4]), *NOT_PYTHON, *BY_A_PLUGIN, *ZIPPED)
 DOCS = Path(__file__).parents[2] / "docs" / "from-pytest-cov.md"
 
 

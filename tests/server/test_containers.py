@@ -256,7 +256,7 @@ def test_a_third_user_is_told_why_a_server_cannot_be_asked(nobodys: Server, shar
 
 ANOTHER_ROOT = """
     mkdir root && mount --rbind / root && mount --bind . root/mnt || exit
-    exec chroot root sh -c 'cd /mnt && exec "$0" "$@"' "$@"
+    PATH=$PATH:/usr/sbin:/sbin exec chroot root sh -c 'cd /mnt && exec "$0" "$@"' "$@"
 """
 
 

@@ -229,7 +229,7 @@ def test_nohup_is_respected(app: Project) -> None:
 def test_signals_can_be_left_alone(app: Project) -> None:
     """With ``signals = off`` a default signal ends the process at once, without a handler of ours."""
     app.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\nsignals = off\n")
-    app.write("app/work.py", HEAD + "    print(signal.signal.__module__)\n    signal.raise_signal(signal.SIGTERM)\n")
+    app.write("app/work.py", HEAD + "    print(signal.signal.__module__, flush=True)\n    signal.raise_signal(15)\n")
     done = app.run("python", "-m", "app.work", env={"VMPILOT_COV": "."})
     assert (done.returncode, done.stdout) == (-15, "signal\n")
 

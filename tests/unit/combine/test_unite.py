@@ -23,7 +23,7 @@ NOW, THEN = fingerprint(APP), "0" * 32
 FRESH, UNMARKED, STALE = Source(APP, NOW), Source(APP), Source(APP, THEN)
 
 unite = partial(
-    combining.unite, project_files=[APP, OTHER], is_project_file=lambda path: not path.startswith("/foreign")
+    combining.unite, project_files={APP: "", OTHER: ""}, is_project_file=lambda path: not path.startswith("/foreign")
 )
 
 
@@ -102,7 +102,7 @@ def test_stale_files_are_left_out_and_counted() -> None:
         a_part("unit", {Source(APP, "1" * 32): bitmap([3, 4])}),
         a_part("e2e", {STALE: Arcs({(-1, 1), (1, 2)})}),
     ]
-    expected = Combined({}, frozenset([APP, OTHER]), stale=(LeftOut(APP, "e2e", 2), LeftOut(APP, "unit", 4)))
+    expected = Combined({}, {APP: "", OTHER: ""}, stale=(LeftOut(APP, "e2e", 2), LeftOut(APP, "unit", 4)))
     assert expected == unite(parts)
 
 
@@ -111,7 +111,7 @@ def test_what_is_fresh_counts_beside_what_is_stale() -> None:
     parts = [a_part("unit", {STALE: bitmap([8, 9])}), a_part("unit", {FRESH: bitmap([1])}, begun=300.0)]
     expected = Combined(
         {"unit": {FRESH: bitmap([1])}},
-        frozenset([OTHER]),
+        {OTHER: ""},
         stale=(LeftOut(APP, "unit", 2),),
         oldest={"unit": 300.0},
     )
@@ -127,7 +127,7 @@ def test_a_file_without_a_fingerprint_counts() -> None:
 @pytest.mark.parametrize("mark", ["", NOW])
 def test_deleted_files_are_left_out(mark: str) -> None:
     """Lines of a source file that is there no more do not count, whether its fingerprint is known or not."""
-    expected = Combined({}, frozenset([APP, OTHER]), stale=(LeftOut(GONE, "unit", 3),))
+    expected = Combined({}, {APP: "", OTHER: ""}, no_source=(GONE,))
     assert expected == unite([a_part("unit", {Source(GONE, mark): bitmap([1, 2, 3])})])
 
 
@@ -137,13 +137,13 @@ def test_foreign_files_are_listed_and_not_counted() -> None:
         a_part("pipeline", {Source(FOREIGN): bitmap([1]), Source("/foreign/b.py"): bitmap([1])}),
         a_part("unit", {Source(FOREIGN): bitmap([2])}),
     ]
-    expected = Combined({}, frozenset([APP, OTHER]), foreign=("/foreign/b.py", FOREIGN))
+    expected = Combined({}, {APP: "", OTHER: ""}, foreign=("/foreign/b.py", FOREIGN))
     assert expected == unite(parts)
 
 
 def test_untouched_files_are_those_that_nobody_reached() -> None:
     """The project's files without any part are untouched; one that anybody reached is not."""
-    expected = frozenset([OTHER])
+    expected = {OTHER: ""}
     assert expected == unite([a_part("pipeline", {FRESH: bitmap([1])})]).untouched
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 from coverage.parser import PythonParser
 
+from pytest_vmpilot_cov.chdir import working_in
 from pytest_vmpilot_cov.judge.figures import count, reporting
 from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import Combined, Figures, ReportRequest, Row, Tally
@@ -41,7 +41,7 @@ def counted(app: Path, reached: Mapping[str, Mapping[str, Measured]], untouched:
         origin: {Source(str(app / name)): measured for name, measured in files.items()}
         for origin, files in reached.items()
     }
-    return Combined(united, frozenset(str(app / name) for name in untouched))
+    return Combined(united, {str(app / name): "" for name in untouched})
 
 
 def figures_of(app: Path, combined: Combined, *, branch: bool = False) -> Figures:
@@ -51,7 +51,7 @@ def figures_of(app: Path, combined: Combined, *, branch: bool = False) -> Figure
 
 def counted_figures(app: Path, combined: Combined, *, branch: bool = False) -> Figures:
     """Count with lines or with branches."""
-    with reporting(some_options(app, branch=branch), combined) as cov:
+    with working_in(app), reporting(some_options(app, branch=branch), combined) as cov:
         return count(cov)
 
 
@@ -137,7 +137,7 @@ def test_branches_count_where_they_are_measured(app: Path) -> None:
 @pytest.mark.parametrize("untouched", [(), ("app.py", "lib.py")])
 def test_nothing_measured_is_nothing_reached(app: Path, untouched: tuple[str, ...]) -> None:
     """Without a measured line there is no row, and the total is 0, never 100 percent."""
-    figures = figures_of(app, Combined({}, frozenset(str(app / name) for name in untouched)))
+    figures = figures_of(app, Combined({}, {str(app / name): "" for name in untouched}))
     statements = 5 * len(untouched)
     assert (
         Figures((), Row("combined", 0, statements, 0, 0.0, 0), {str(app / name): {} for name in untouched}) == figures
@@ -147,7 +147,10 @@ def test_nothing_measured_is_nothing_reached(app: Path, untouched: tuple[str, ..
 def test_one_broken_file_does_not_hide_the_others(app: Path) -> None:
     """A source file that cannot be parsed does not count, is warned of, and the others count."""
     (app / "lib.py").write_text("def :\n")
-    with reporting(some_options(app), counted(app, {"unit": {"app.py": bitmap([1]), "lib.py": bitmap([1])}})) as cov:
+    with (
+        working_in(app),
+        reporting(some_options(app), counted(app, {"unit": {"app.py": bitmap([1]), "lib.py": bitmap([1])}})) as cov,
+    ):
         figures = count(cov)
         warnings = cov.warnings()
     assert Row("combined", 1, 5, 1, 20.0, 0) == figures.total
@@ -156,22 +159,9 @@ def test_one_broken_file_does_not_hide_the_others(app: Path) -> None:
 
 def test_what_coverage_refuses_is_a_problem(app: Path) -> None:
     """Where coverage.py cannot count at all, the figures say why in one line."""
-    combined = Combined({"unit": {Source(str(app / "app.py"), "", "no.such.plugin"): bitmap([1])}}, frozenset())
+    combined = Combined({"unit": {Source(str(app / "app.py"), "", "no.such.plugin"): bitmap([1])}}, {})
     figures = figures_of(app, combined)
     assert (figures.rows, figures.total.statements, "no.such.plugin" in figures.problem) == ((), 0, True)
-
-
-def test_reports_are_made_in_the_root(app: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """While reports are made the working folder is the root, wherever the session was started; then it is as before."""
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    before = Path.cwd()
-    try:
-        os.chdir(elsewhere)
-        with reporting(some_options(app), Combined({}, frozenset())):
-            assert app == Path.cwd()
-        assert elsewhere == Path.cwd()
-    finally:
-        os.chdir(before)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +181,7 @@ def test_each_file_is_parsed_once(
     """What was counted is not parsed again for a table or for a report that was asked for; all others can be made."""
     combined = counted(app, {"unit": {"app.py": measured}})
     options = replace(some_options(app, branch=isinstance(measured, Arcs)), reports=asked)
-    with reporting(options, combined) as cov:
+    with working_in(app), reporting(options, combined) as cov:
         count(cov)
         with monkeypatch.context() as without_parser:
             without_parser.setattr(PythonParser, "parse_source", None)
@@ -205,7 +195,7 @@ def test_each_file_is_parsed_once(
 def test_a_report_may_show_less_and_the_next_one_all(app: Path) -> None:
     """A report that is asked for some contexts, or another precision, changes none that comes after it."""
     combined = counted(app, {"unit": {"app.py": bitmap([1, 2, 7])}, "e2e": {"app.py": bitmap([3])}})
-    with reporting(some_options(app), combined) as cov:
+    with working_in(app), reporting(some_options(app), combined) as cov:
         count(cov)
         cov.json_report(contexts=["unit"])
         assert [cov.report(contexts=each) for each in (["unit"], None, ["e2e"], None)] == [60.0, 80.0, 20.0, 80.0]
@@ -217,5 +207,5 @@ def test_reports_of_some_contexts_show_those(app: Path) -> None:
     combined = counted(app, {"unit": {"app.py": bitmap([1, 2, 7])}, "e2e": {"app.py": bitmap([1])}})
     options = some_options(app)
     options = replace(options, settings=options.settings._replace(config_file=str(app / ".coveragerc")))
-    with reporting(options, combined) as cov:
+    with working_in(app), reporting(options, combined) as cov:
         assert (count(cov).total.percent, cov.report()) == (60.0, 20.0)

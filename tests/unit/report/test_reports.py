@@ -102,7 +102,7 @@ FULL = Outcome(
     ),
     Combined(
         {},
-        frozenset(),
+        {},
         stale=(LeftOut("/project/app/chat.py", "pipeline", 12), LeftOut("/other/x.py", "unit", 2)),
         foreign=("/project/deploy.py", "/srv/a.py", "/srv/b.py", "/srv/c.py"),
         oldest={"unit": NOW - 5, "pipeline": NOW - 180_000},
@@ -124,13 +124,13 @@ FULL = Outcome(
 )
 PLAIN = Outcome(
     Collected(parts=(), deliveries=(delivery(1),)),
-    Combined({}, frozenset(), oldest={"unit": NOW - 5, "pipeline": NOW - 30}),
+    Combined({}, {}, oldest={"unit": NOW - 5, "pipeline": NOW - 30}),
     Figures((Row("unit", 1, 10, 9, 90.0, 9),), Row("combined", 1, 10, 9, 90.0, 0), {"/project/app.py": {"unit": (1,)}}),
     Verdict((check(PASSED),), (), 90.0),
 )
 NOTHING = Outcome(
     Collected(parts=()),
-    Combined({}, frozenset()),
+    Combined({}, {}),
     Figures((), Row("combined", 0, 10, 0, 0.0, 0), {}),
     Verdict((), ("nothing was measured: no statement of . was executed (nothing-measured)",), 0.0, NOT_ENFORCED),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_vmpilot_cov.model import Options, Setting
-from pytest_vmpilot_cov.session.partial import asked, early_end, enforced, ide_of, selection
+from pytest_vmpilot_cov.session.partial import A_PLUGIN, IGNORED, NOT_RUN, asked, early_end, enforced, ide_of, selection
 from tests.unit.conftest import some_options
 
 ROOT = Path("/project")
@@ -21,34 +21,50 @@ def options(fail_under: float | None = 75.0, where: str = ".coveragerc", **thres
     return replace(made, fail_under=Setting(fail_under, where))
 
 
+KEYWORD, MARK, LAST_FAILED = (
+    "_pytest.mark.deselect_by_keyword",
+    "_pytest.mark.deselect_by_mark",
+    "_pytest.cacheprovider.",
+)
+
+
 @pytest.mark.parametrize(
-    ("typed", "paths", "expected"),
+    ("typed", "paths", "taken", "ignored", "expected"),
     [
-        ({}, [], ""),
-        ({}, ["tests", "tests/unit/"], ""),
-        ({}, ["tests/test_a.py"], "tests/test_a.py"),
-        ({}, ["tests", "tests/test_a.py::test_b"], "tests/test_a.py::test_b"),
-        ({}, ["tests/test_gone.py"], ""),  # pytest refuses it
-        ({}, ["tests[a::b]"], ""),
-        ({"keyword": "chat and not slow"}, [], "-k chat and not slow"),
-        ({"keyword": "", "markexpr": ""}, [], ""),  # typed to take back what addopts select
-        ({"markexpr": "slow"}, ["tests"], "-m slow"),
-        ({"lf": True}, [], "--lf"),
-        ({"failedfirst": True, "newfirst": True}, [], ""),  # only another order
-        ({"stepwise": True}, [], "--sw"),
-        ({"stepwise_skip": True}, [], "--sw-skip"),
-        ({"deselect": ["tests/test_a.py::test_b"]}, [], "--deselect tests/test_a.py::test_b"),
-        ({"deselect": None, "ignore": None, "ignore_glob": None}, [], ""),
-        ({"ignore": ["tests/e2e"], "ignore_glob": ["*_slow.py"]}, [], "--ignore tests/e2e, --ignore-glob *_slow.py"),
-        ({"maxfail": 1, "verbose": 2, "numprocesses": 2}, [], ""),
-        ({"keyword": "a"}, ["x::a", "x::b", "x::c"], "x::a, x::b, x::c, ..."),
+        ({}, [], {}, [], ""),
+        ({}, ["tests/test_a.py"], {}, [], "tests/test_a.py"),
+        ({"keyword": "chat and not slow"}, [], {KEYWORD: 3}, [], "-k chat and not slow"),
+        ({"keyword": "not zzz"}, [], {}, [], ""),
+        ({}, [], {KEYWORD: 3, MARK: 1}, [], ""),  # addopts say what the whole is
+        ({"keyword": "", "markexpr": ""}, [], {KEYWORD: 3}, [], ""),  # typed to take back what addopts select
+        ({"keyword": "not zzz"}, [], {MARK: 3}, [], ""),
+        ({"markexpr": "slow"}, [], {MARK: 1}, [], "-m slow"),
+        ({"lf": True}, [], {LAST_FAILED: 1}, [], "--lf"),
+        ({"lf": True}, [], {}, [], ""),
+        ({"failedfirst": True, "newfirst": True}, [], {}, [], ""),  # only another order
+        ({"stepwise": True}, [], {"_pytest.stepwise.pytest_collection_modifyitems": 2}, [], "--sw"),
+        ({"deselect": ["a.py::b"]}, [], {"_pytest.main.pytest_collection_modifyitems": 1}, [], "--deselect a.py::b"),
+        ({"deselect": ["a.py::gone"]}, [], {}, [], ""),
+        ({"ignore": ["tests/e2e", "gone"], "ignore_glob": None}, [], {}, ["tests/e2e"], "--ignore tests/e2e"),
+        ({"ignore": None, "ignore_glob": ["*_slow.py"]}, [], {}, ["*_slow.py"], "--ignore-glob *_slow.py"),
+        ({"maxfail": 1, "verbose": 2, "numprocesses": 2}, [], {}, [], ""),
+        ({"keyword": "a"}, ["x::a", "x::b", "x::c"], {KEYWORD: 1}, [], "x::a, x::b, x::c, ..."),
+        (
+            {},
+            [],
+            {"pytest_split": 1, "conftest.py": 2},
+            [],
+            "1 deselected by pytest_split, 2 deselected by conftest.py",
+        ),
+        ({}, [], {A_PLUGIN: 2}, [], "2 taken out by a plugin"),
+        ({}, [], {IGNORED: 1, NOT_RUN: 2}, [], "1 ignored by a plugin, 2 not run"),
     ],
 )
-def test_a_selection_is_a_file_a_test_or_a_narrowing_option(
-    typed: dict[str, Any], paths: list[str], expected: str
+def test_a_part_is_what_tests_were_taken_away_from(
+    typed: dict[str, Any], paths: list[str], taken: dict[str, int], ignored: list[str], expected: str
 ) -> None:
-    """Tests, files and the options that choose among tests are a selection; folders and other options are none."""
-    assert expected == selection(argparse.Namespace(**typed), paths, lambda path: path == "tests/test_a.py")
+    """Whoever takes tests away makes a part; an option that takes none away, or that was not typed, does not."""
+    assert expected == selection(argparse.Namespace(**typed), paths, taken, ignored)
 
 
 @pytest.mark.parametrize(

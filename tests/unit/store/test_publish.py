@@ -109,7 +109,7 @@ def test_two_states_of_a_file_share_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("united", [{}, UNITED, {"e2e": {APP: Arcs({(1, 2)})}}])
 def test_untouched_files_are_named(tmp_path: Path, united: segment.ByContext) -> None:
     """Files that never ran are in the published file without lines, so that reports count them."""
-    publication.write_data_file(str(tmp_path / ".coverage"), united, ["/app/never.py"])
+    publication.write_data_file(str(tmp_path / ".coverage"), united, {"/app/never.py": ""})
     data = CoverageData(basename=str(tmp_path / ".coverage"))
     data.read()
     assert ("/app/never.py" in data.measured_files(), data.lines("/app/never.py")) == (True, [])

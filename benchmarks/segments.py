@@ -1,7 +1,7 @@
-"""What a cut costs: with nothing new, with 1,000 new lines on 100,000 known ones, and to a request that meets it.
+"""What does writing a segment cost, with and without new lines, and does a request notice it?
 
-A real recorder of this process writes real segments; its thread sleeps, and each cut is made and timed here: the CPU of
-``Recorder.flush``, the writing of the segment included. ``python benchmarks/cutting.py``.
+A real recorder of this process writes real segments. Its thread sleeps, and each segment is timed here: the CPU time of
+``Recorder.flush``, including the write. ``python benchmarks/segments.py``.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from shared.programs import LINES, write_package
 from server_hook.config.settings import read_settings
 from server_hook.record.recorder import Recorder
 
-KNOWN = (10_000, 100_000, 300_000)
+SEEN = (10_000, 100_000, 300_000)
 NEW = (100, 1000, 10_000)
-USUAL_KNOWN, USUAL_NEW = 100_000, 1000
+USUAL_SEEN, USUAL_NEW = 100_000, 1000
 FILE_LINES = 1000
 IDLE_LIMIT_MS, NEW_LIMIT_MS, DELAY_LIMIT_MS = 0.1, 5.0, 5.0
 REQUESTS = 3000
@@ -36,10 +36,10 @@ _packages = count()
 
 
 @contextmanager
-def recording(known: int, fresh: int) -> Iterator[tuple[Recorder, list[Call]]]:
-    """Record this process, with *known* lines cut already; give functions, 9 of 10 lines of which are new."""
+def recording(seen: int, fresh: int) -> Iterator[tuple[Recorder, list[Call]]]:
+    """Record this process, with *seen* lines already written; yield functions, 9 of 10 lines of which are new."""
     with tempfile.TemporaryDirectory() as name:
-        folder, files = Path(name), 1 + (known + fresh) // (FILE_LINES - LINES)
+        folder, files = Path(name), 1 + (seen + fresh) // (FILE_LINES - LINES)
         package = f"app{next(_packages)}"
         write_package(folder, files, FILE_LINES, name=package)
         (folder / ".coveragerc").write_text(f"[run]\nsource = {package}\n[vmpilot_cov]\ninterval_s = 3600\n")
@@ -49,10 +49,10 @@ def recording(known: int, fresh: int) -> Iterator[tuple[Recorder, list[Call]]]:
         try:
             modules = [__import__(f"{package}.m{number}", fromlist=["CALLS"]) for number in range(files)]
             calls = [call for module in modules for call in module.CALLS]
-            for call in calls[: known // LINES]:
+            for call in calls[: seen // LINES]:
                 call(1), call(2)
             recorder.flush()
-            yield recorder, calls[known // LINES :]
+            yield recorder, calls[seen // LINES :]
         finally:
             recorder.stop()
             recorder.presence.remove()
@@ -60,26 +60,26 @@ def recording(known: int, fresh: int) -> Iterator[tuple[Recorder, list[Call]]]:
 
 
 def cpu_ms(work: Callable[[], object]) -> float:
-    """Return the CPU that one call takes, in milliseconds."""
+    """Return the CPU time of one call in milliseconds."""
     begun = time.thread_time()
     work()
     return 1000 * (time.thread_time() - begun)
 
 
-def cuts_ms(known: int, fresh: int, pairs: int) -> tuple[float, float]:
-    """Return what a cut costs on *known* lines: with nothing new, and with *fresh* new lines in known files."""
-    per_cut = fresh // LINES
-    with recording(known, fresh * pairs) as (recorder, calls):
+def segments_ms(seen: int, fresh: int, pairs: int) -> tuple[float, float]:
+    """Return the CPU of a segment after *seen* lines: with nothing new, and with *fresh* new lines in these files."""
+    per_segment = fresh // LINES
+    with recording(seen, fresh * pairs) as (recorder, calls):
         idle, new = [cpu_ms(recorder.flush) for _ in range(10 * pairs)], []
         for number in range(pairs):
-            for call in calls[number * per_cut : (number + 1) * per_cut]:
+            for call in calls[number * per_segment : (number + 1) * per_segment]:
                 call(1), call(2)
             new.append(cpu_ms(recorder.flush))
         return median(idle), median(new)
 
 
 def request_ms() -> float:
-    """Return how long a request takes that runs no measured line: only what holds it up makes it slow."""
+    """Return how long a request takes that runs no measured lines: it is slow only if something holds it up."""
     begun = time.perf_counter()
     total = 0
     for number in range(4000):
@@ -88,12 +88,12 @@ def request_ms() -> float:
 
 
 def delays_ms(pairs: int) -> tuple[list[float], list[float]]:
-    """Return how long requests take while nothing is cut, and while another thread cuts 20 times a second, in turn."""
+    """Return how long requests take while nothing is written, and while another thread writes 20 segments a second."""
     quiet, disturbed = [], []
     rounds = max(2, pairs)
-    with recording(USUAL_KNOWN, USUAL_NEW * 200) as (recorder, calls):
+    with recording(USUAL_SEEN, USUAL_NEW * 200) as (recorder, calls):
         waiting, over = threading.Event(), threading.Event()
-        thread = threading.Thread(target=cut_now_and_then, args=(recorder, calls, waiting, over))
+        thread = threading.Thread(target=write_now_and_then, args=(recorder, calls, waiting, over))
         thread.start()
         for number in range(2 * rounds):
             if number % 2:
@@ -108,13 +108,13 @@ def delays_ms(pairs: int) -> tuple[list[float], list[float]]:
     return quiet, disturbed
 
 
-def cut_now_and_then(recorder: Recorder, calls: list[Call], waiting: threading.Event, over: threading.Event) -> None:
-    """Cut 1,000 new lines each 50 ms as long as it is waited for; only the cut is this thread's to disturb with."""
-    place, per_cut = 0, USUAL_NEW // LINES
+def write_now_and_then(recorder: Recorder, calls: list[Call], waiting: threading.Event, over: threading.Event) -> None:
+    """Write 1,000 new lines every 50 ms while requests wait for it; nothing else in this thread disturbs them."""
+    place, per_segment = 0, USUAL_NEW // LINES
     while waiting.wait() and not over.is_set() and place < len(calls):
-        for call in calls[place : place + per_cut]:
+        for call in calls[place : place + per_segment]:
             call(1), call(2)
-        place += per_cut
+        place += per_segment
         recorder.flush()
         over.wait(0.05)
 
@@ -123,22 +123,22 @@ def main() -> None:
     """Print the table."""
     pairs = arguments(__doc__).parse_args().pairs
     table = Table()
-    table.begin(f"A cut, median of {pairs} (idle: of {10 * pairs})")
-    by_known = {known: cuts_ms(known, USUAL_NEW, pairs) for known in KNOWN}
-    idle_ms, new_ms = by_known[USUAL_KNOWN]
-    table.at_most(f"CPU, nothing new on {USUAL_KNOWN:,} lines", idle_ms, IDLE_LIMIT_MS, " ms")
-    table.growth("ms, by known lines", {known: idle for known, (idle, _) in by_known.items()})
-    table.at_most(f"CPU, {USUAL_NEW:,} new lines on {USUAL_KNOWN:,}", new_ms, NEW_LIMIT_MS, " ms")
-    table.growth("ms, by known lines", {known: new for known, (_, new) in by_known.items()})
-    table.growth("ms, by new lines", {fresh: cuts_ms(USUAL_KNOWN, fresh, pairs)[1] for fresh in NEW})
+    table.begin(f"A segment, median of {pairs} (idle: of {10 * pairs})")
+    by_seen = {seen: segments_ms(seen, USUAL_NEW, pairs) for seen in SEEN}
+    idle_ms, new_ms = by_seen[USUAL_SEEN]
+    table.at_most(f"CPU, nothing new on {USUAL_SEEN:,} lines", idle_ms, IDLE_LIMIT_MS, " ms")
+    table.growth("ms, by lines seen before", {seen: idle for seen, (idle, _) in by_seen.items()})
+    table.at_most(f"CPU, {USUAL_NEW:,} new lines on {USUAL_SEEN:,}", new_ms, NEW_LIMIT_MS, " ms")
+    table.growth("ms, by lines seen before", {seen: new for seen, (_, new) in by_seen.items()})
+    table.growth("ms, by new lines", {fresh: segments_ms(USUAL_SEEN, fresh, pairs)[1] for fresh in NEW})
     quiet, disturbed = delays_ms(pairs)
-    table.note("a request while nothing is cut, p99", f"{quantile(quiet, 0.99):.3f} ms")
-    table.note("a request while 1,000 new lines are cut each 50 ms, p99", f"{quantile(disturbed, 0.99):.3f} ms")
+    table.note("a request while nothing is written, p99", f"{quantile(quiet, 0.99):.3f} ms")
+    table.note("a request while 1,000 new lines are written each 50 ms, p99", f"{quantile(disturbed, 0.99):.3f} ms")
     delay_ms = quantile(disturbed, 0.99) - quantile(quiet, 0.99)
     if quantile(quiet, 0.99) > DELAY_LIMIT_MS:
-        table.note("delay of a request by cuts, p99: the machine is too busy to tell", f"{delay_ms:.3f} ms")
+        table.note("delay of a request, p99: the machine is too busy to tell", f"{delay_ms:.3f} ms")
     else:
-        table.at_most("delay of a request by cuts, p99", delay_ms, DELAY_LIMIT_MS, " ms")
+        table.at_most("delay of a request, p99", delay_ms, DELAY_LIMIT_MS, " ms")
     table.end()
 
 

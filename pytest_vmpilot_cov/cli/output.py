@@ -1,0 +1,25 @@
+"""What the command prints: its exit code is the verdict's, whether or not somebody reads on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+
+def show(line: str) -> None:
+    """Print a line; when the reader has gone away, go on in silence."""
+    _print(line, sys.stdout)
+
+
+def show_problem(text: object) -> None:
+    """Print a problem to stderr, in the command's name."""
+    _print(f"vmpilot-cov: {text}", sys.stderr)
+
+
+def _print(line: str, stream: TextIO) -> None:
+    try:
+        # flushed here: otherwise a closed pipe shows at the interpreter's end, and turns the exit code into 120
+        print(line, file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

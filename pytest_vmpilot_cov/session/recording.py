@@ -1,0 +1,106 @@
+"""What measures this process when no other coverage.py does: a recorder of ours."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pytest_vmpilot_cov.messages import say
+from server_hook.environment import process_state
+from server_hook.record import lifecycle
+from server_hook.store.segment import Label
+
+if TYPE_CHECKING:
+    from server_hook.coverage_private import WatchedCoverage
+    from server_hook.record.presence import Presence
+    from server_hook.record.recorder import Recorder
+
+SHOWN_FILES = 3
+OUTSIDE = "unit"
+"""The origin of what this process runs outside any test file."""
+
+
+class Recording:
+    """Measure this process by a recorder: the leading one, or a worker of pytest-xdist."""
+
+    data_file = ""
+    """The data file that somebody else writes at the end of this process; here nobody does."""
+    measures_children = False
+    """Whether children are measured by somebody else."""
+
+    def __init__(self, recorder: Recorder, outer: Recorder | None = None) -> None:
+        """Prepare; nothing is measured yet.
+
+        Args:
+            recorder: what is to measure.
+            outer: the recorder of the session around this one, which measures this process before and after it.
+        """
+        self._recorder = recorder
+        self._outer = outer
+
+    @property
+    def presence(self) -> Presence:
+        """How children, and the workers of pytest-xdist, find this process."""
+        return self._recorder.presence
+
+    @property
+    def cov(self) -> WatchedCoverage:
+        """The coverage.py that measures."""
+        return self._recorder.cov
+
+    @property
+    def core(self) -> str:
+        """The core in use, with the reason why it is that one."""
+        return f"{self._recorder.core} ({self._recorder.settings.core_reason})"
+
+    @property
+    def label(self) -> Label:
+        """What the lines that run now count for."""
+        return self._recorder.drain.label
+
+    def start(self) -> None:
+        """Start to measure, then make this process's record: children read from it how to measure.
+
+        Raises:
+            HookError: when coverage.py cannot measure here; nothing has started then.
+            OSError: when the record cannot be written; measurement has started.
+        """
+        if self._outer is not None:
+            self._outer.flush()
+            self._outer.stop()
+        lifecycle.begin(self._recorder)
+        self.switch(Label(OUTSIDE, startup=True))
+        self._recorder.announce()
+
+    def switch(self, label: Label) -> None:
+        """Count the lines that run from now on for another label."""
+        self._recorder.switch(label)
+
+    def finish(self) -> str:
+        """Write what was measured, and stop: the verdict is not measured.
+
+        Returns what is missing of it, and why; empty for nothing.
+        """
+        self._recorder.flush()
+        waiting, left_out = self._recorder.drain.cut(), self._recorder.drain.left_out()
+        self._recorder.stop()
+        self._hand_back()
+        if waiting:
+            return self._recorder.problems.latest.partition(";")[0]
+        return self._say_left_out(left_out) if left_out else ""
+
+    def close(self) -> None:
+        """Say that this process has ended, so that nobody asks it any more."""
+        if self.presence.record is not None:  # else it never began
+            self._recorder.finish()
+            self._recorder.stop()
+        self._hand_back()
+
+    def _say_left_out(self, paths: list[str]) -> str:
+        names = [os.path.relpath(path, self._recorder.settings.folder) for path in sorted(paths)]
+        more = f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else ""
+        return say("coverage-on-top", files=", ".join(names[:SHOWN_FILES]) + more)
+
+    def _hand_back(self) -> None:
+        if self._outer is not None and process_state().recorder is None:  # it was stopped, and not yet started again
+            lifecycle.begin_again(self._outer)

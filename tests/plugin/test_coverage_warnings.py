@@ -1,0 +1,105 @@
+"""coverage.py's own warnings, and what a source that was not measured is told."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+import pytest
+
+from tests.conftest import Project
+
+
+@pytest.fixture
+def plain(project: Project) -> Project:
+    """Give a project in a ``src`` layout, whose tests import what ``PYTHONPATH`` or ``pythonpath`` gives them."""
+    project.write("pytest.ini", "[pytest]\n")
+    project.write("src/ledger/__init__.py", "def add():\n    return 1\n")
+    project.write("src/ledger/sub/__init__.py", "X = 1\n")
+    project.write("test_it.py", "import ledger\n\ndef test_it():\n    assert ledger.add() == 1\n")
+    return project
+
+
+def warnings_in(project: Project, *options: str, path: str = "src") -> list[str]:
+    """Return the warnings of a session; it finds the package in *path*."""
+    done = project.pytest("--vmpilot-cov", *options, env={"PYTHONPATH": str(project.path / path)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [line.removeprefix("WARNING: ") for line in done.stdout.splitlines() if line.startswith("WARNING: ")]
+
+
+@pytest.mark.parametrize("options", [(), ("--cov-report=html", "--cov-report=json", "--cov-report=xml"), ("-n", "2")])
+def test_a_misspelt_setting_is_named_once(plain: Project, options: Sequence[str]) -> None:
+    """A setting that coverage.py does not know is one warning in its words, whoever reads the configuration."""
+    file = plain.write(".coveragerc", "[run]\nsource = src\nbrunch = true\n[report]\nskip_coverd = true\n")
+    assert sorted(warnings_in(plain, *options)) == [
+        f"coverage.py: Unrecognized option '[report] skip_coverd=' in config file {file} (coverage-warning)",
+        f"coverage.py: Unrecognized option '[run] brunch=' in config file {file} (coverage-warning)",
+    ]
+
+
+def test_doctor_names_a_misspelt_setting(plain: Project) -> None:
+    """``vmpilot-cov doctor`` takes a setting that coverage.py does not know for something wrong."""
+    plain.write(".coveragerc", "[run]\nsource = src\nbrunch = true\n")
+    done = plain.run("vmpilot-cov", "doctor")
+    assert done.returncode == 1
+    assert "WRONG coverage.py: Unrecognized option '[run] brunch='" in done.stdout
+
+
+def test_disabled_warnings_are_not_shown(plain: Project) -> None:
+    """A warning comes with coverage.py's name for it, and ``disable_warnings`` turns it off by that name."""
+    plain.write("src/ledger/broken.py", "def :\n")
+    plain.write(".coveragerc", "[run]\nsource = src\n")
+    expected = f"coverage.py: Couldn't parse Python file '{plain.path}/src/ledger/broken.py' (couldnt-parse)"
+    assert warnings_in(plain, "--cov-report=html", "--cov-report=term") == [expected]
+    plain.write(".coveragerc", "[run]\nsource = src\ndisable_warnings = couldnt-parse\n")
+    assert warnings_in(plain, "--cov-report=html", "--cov-report=term") == []
+
+
+def test_a_module_that_was_never_imported_is_named(plain: Project) -> None:
+    """A source that names no module here is warned of in coverage.py's words; one that is there and ran is not."""
+    never = "coverage.py: Module nosuch was never imported. (module-not-imported)"
+    assert warnings_in(plain, "--cov=ledger", "--cov=nosuch") == [never]
+    plain.write(".coveragerc", "[run]\ndisable_warnings = module-not-imported\n")
+    assert warnings_in(plain, "--cov=ledger", "--cov=nosuch") == []
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_an_installed_copy_is_named_with_its_cure(plain: Project, options: Sequence[str]) -> None:
+    """Where tests import an installed copy of the source, the session says so; as ``source_pkgs`` it counts."""
+    shutil.copytree(plain.path / "src", plain.path / "site")
+    plain.write(".coveragerc", "[run]\nsource = src\n")
+    first, nothing = warnings_in(plain, *options, path="site")
+    assert first == (
+        f"nothing of src/ledger was reached: this Python imports ledger from {plain.path}/site/ledger, an installed "
+        "copy; set source_pkgs = ledger, or install the project with pip install -e (installed-copy)"
+    )
+    assert nothing.endswith("(nothing-measured)")
+    plain.write(".coveragerc", "[run]\nsource_pkgs = ledger\n")
+    assert warnings_in(plain, *options, path="site") == []
+    plain.write(".coveragerc", "[run]\nsource = src\n")
+    assert warnings_in(plain, *options) == []
+
+
+@pytest.mark.parametrize("stale", ["drop", "fail", "keep"])
+def test_files_without_a_source_are_not_stale(plain: Project, stale: str) -> None:
+    """Generated and deleted modules are one line, count for nothing, and never fail ``stale = fail``."""
+    plain.write(".coveragerc", "[run]\nsource = src\n")
+    plain.write("src/ledger/gone.py", "X = 1\n")
+    plain.write(
+        "test_gone.py",
+        """
+        import os
+
+        import ledger.gone
+
+        def test_gone():
+            os.unlink(ledger.gone.__file__)
+            folder = os.path.dirname(ledger.gone.__file__)
+            exec(compile("x = 1", os.path.join(folder, "made.py"), "exec"))
+        """,
+    )
+    (said,) = warnings_in(plain, f"--vmpilot-cov-stale={stale}")
+    assert said == (
+        "2 measured files have no source here and don't count (src/ledger/gone.py, src/ledger/made.py): "
+        "generated, deleted or unreadable (no-source)"
+    )
