@@ -7,7 +7,9 @@ meanwhile; no public call copies what was measured and leaves the rest alone.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType, SimpleNamespace
@@ -65,14 +67,30 @@ def start(cov: Coverage) -> None:
     For that it reads the source of every frame, which is a tenth of what a start costs.
     """
     described = vars(collector).get("short_stack")
-    if described is None:
-        cov.start()
-        return
-    vars(collector)["short_stack"] = str  # ""
+    if described is not None:
+        vars(collector)["short_stack"] = str  # ""
     try:
-        cov.start()
+        with _coverage_slot_left():
+            cov.start()
     finally:
-        vars(collector)["short_stack"] = described
+        if described is not None:
+            vars(collector)["short_stack"] = described
+
+
+@contextlib.contextmanager
+def _coverage_slot_left() -> Iterator[None]:
+    """Have coverage.py's core sysmon take one of the free slots of ``sys.monitoring``: the program may want its own."""
+    monitoring: Any = getattr(sys, "monitoring", None)
+    free = [slot for slot in (4, 3) if monitoring and monitoring.get_tool(slot) is None]
+    if not free:
+        yield
+        return
+    usual = monitoring.COVERAGE_ID
+    monitoring.COVERAGE_ID = free[0]
+    try:
+        yield
+    finally:
+        monitoring.COVERAGE_ID = usual
 
 
 def live_sets(cov: Coverage) -> LiveSets:
@@ -191,9 +209,18 @@ def open_to_read(path: Path, more: str = "") -> Iterator[sqlite3.Connection]:
     Raises:
         sqlite3.Error: when it cannot be opened.
     """
-    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{more}", uri=True)) as base:
+    with contextlib.closing(sqlite3.connect(f"{_uri_of(path)}?mode=ro{more}", uri=True)) as base:
         base.execute("BEGIN")
         yield base
+
+
+def _uri_of(path: Path) -> str:
+    """Return a file's URI; ``Path.as_uri`` would import urllib, and an import may be too late at a process's end."""
+    octets = os.fsencode(os.path.realpath(path))
+    plain = (octet < 128 and (chr(octet).isalnum() or chr(octet) in "/._-") for octet in octets)  # noqa: PLR2004 - ASCII
+    return "file://" + "".join(
+        chr(octet) if is_plain else f"%{octet:02x}" for octet, is_plain in zip(octets, plain, strict=True)
+    )
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from types import FrameType
@@ -74,6 +75,8 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
         _save_before(name)
     for name in ("fork", "forkpty"):
         _go_on_after(name)
+    for name in ("unshare", "setns"):
+        _step_aside_for(name)
     watch_loads(recording.notice_load)
     watch_starts(_notice_collector)
     if traces:
@@ -139,7 +142,27 @@ def _go_on_after(name: str) -> None:
             current.thread.waits_for_fork = False
             _go_on()
 
-    setattr(os, name, forked)
+    _replace(name, forked)
+
+
+def _step_aside_for(name: str) -> None:
+    """Stop the thread for a call that the kernel refuses to a process with several, as ``unshare`` of users."""
+    original = getattr(os, name, None)
+    if original is None:  # before Python 3.12
+        return
+
+    @wraps(original)
+    def called(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - stands in for either
+        current = recording.current()
+        if current is not None:
+            current.thread.stop()
+        try:
+            original(*args, **kwargs)
+        finally:
+            if current is not None:
+                current.thread.start()
+
+    _replace(name, called)
 
 
 def _notice_collector(collector: Collector) -> None:
@@ -162,7 +185,13 @@ def _save_before(name: str) -> None:
         finally:
             _resume()
 
-    setattr(os, name, saved)
+    _replace(name, saved)
+
+
+def _replace(name: str, function: Callable[..., Any]) -> None:
+    """Put a function in the place of one of ``os``, where pickle finds it, too: it looks where that came from."""
+    for module in (os, sys.modules[getattr(os, name).__module__]):
+        setattr(module, name, function)
 
 
 def _resume() -> None:
