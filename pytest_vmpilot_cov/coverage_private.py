@@ -10,7 +10,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from coverage import report
+
 from server_hook.coverage_private import REFUSALS, UnsupportedError, WatchedCoverage
+from server_hook.problems import printable
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -34,7 +37,7 @@ def is_project_file(cov: Coverage) -> Callable[[str], bool]:
             return True
         # A source that is named as a module, and lies where this process cannot find it, is known by its path alone.
         omitted = rules.omit_match is not None and rules.omit_match.match(path)
-        return not omitted and any(_is_of_module(path, name) for name in rules.source_pkgs)
+        return not omitted and any(is_of_module(path, name) for name in rules.source_pkgs)
 
     return asks_for
 
@@ -45,23 +48,51 @@ def warn_of_modules(cov: Coverage, reached: Iterable[str]) -> None:
     It does so itself at the end of a process that it measures alone.
     """
     for name in _in_or_out(cov).source_pkgs:
-        if not any(_is_of_module(path, name) for path in reached):
+        if not any(is_of_module(path, name) for path in reached):
             cov._warn(f"Module {name} was never imported.", slug="module-not-imported")
 
 
+def file_tracers(cov: Coverage) -> set[str]:
+    """Return the names of the coverage plugins that the configuration of *cov* loads for files of their own."""
+    _in_or_out(cov)
+    return {plugin._coverage_plugin_name for plugin in cov._plugins.file_tracers}
+
+
 def path_setting(cov: Coverage, folder: str) -> Callable[[str], str]:
-    """Return what ``[paths]`` of the configuration makes of a path; its own folders are read against *folder*."""
+    """Return what ``[paths]`` of the configuration makes of a path; its own folders are read against *folder*.
+
+    A path below *folder* that has backslashes was relative on Windows; coverage.py maps such by rules of their own.
+    """
     from coverage.files import PathAliases
 
-    aliases = PathAliases(relative=False)
-    named = cov.get_option("paths")
-    for own, *elsewhere in (named or {}).values() if isinstance(named, dict) else ():
+    absolute, relative = PathAliases(relative=False), PathAliases(relative=True)
+    setting = cov.get_option("paths")
+    for own, *elsewhere in (setting or {}).values() if isinstance(setting, dict) else ():
         for pattern in elsewhere:
-            aliases.add(pattern, os.path.abspath(os.path.join(folder, own)))
-    return lambda path: aliases.map(path, exists=lambda _: True)
+            for aliases in (absolute, relative):
+                aliases.add(pattern, os.path.abspath(os.path.join(folder, own)))
+
+    def in_its_place(path: str) -> str:
+        below = path.removeprefix(f"{folder}{os.sep}")
+        if "\\" in below and below != path:
+            there = os.path.join(
+                folder, relative.map(below, exists=lambda name: os.path.exists(os.path.join(folder, name)))
+            )
+            return there if os.path.exists(there) else path
+        return absolute.map(path, exists=os.path.exists)
+
+    return in_its_place
 
 
-def _is_of_module(path: str, name: str) -> bool:
+def is_absolute(path: str) -> bool:
+    """Tell whether a path is absolute, on this system or on Windows."""
+    from coverage.files import isabs_anywhere
+
+    return isabs_anywhere(path)
+
+
+def is_of_module(path: str, name: str) -> bool:
+    """Tell by its path whether a file is, or belongs to, a module."""
     tail = "/" + name.replace(".", "/")
     return f"{tail}/" in path or path.endswith(tail + ".py")
 
@@ -105,6 +136,10 @@ def file_matcher(pattern: str) -> Callable[[str], bool]:
     return GlobMatcher([pattern]).match
 
 
+_MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\`<[]|"})
+"""What coverage.py leaves in the names of its Markdown table, before it has a function for that (7.16)."""
+
+
 class ReportingCoverage(WatchedCoverage):
     """A Coverage that does the same work once, however many reports are made of it.
 
@@ -120,22 +155,29 @@ class ReportingCoverage(WatchedCoverage):
             named: what ``Coverage`` takes.
         """
         super().__init__(**named)
-        self._keeps_parsed, self._makes_table = keeps_parsed, False
+        self._keeps_parsed, self._makes_table, self._makes_markdown = keeps_parsed, False, False
         self._parsed: dict[Any, Any] = {}
         self._analysed: dict[Any, Any] = {}
 
     def report(self, *args: Any, **named: Any) -> float:  # noqa: ANN401 - passed on
         """Make a table, as ``Coverage.report`` does."""
         self._makes_table = True
+        self._makes_markdown = named.get("output_format") == "markdown" and not hasattr(report, "escape_markdown")
         try:
             return super().report(*args, **named)
         finally:
-            self._makes_table = False
+            self._makes_table = self._makes_markdown = False
 
     def _get_file_reporter(self, morf: Any) -> Any:  # noqa: ANN401 - coverage's FileReporter
-        reporter = self._parsed.get(morf) or super()._get_file_reporter(morf)
+        reporter = self._parsed.get(morf) or self._show_name(super()._get_file_reporter(morf))
         if self._keeps_parsed:
             self._parsed[morf] = reporter
+        return reporter
+
+    def _show_name(self, reporter: Any) -> Any:  # noqa: ANN401 - coverage's FileReporter
+        """Have a file called by a name that is fit to be shown: its own may hold a whole line of a report."""
+        name = printable(reporter.relative_filename())
+        reporter.relative_filename = lambda: name.translate(_MARKDOWN) if self._makes_markdown else name
         return reporter
 
     def _analyze(self, morf: Any, *args: Any, **named: Any) -> Any:  # noqa: ANN401 - coverage's Analysis

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from server_hook.problems import printable, printable_lines
+
 _TEXTS: Final = {
     "fail-under-range": "{name}={value} (from {where}) is not a percentage; use 0 to 100",
     "fail-under-unknown": "{name}={value} (from {where}) is no threshold; use total, each, unit, e2e, pipeline, or a "
@@ -19,17 +21,25 @@ _TEXTS: Final = {
     "cov-without-effect": "--cov measures nothing here, because pytest-cov is not loaded; add --vmpilot-cov",
     "option-without-effect": "without effect, because --vmpilot-cov was not given and pytest-cov is not loaded: "
     "{flags}",
+    "variable-withheld": "VMPILOT_COV={value} is kept from what the tests start, because this session does not "
+    "measure; add --vmpilot-cov",
     "no-cov": "Coverage disabled via --no-cov switch!",
     "no-cov-on-fail": "Coverage is neither reported nor judged, because a test has failed",
     "setting-unknown": "[vmpilot_cov] {name} in {where} is no setting; known are {known}",
     "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",
     "data-unreadable": "{path} cannot be read as coverage data and does not count: {why}",
     "data-empty": "{path} holds no executed line; was the process measured with the right source?",
+    "data-refused": "{path} does not count: {why}",
+    "source-refused": "source {path} does not count: {why}",
     "data-nowhere": "{place} holds no coverage data: no data file, no .vmpilot-cov and no archive of such",
     "store-needs": "{url} cannot be read without a library that knows this kind of store ({why}); install it with: "
     "pip install 'pytest-vmpilot-cov[remote]'",
     "segment-torn": "{path} of process {process} does not count: {why}",
-    "pipeline-not-found": "no pipeline data at {path} (from {where}); start the server with VMPILOT_COV={config}",
+    "pipeline-not-found": "{path} (from {where}), where pipeline data should lie, does not exist; correct the path, or "
+    "start the server with VMPILOT_COV={config}",
+    "reset-in-future": "a reset of {folder} is dated {when}, which is in the future, and is ignored: the clock of "
+    "whoever reset it is ahead of this one; set the clocks, and reset again",
+    "server-unrecorded": "process {pid} ({command}) runs with {config} and records nothing: {why}",
     "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
     "counted is {counted}",
     "stale-unknown": "stale={value} (from {where}) is no way to treat stale data; use drop, fail or keep",
@@ -38,7 +48,7 @@ _TEXTS: Final = {
     "stale-data": "data of {files} is older than its source; run again what made it, or vmpilot-cov erase",
     "branches-unknown": "some data of {origin} has lines only: which branches it took is unknown, "
     "and they count as missing",
-    "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; correct the path",
+    "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; {cure}",
     "no-source": "{files} have no source here and don't count ({names}): generated, deleted or unreadable",
     "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy; "
     "set source_pkgs = {name}, or install the project with pip install -e",
@@ -46,6 +56,8 @@ _TEXTS: Final = {
     "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
     "let server and tests read the same configuration, and restart the server",
+    "session-differs": "the session measured with {name} = {theirs}, here it is {ours}: its verdict was about other "
+    "figures than these; write into the configuration what its command line said",
     "worker-crashed": "worker {worker} crashed: {how}; {kept}",
     "worker-incomplete": "worker {worker} did not deliver all that it reached: {why}",
     "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "
@@ -110,7 +122,10 @@ SLUGS: Final = frozenset(_TEXTS)
 
 def say(slug: str, /, **values: object) -> str:
     """Return the message of a slug with its values filled in, the slug at its end."""
-    return f"{_TEXTS[slug].format(**values)} ({slug})"
+    shown = {name: printable(value) for name, value in values.items()}
+    if "output" in values:  # of a process: as many lines as it has printed
+        shown["output"] = printable_lines(values["output"])
+    return f"{_TEXTS[slug].format(**shown)} ({slug})"
 
 
 class UsageError(Exception):
@@ -125,6 +140,6 @@ def first_of(names: Sequence[str]) -> str:
 def shown_path(path: str, root: Path) -> str:
     """Name a file as reports do: relative to the root where it lies below it."""
     try:
-        return str(Path(path).relative_to(root))
+        return printable(Path(path).relative_to(root))
     except ValueError:
-        return path
+        return printable(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sys
 from collections.abc import Generator
 from contextlib import closing
@@ -44,7 +45,7 @@ def pytest_load_initial_conftests(
     added = flags.add_shared_options(parser, known)
     if not flags.ask_for_anything(args):  # the rest costs, for nothing
         pytest_cov.lend_fixtures(manager)
-        _end_startup_recorder()
+        _stay_out(early_config)
         return (yield)
     button = known.vmpilot_cov and manager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
     if added or button:
@@ -59,13 +60,17 @@ def pytest_load_initial_conftests(
         if button and options is not None and options.settings.branch:
             args.append("--cov-branch")  # VS Code's view shows branches where it sees this
     else:
-        _end_startup_recorder()
+        _stay_out(early_config)
     pytest_cov.silence(known)  # last: until here ``--cov`` says what to measure
     return (yield)
 
 
-def _end_startup_recorder() -> None:
-    """End what the start-up line may have begun in this process, which is no pipeline."""
+def _stay_out(config: pytest.Config) -> None:
+    """End what the start-up line may have begun in this process, which is no pipeline, and neither are its children."""
+    if os.environ.get("VMPILOT_COV"):
+        from pytest_vmpilot_cov.integrations.shell import withhold_variable
+
+        withhold_variable(config)
     if "server_hook.record.recorder" in sys.modules:
         from pytest_vmpilot_cov.session.run import end_startup_recorder
 

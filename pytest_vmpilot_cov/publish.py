@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import TESTS_FILE, Combined, Options, Outcome
+from pytest_vmpilot_cov.model import Combined, Options, Outcome
 from server_hook.store import publication, working_folder
 from server_hook.store.publish import PIPELINE_FILE, keep_foreign, relative
 from server_hook.store.segment import ByContext
@@ -30,7 +30,7 @@ def publish(options: Options, outcome: Outcome, leave: str = "") -> Outcome:
 def _write_all(options: Options, combined: Combined, leave: str) -> Iterator[str]:
     own = os.path.basename(options.settings.data_file)
     targets = {
-        TESTS_FILE: only(combined.counted, pipeline=False),
+        options.tests_file: only(combined.counted, pipeline=False),
         PIPELINE_FILE: only(combined.counted, pipeline=True),
         own: combined.counted,
     }
@@ -62,13 +62,13 @@ def write(options: Options, name: str, united: ByContext, combined: Combined) ->
     folder = str(options.data_folder)
     target = os.path.join(folder, name)
     with working_folder.lock(folder):
-        if name in (TESTS_FILE, PIPELINE_FILE):
+        if name in (options.tests_file, PIPELINE_FILE):
             keep_foreign(target, folder)
         base = options.settings.relative_to
-        never_ran = combined.untouched if united or name not in (TESTS_FILE, PIPELINE_FILE) else {}
+        never_ran = combined.untouched if united or name not in (options.tests_file, PIPELINE_FILE) else {}
         untouched = {os.path.relpath(path, base) if base else path: plugin for path, plugin in never_ran.items()}
         branch = publication.has_arcs(combined.counted)
-        publication.write_or_remove(target, relative(united, base), untouched, branch=branch)
+        publication.write_or_remove(target, relative(united, base), untouched, branch=branch, oldest=combined.oldest)
 
 
 def only(counted: ByContext, *, pipeline: bool) -> ByContext:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 
 NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
 _DEBUGGERS = ("debugpy", "pydevd", "pdb")
-_RUNS = re.compile(r"-[bBdEhiIOPqsSuvVx]*(?P<what>[mc])(?P<attached>.*)")
-_OPTIONS_WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
 
 def program_of(command: Sequence[str]) -> str:
@@ -33,13 +30,41 @@ def debugger_of(command: Sequence[str]) -> str:
 
 def program_words(command: Sequence[str]) -> list[str]:
     """Drop the interpreter and its options from a command line; a script is named without its folder."""
-    rest = list(command[1:]) if command and os.path.basename(command[0]).startswith("python") else list(command)
-    while rest and rest[0].startswith("-"):
-        ends = _RUNS.match(rest[0])
-        if ends:  # -m and -c end the options; what they run may be attached: -Impytest
-            return ["-c"] if ends["what"] == "c" else [word for word in (ends["attached"], *rest[1:]) if word]
-        del rest[: 2 if rest[0] in _OPTIONS_WITH_VALUE else 1]
-    return [os.path.basename(rest[0]), *rest[1:]] if rest else []
+    return _parse(command)[1]
+
+
+def interpreter_flags(command: Sequence[str]) -> str:
+    """Return the letters of the interpreter's own options that take no value, such as ``IS`` of ``python -IS x.py``."""
+    return _parse(command)[0]
+
+
+def _parse(command: Sequence[str]) -> tuple[str, list[str]]:
+    """Split a command line as Python does into the flags of the interpreter, and the program with its arguments.
+
+    ``-m`` and ``-c`` end the options, ``-W`` and ``-X`` take a value; either may be attached, and follow flags in one
+    word: ``-Impytest``, ``-uWerror``.
+    """
+    rest, flags = list(command), ""
+    if rest and os.path.basename(rest[0]).startswith("python"):
+        del rest[0]
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        word = rest.pop(0)
+        if word == "--":
+            break
+        if word.startswith("--"):
+            del rest[: word == "--check-hash-based-pycs"]
+            continue
+        for place, letter in enumerate(word[1:], 2):
+            attached = word[place:]
+            if letter == "c":
+                return flags, ["-c"]
+            if letter == "m":
+                return flags, [each for each in (attached, *rest) if each]
+            if letter in "WX":
+                del rest[: not attached]
+                break
+            flags += letter
+    return flags, [os.path.basename(rest[0]), *rest[1:]] if rest else []
 
 
 def is_server_command(command: Sequence[str], server_command: str) -> bool:

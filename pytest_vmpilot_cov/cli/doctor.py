@@ -18,10 +18,13 @@ from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.combine.combine import combine
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Collected, Options
+from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.report.drift import differences
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
 from server_hook import command_line
+from server_hook.config.sources import missing_sources
 from server_hook.environment import FOREIGN_VARIABLES, VARIABLE
+from server_hook.problems import one_line
 
 _PROBE = """
 import json, os, sys
@@ -106,7 +109,9 @@ def _trial() -> Finding:
         )
         if (folder / ".coverage.pipeline").exists():
             return Finding(good=True, text="a tiny process that was ended by SIGTERM has been recorded")
-        return Finding(good=False, text=f"a tiny process was not recorded; it said: {ran.stderr.strip() or 'nothing'}")
+        return Finding(
+            good=False, text=f"a tiny process was not recorded; it said: {one_line(ran.stderr) or 'nothing'}"
+        )
 
 
 def _configuration(options: Options) -> Iterator[Finding]:
@@ -116,7 +121,10 @@ def _configuration(options: Options) -> Iterator[Finding]:
     asked = "no threshold" if threshold.value is None else f"fail_under {threshold.value:g} from {threshold.where}"
     branch = "branches" if settings.branch else "lines"
     yield Finding(good=True, text=f"configuration {found}; {branch}, core {settings.core}, {asked}")
-    yield Finding(good=True, text=f"source {', '.join(settings.source)}")
+    missing = list(missing_paths(options))
+    yield from (Finding(good=False, text=text) for text in missing)
+    if not any(True for _ in missing_sources(settings.source, settings.folder)):
+        yield Finding(good=True, text=f"source {', '.join(settings.source)}")
     there = next(place for place in (options.data_folder, *options.data_folder.parents) if os.path.exists(place))
     if not (os.path.isdir(there) and os.access(there, os.W_OK)):
         yield Finding(good=False, text=say("cannot-record", path=there, why="no folder that may be written"))
@@ -163,7 +171,7 @@ def _why_not(words: Sequence[str]) -> str:
         return "it is no server, but a tool of the tests"
     if debugger := command_line.debugger_of(words):
         return f"{debugger} debugs it"
-    if any(word.startswith("-") and "S" in word[1:] and not word.startswith("--") for word in _options_of(words)):
+    if "S" in command_line.interpreter_flags(words):
         return "with -S Python runs no start-up line"
     return ""
 
@@ -180,15 +188,6 @@ def _interpreter_of(program: str) -> str:
     return words[0] if words and os.path.basename(words[0]).startswith("python") else ""
 
 
-def _options_of(words: Sequence[str]) -> list[str]:
-    options = []
-    for word in words[1:]:
-        if not word.startswith("-") or word in {"-m", "-c"}:
-            break
-        options.append(word)
-    return options
-
-
 def _data(options: Options) -> Iterator[Finding]:
     """Say who is recording, which data would be combined, and in which state it is."""
     collected = collect(options, Scope(ask=False))
@@ -196,7 +195,7 @@ def _data(options: Options) -> Iterator[Finding]:
         who = f"pid {each.record.pid} ({command_of(each.record)}) is recording as {each.record.origin}"
         text = f"{who}, last segment {age_of(each.newest)} ago" if each.newest else f"{who}, nothing yet"
         yield Finding(good=not each.problem, text=f"{text}: {each.problem}" if each.problem else text)
-    for file in collected.data_files:
+    for file in (each for each in collected.data_files if each.origins):  # the others are problems
         state = "ours" if file.published else "of coverage.py, unverified"
         yield Finding(good=True, text=f"{file.path}, {state}, written {age_of(file.written)} ago")
     yield from _state(options, collected)
@@ -212,4 +211,5 @@ def _state(options: Options, collected: Collected) -> Iterator[Finding]:
         text = say("stale-source", lines=count(left.lines, "line", "lines"), origin=left.origin, path=left.path)
         yield Finding(good=False, text=f"{text}; run it again, or vmpilot-cov erase")
     yield from (Finding(good=False, text=text) for text in (*combined.problems, *collected.problems))
-    yield from (Finding(good=False, text=text) for text in differences(collected.deliveries, options.settings))
+    drift = differences(collected.deliveries, options.settings, combined.mapped)
+    yield from (Finding(good=False, text=text) for text in drift)

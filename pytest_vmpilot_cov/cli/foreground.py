@@ -1,17 +1,28 @@
-"""Run a command to its end: signals, terminal and exit code pass through, and nobody is left unreaped."""
+"""Run a command to its end: signals, terminal and exit code pass through, and nobody is left unreaped.
+
+SIGTERM ends all that the command has started, by the rules of the fixture ``pipeline_server``: a server behind a shell
+script does not go on when the script has ended.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from pytest_vmpilot_cov.messages import UsageError, say
+from pytest_vmpilot_cov.servers.stop import STOP_S, end_descendants
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+_ASK_TO_END = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_PR_SET_CHILD_SUBREAPER = 36
 _FROM_KERNEL = 0x80
 """``SI_KERNEL``: Linux's word for a signal that the terminal has sent, to the command as well."""
+_LONGEST_S = 3600.0
+"""Some clocks of the system refuse longer waits."""
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
@@ -32,6 +43,8 @@ def holding_signals() -> Iterator[set[signal.Signals]]:
 def run_command(command: Sequence[str], environment: Mapping[str, str], mask: set[signal.Signals]) -> int:
     """Run a command to its end, while signals are held; return its exit code, negative for the signal that ended it.
 
+    What it has started is ended with it where it ends by a signal, or after one that was passed on.
+
     Args:
         command: the words of the command.
         environment: all of its environment.
@@ -40,6 +53,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], mask: se
     Raises:
         UsageError: when it cannot be started.
     """
+    _adopt_orphans()
     try:
         pid = os.posix_spawnp(
             command[0], list(command), dict(environment), setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON
@@ -47,13 +61,20 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], mask: se
     except OSError as error:
         raise UsageError(say("command-not-found", command=command[0], why=error.strerror)) from None
     held = signal.pthread_sigmask(signal.SIG_BLOCK, ()) - mask
-    while True:
-        number = _next_signal(held)
-        if number != signal.SIGCHLD:
+    status, was_asked_to_end, until = None, False, math.inf
+    while status is None and time.monotonic() < until:
+        number = _next_signal(held, until)
+        if number == signal.SIGCHLD:
+            status = _reap(pid)
+        elif number is not None:
+            was_asked_to_end |= number in _ASK_TO_END
+            if number == signal.SIGTERM:
+                until = min(until, time.monotonic() + STOP_S)
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
-        elif (status := _reap(pid)) is not None:
-            return os.waitstatus_to_exitcode(status)
+    if was_asked_to_end or (status is not None and os.WIFSIGNALED(status)):
+        end_descendants(os.getpid())
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1] if status is None else status)
 
 
 def end_alike(code: int) -> int:
@@ -67,16 +88,26 @@ def end_alike(code: int) -> int:
     return 128 - code
 
 
-def _next_signal(held: set[signal.Signals | int]) -> int:
-    """Wait for a signal that is to be passed on, or for a child.
+def _adopt_orphans() -> None:
+    """Become the parent of all that the command starts and leaves, as process 1 of a container is; on Linux."""
+    with suppress(ImportError, OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _next_signal(held: set[signal.Signals | int], until: float) -> int | None:
+    """Wait for a signal that is to be passed on, or for a child; None when the time is over.
 
     A terminal sends Ctrl-C to the command as well: twice would be "at once" to many servers.
     """
     while True:
-        if hasattr(signal, "sigwaitinfo"):
-            found = signal.sigwaitinfo(held)
-            if found.si_signo == signal.SIGCHLD or found.si_code != _FROM_KERNEL:
-                return int(found.si_signo)
+        if hasattr(signal, "sigtimedwait"):
+            received = signal.sigtimedwait(held, max(0.0, min(until - time.monotonic(), _LONGEST_S)))
+            if received is None:
+                return None
+            if received.si_signo == signal.SIGCHLD or received.si_code != _FROM_KERNEL:
+                return int(received.si_signo)
         else:  # macOS does not tell who has sent it
             number = signal.sigwait(held)
             if number != signal.SIGINT or not os.isatty(0):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from pytest_vmpilot_cov.cli.output import show, show_problem
 from pytest_vmpilot_cov.messages import UsageError, say
@@ -17,6 +18,9 @@ from pytest_vmpilot_cov.options.options import make_options, parse_require
 from pytest_vmpilot_cov.options.report_kinds import FILE_KINDS, TERMINAL_KINDS, parse_report, report_requests
 from server_hook.problems import HookError
 
+if TYPE_CHECKING:
+    from pytest_vmpilot_cov.model import Outcome
+
 FAILED, MISUSED = 1, 2
 
 
@@ -24,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0, 1 where the threshold failed or nothing was there, 2 for misuse."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     words, command = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    parsed = build_parser().parse_args(words)
+    parsed, unknown = build_parser().parse_known_args(words)
+    if unknown:
+        _refuse(parsed, unknown)
     parsed.command = command
     act: Callable[[argparse.Namespace], int] = parsed.act
     try:
@@ -34,6 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return MISUSED
 
 
+def _refuse(parsed: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
+    """End with the usage of the subcommand, and name the ``--`` where a command was typed without it."""
+    is_command = parsed.act in (_serve, _run, _doctor) and not unknown[0].startswith("-")
+    cure = f"; write the command after --, as in: vmpilot-cov {parsed.verb} -- {' '.join(unknown)}"
+    parser: argparse.ArgumentParser = parsed.parser
+    parser.error(f"unrecognized arguments: {' '.join(unknown)}{cure if is_command else ''}")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the whole command."""
     parser = argparse.ArgumentParser(
@@ -41,83 +55,47 @@ def build_parser() -> argparse.ArgumentParser:
         description="Coverage of unit tests, E2E tests and the live pipeline server, judged together.",
         epilog="example: vmpilot-cov serve -- python -m uvicorn main:app --port 9099",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the versions of vmpilot-cov and coverage.py")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_serve(verbs)
-    _add_run(verbs)
-    _add_combine(verbs)
-    _add_report(verbs)
-    text = "ask live servers to write what they have; with --reset they begin anew"
-    dump = _verb(verbs, "dump", _dump, text, "vmpilot-cov dump --reset")
-    dump.add_argument("--reset", action="store_true", help="what was reached so far counts no more, start-up excepted")
-    status = _verb(verbs, "status", _status, "show which processes are recording", "vmpilot-cov status")
-    erase = _verb(verbs, "erase", _erase, "delete our data files and segments, nothing else", "vmpilot-cov erase")
-    status.add_argument("--paths", dest="as_section", action="store_true", help="print [paths] for coverage.py instead")
-    for verb in (dump, status, erase):
-        verb.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data folders, instead of the usual ones")
-    text = "explain whether recording works here, and what would be combined"
-    _verb(verbs, "doctor", _doctor, text, "vmpilot-cov doctor -- python -m uvicorn main:app")
-    demo = _verb(verbs, "demo", _demo, "measure the example that comes with the package", "vmpilot-cov demo")
-    demo.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", default=75.0, help="threshold")
+    for name, act, text, example in _VERBS:
+        verb = verbs.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=f"example: {example}"
+        )
+        verb.set_defaults(act=act, verb=name, parser=verb)
+        verb.add_argument("--config", metavar="PATH", default="", help="configuration, or the folder that holds it")
+        _add_arguments(name, verb)
     return parser
 
 
-def _verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    act: Callable[[argparse.Namespace], int],
-    text: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: {example}")
-    verb.set_defaults(act=act)
-    verb.add_argument("--config", metavar="PATH", default="", help="configuration, or the folder that holds it")
-    return verb
+class _Version(argparse.Action):
+    """Show the versions and exit; they are looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        show(f"vmpilot-cov {version('pytest-vmpilot-cov')}, coverage {version('coverage')}")
+        parser.exit()
 
 
-def _add_serve(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    _verb(
-        verbs,
-        "serve",
-        _serve,
-        "run a server and record it as pipeline; signals and the exit code pass through",
-        "vmpilot-cov serve -- python -m uvicorn main:app --port 9099",
-    )
-
-
-def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    run = _verb(
-        verbs,
-        "run",
-        _run,
-        "run any command; its Python processes are added to .coverage.tests",
-        "vmpilot-cov run --origin e2e -- ./tests/scripts/chat.sh",
-    )
-    run.add_argument("--origin", choices=("unit", "e2e"), default="e2e", help="whose data it is (default e2e)")
-
-
-def _add_combine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    combine = _verb(
-        verbs,
-        "combine",
-        _combine,
-        "ask live servers, combine what is there into .coverage, and judge it",
-        "vmpilot-cov combine -f 75",
-    )
-    _add_judging(combine)
-    text = "data files, folders, archives, patterns or URLs, and no others; unit=PATH says whose data it is"
-    combine.add_argument("paths", nargs="*", metavar="PATH", help=text)
-
-
-def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    report = _verb(
-        verbs,
-        "report",
-        _report,
-        "report on what lies here, without asking servers and without writing data files",
-        "vmpilot-cov report --cov-report=term-missing",
-    )
-    _add_judging(report)
-    report.set_defaults(paths=[])
+def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
+    """Add what one verb alone takes."""
+    if name == "run":
+        verb.add_argument("--origin", choices=("unit", "e2e"), default="e2e", help="whose data it is (default e2e)")
+    elif name == "combine":
+        _add_judging(verb)
+        text = "data files, folders, archives, patterns or URLs, and no others; unit=PATH says whose data it is"
+        verb.add_argument("paths", nargs="*", metavar="PATH", help=text)
+    elif name == "report":
+        _add_judging(verb)
+    elif name == "demo":
+        verb.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", default=75.0, help="threshold")
+    elif name in ("dump", "status", "erase"):
+        verb.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data folders, instead of the usual ones")
+    if name == "dump":
+        verb.add_argument("--reset", action="store_true", help="count only what is reached from now on, and start-up")
+    elif name == "status":
+        text = "print [paths] for coverage.py instead"
+        verb.add_argument("--paths", dest="as_section", action="store_true", help=text)
 
 
 def _add_judging(verb: argparse.ArgumentParser) -> None:
@@ -161,7 +139,9 @@ def _combine(parsed: argparse.Namespace) -> int:
     with contextlib.closing(progress), open_artifacts(parsed.paths, progress.tick) as found:
         if not found.places:
             return _say_nothing(options, found.problems, parsed.paths)
-        scope = Scope(only=tuple(place.path for place in found.places), told=found.places, tick=progress.tick)
+        scope = Scope(
+            all_runs=True, only=tuple(place.path for place in found.places), told=found.places, tick=progress.tick
+        )
         outcome = reach_verdict(options, scope, hooks_of_command())
         progress.close()
         return _show(options, replace(outcome, problems=(*found.problems, *outcome.problems)), parsed.paths)
@@ -179,12 +159,10 @@ def _report(parsed: argparse.Namespace) -> int:
     return _show(options, outcome)
 
 
-def _show(options: Options, outcome: object, named: Sequence[str] = ()) -> int:
-    from pytest_vmpilot_cov.model import Outcome
+def _show(options: Options, outcome: Outcome, named: Sequence[str] = ()) -> int:
     from pytest_vmpilot_cov.report.terminal import section
     from pytest_vmpilot_cov.report.warnings import warnings_of
 
-    assert isinstance(outcome, Outcome)
     if not outcome.figures.total.reached:
         return _say_nothing(options, warnings_of(outcome, options), named)
     for line in section(outcome, options):
@@ -260,3 +238,46 @@ def _options(parsed: argparse.Namespace) -> Options:
         reports=report_requests(getattr(parsed, "cov_report", ())),
         require=parse_require(getattr(parsed, "require", ()), "--require"),
     )
+
+
+_VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = (
+    (
+        "serve",
+        _serve,
+        "run a server and record it as pipeline; signals and the exit code pass through",
+        "vmpilot-cov serve -- python -m uvicorn main:app --port 9099",
+    ),
+    (
+        "run",
+        _run,
+        "run any command; its Python processes are added to .coverage.tests",
+        "vmpilot-cov run --origin e2e -- ./tests/scripts/chat.sh",
+    ),
+    (
+        "combine",
+        _combine,
+        "ask live servers, combine what is there into .coverage, and judge it",
+        "vmpilot-cov combine -f 75",
+    ),
+    (
+        "report",
+        _report,
+        "report on what lies here, without asking servers and without writing data files",
+        "vmpilot-cov report --cov-report=term-missing",
+    ),
+    (
+        "dump",
+        _dump,
+        "ask live servers to write what they have; with --reset they begin anew",
+        "vmpilot-cov dump --reset",
+    ),
+    ("status", _status, "show which processes are recording", "vmpilot-cov status"),
+    ("erase", _erase, "delete our data files and segments, nothing else", "vmpilot-cov erase"),
+    (
+        "doctor",
+        _doctor,
+        "explain whether recording works here, and what would be combined",
+        "vmpilot-cov doctor -- python -m uvicorn main:app",
+    ),
+    ("demo", _demo, "measure the example that comes with the package", "vmpilot-cov demo"),
+)

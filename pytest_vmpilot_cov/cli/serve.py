@@ -13,11 +13,11 @@ from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.combine.combine import combine
 from pytest_vmpilot_cov.messages import UsageError, say
-from pytest_vmpilot_cov.model import TESTS_FILE, Options
+from pytest_vmpilot_cov.model import Options
 from pytest_vmpilot_cov.publish import only, write
 from pytest_vmpilot_cov.servers.command import split_command
 from server_hook.environment import DATA_DIR_VARIABLE, FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARIABLE, VARIABLE
-from server_hook.store import publish, records, working_folder
+from server_hook.store import publish, records
 
 
 def serve(options: Options, command: Sequence[str]) -> int:
@@ -75,20 +75,18 @@ def _publish(command: Sequence[str], origin: str, data_folder: Path, options: Op
 
 
 def _recorded_since(begun: float, data_folder: Path) -> Iterator[records.Record]:
-    for folder in working_folder.process_folders(data_folder):
-        record = records.read_record(folder)
-        if record is None:
-            continue
-        began = record.started if record.folded == 1 else record.ended  # of folded ones the first began, the last ended
+    for folder, record in records.recorded(data_folder):
+        last = record.ended or records.sign_of_life(folder)
+        began = record.started if record.folded == 1 else last  # of folded ones the first began, the last ended
         if began >= begun - 1:
             yield record
 
 
 def publish_tests(options: Options) -> None:
-    """Publish ``.coverage.tests`` from what lies in the data folder.
+    """Publish the data file of the tests from what lies in the data folder.
 
     Raises:
         OSError: when it cannot be written.
     """
     combined = combine(options, collect(options, Scope(ask=False, only=(options.data_folder,))))
-    write(options, TESTS_FILE, only(combined.counted, pipeline=False), combined)
+    write(options, options.tests_file, only(combined.counted, pipeline=False), combined)

@@ -30,6 +30,7 @@ def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
     if not rows:
         config = options.settings.config_file or options.settings.folder
         yield f"No process has been recorded here. Start one with VMPILOT_COV={config} in its environment."
+        yield from collected.problems
         return
     head = ("PID", "Origin", "State", "Lines", "Since", "Last segment", "Interval", "Core", "Listens at", "Command")
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
@@ -45,7 +46,7 @@ def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
 def _row(each: Delivery, lines: int) -> tuple[str, ...]:
     record = each.record
     state = "recording" if each.life != "dead" else "ended" if record.ended else "killed"
-    interval_s = each.answer.interval_s if each.answer else float(record.settings.get("interval_s") or 1.0)
+    interval_s = each.answer.interval_s if each.answer else record.interval_s
     newest = f"{age_of(each.newest)} ago" if each.newest else "none"
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.started)) if record.started else "?"
     numbers = (str(lines), since, newest, f"{interval_s:.1f} s")

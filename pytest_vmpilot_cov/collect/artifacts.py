@@ -1,8 +1,8 @@
 """Artifacts: whatever somebody named -> local data files and data folders to read, copied aside where need be.
 
 Named may be data files, folders, patterns, archives, and URLs of stores; ``unit=`` or another origin before one says
-whose data the files are that do not say so themselves. The rule for a folder: one that has data of ours itself is
-read alone; any other one is searched, with everything below it and every archive in it.
+whose data the files are that do not say so themselves. The rule for a folder: of one that has data of ours itself all
+data files are read; any other one is searched, with everything below it and every archive in it.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import contextlib
 import glob
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from pytest_vmpilot_cov.collect.archives import is_archive, unpack
 from pytest_vmpilot_cov.collect.data_file import is_data_file
-from pytest_vmpilot_cov.collect.intake import Intake, is_archive_name, is_data_name, may_be_data
+from pytest_vmpilot_cov.collect.intake import Intake, Member, is_archive_name, is_data_name, may_be_data
 from pytest_vmpilot_cov.collect.object_stores import fetch, is_url
 from pytest_vmpilot_cov.messages import UsageError, say
-from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE, Place
-from server_hook.store import epochs, publication, publish, records, segment, working_folder
-
-OWN = (working_folder.WORKING_FOLDER, publish.PIPELINE_FILE, TESTS_FILE)
-"""What makes a folder a data folder."""
+from pytest_vmpilot_cov.model import ORIGINS, Place, is_tests_file
+from server_hook.store import publication, publish, records, safe_files, segment, working_folder
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,12 @@ class _Search:
 
     def _take_named(self, place: Place, *, is_typed: bool) -> None:
         if os.path.isdir(place.path):
-            is_data_folder = any((place.path / name).exists() for name in OWN)
-            (self._add if is_data_folder else self._search)(place)
+            names = _names_in(place.path)
+            if any(map(_is_own, names)):
+                self._add(place)
+                self._find_foreign(place, filter(is_data_name, names))
+            else:
+                self._search(place)
         elif is_typed and os.path.isfile(place.path):
             (self._open if _is_packed(place.path) else self._add)(place)
         else:
@@ -105,26 +109,35 @@ class _Search:
         processes: dict[Path, list[Path]] = {}
         for here, folders, files in os.walk(top.path, onerror=lambda error: self._refuse(top, error)):
             folder = Path(here)
-            own = {*OWN} & {*folders, *files}
+            own = set(filter(_is_own, (*folders, *files)))
             folders[:] = sorted(set(folders) - own)
             if own:
                 self._add(_below(top, folder))
             elif records.RECORD in files and any(name.endswith(segment.SUFFIX) for name in files):
                 processes.setdefault(folder.parent, []).append(folder)
-            for name in sorted(set(files) - own):
-                if not publication.is_published_here(f"{here}/{name}", here):  # the segments beside it are read
-                    self._find(_below(top, folder / name), may_be=may_be_data(name))
+            self._find_foreign(_below(top, folder), files)
         for working, found in processes.items():
-            self._add(Place(self._gather_processes(working, found), top.named, top.origin, is_copy=True))
+            self._add(Place(self._gather_processes(working, found, top), top.named, top.origin, is_copy=True))
 
-    def _gather_processes(self, working: Path, processes: Sequence[Path]) -> Path:
+    def _gather_processes(self, working: Path, processes: Sequence[Path], top: Place) -> Path:
         """Make a data folder of processes' folders that lie in none: CI strips the folder that was uploaded."""
         made = self._new_folder()
-        links = made / working_folder.WORKING_FOLDER
-        links.mkdir()
-        for path in [*processes, *(path for path in [working / epochs.RESETS] if path.is_file())]:
-            (links / path.name).symlink_to(path)
+        files = [path for folder in processes for path in sorted(folder.iterdir())]
+        for path in [*files, *(path for path in [working / working_folder.RESETS] if path.is_file())]:
+            place = _below(top, path)
+            member = Member(str(path.relative_to(working)), path.stat().st_mtime, partial(_opened, path))
+            try:
+                self.intake.copy(member, made / working_folder.WORKING_FOLDER, place.named)
+            except OSError as error:
+                self._refuse(place, error)
         return made
+
+    def _find_foreign(self, folder: Place, names: Iterable[str]) -> None:
+        """Add the data of a folder that was not made of the segments beside it, which are read as well."""
+        for name in sorted(names):
+            path = folder.path / name
+            if not (_is_own(name) or publication.is_published_here(str(path), str(folder.path))):
+                self._find(_below(folder, path), may_be=may_be_data(name))
 
     def _find(self, place: Place, *, may_be: bool) -> None:
         """Add a file that was found, not named, if it is data."""
@@ -160,6 +173,22 @@ class _Search:
         folder = self.aside / str(self.copies)
         folder.mkdir()
         return folder
+
+
+def _opened(path: Path) -> BinaryIO:
+    return BytesIO(safe_files.read(str(path), safe_files.MOST_SEGMENT_BYTES))
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # the search for what it holds says why
+        return []
+
+
+def _is_own(name: str) -> bool:
+    """Tell whether a file or folder makes the one that it lies in a data folder."""
+    return name in (working_folder.WORKING_FOLDER, publish.PIPELINE_FILE) or is_tests_file(name)
 
 
 def _below(top: Place, path: Path) -> Place:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
+from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery, Options, Place
 from server_hook.control import client
 from server_hook.store import epochs, records, working_folder
+from server_hook.store.records import Record
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Scope:
     """Data files and folders to read, and nothing else; empty means the places of the options."""
     more: tuple[Path, ...] = ()
     """Data files and folders that others contribute, beside those."""
+    all_runs: bool = False
+    """Whether what tests reached counts whichever COVERAGE_FILE their run had, or that of this run alone."""
     until: float = epochs.EVER
     """Count what was measured since the last reset before this moment; a reset that came later takes nothing away."""
     told: tuple[Place, ...] = ()
@@ -67,28 +71,58 @@ def folder_of(place: Path) -> Path:
     return place if os.path.isdir(place) else place.parent
 
 
-def find_processes(
-    folders: Iterable[Path], options: Options, scope: Scope, known: Container[Path] = ()
-) -> Iterator[Delivery]:
-    """Walk the announced processes of data folders that belong to the scope, but not the *known* folders of some.
+def is_of_run(record: Record, options: Options) -> bool:
+    """Tell whether a process of tests belongs to the runs of this ``.coverage``: COVERAGE_FILE tells runs apart."""
+    data_file = record.settings.get("data_file")
+    return data_file is None or os.path.basename(str(data_file)) == os.path.basename(options.settings.data_file)
 
-    Nobody is asked yet.
+
+def find_processes(
+    folders: Iterable[Path],
+    options: Options,
+    scope: Scope,
+    known: Container[Path] = (),
+    refuse: Callable[[OSError], object] = str,
+) -> Iterator[Delivery]:
+    """Walk the announced processes of data folders that belong to the scope; nobody is asked yet.
+
+    Args:
+        folders: the data folders.
+        options: whose data folder is the session's own.
+        scope: what belongs to this collection.
+        known: folders of processes that are passed over.
+        refuse: hears of what is not used.
     """
     own, settings = options.data_folder.resolve(), records.NO_SETTINGS
-    places = (place for folder in folders for place in working_folder.process_folders(folder))
+    places = (place for folder in folders for place in working_folder.process_folders(folder, refuse))
     for place in (place for place in places if place not in known):
-        record = records.read_record(place)
-        if record is None:
-            record = records.Record(id=place.name, pid=0, origin="", ended=1.0)
-        elif record.settings == settings:  # most of a record, and the same in a thousand processes
+        record = _record_in(place, refuse)
+        if record.settings == settings:  # most of a record, and the same in a thousand processes
             record = record._replace(settings=settings)
         settings = record.settings
-        is_own = place.parent.parent == own and records.is_of(record.session, scope.session)
-        if record.origin not in ("pipeline", "") and scope.session and not is_own:
-            continue
+        if record.origin not in ("pipeline", ""):
+            is_own = working_folder.data_folder_of(place) == own and records.is_of(record.session, scope.session)
+            if (scope.session and not is_own) or not (scope.all_runs or is_of_run(record, options)):
+                continue
         life = records.life_of(record, records.heartbeat_age_s(place))
         if scope.place_of(place).is_copy:  # nobody to be asked stands behind a copy
             life = "dead" if life == "dead" else "remote"
         elif life == "dead" and record.socket:
             client.remove_dead(record.socket)
         yield Delivery(record, life, place, alive_at=records.sign_of_life(place))
+
+
+def refused(error: OSError, scope: Scope) -> str:
+    """Say what lies in a data folder and is not used, and why."""
+    return say("data-refused", path=scope.place_of(Path(error.filename)).named, why=error.strerror)
+
+
+def _record_in(folder: Path, refuse: Callable[[OSError], object]) -> records.Record:
+    """Read the record in a process's folder; without one that can be understood nobody knows whose its segments are."""
+    try:
+        return records.load_record(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        refuse(error)
+    return records.Record(id=folder.name, pid=0, origin="", ended=1.0)

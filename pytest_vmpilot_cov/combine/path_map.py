@@ -1,20 +1,24 @@
 """Files measured in another place -> this project's own: by content, by the end of their path, by ``[paths]``.
 
 A container, another checkout or an installed copy has the same sources below other folders. What a file held when it
-was measured says best which one it is; an edited file is known by the end of its path.
+was measured says best which one it is; an edited file is known by the end of its path. A path may be one of Windows.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePosixPath
+from pathlib import PurePosixPath, PureWindowsPath
 
 from pytest_vmpilot_cov.model import Mapped
 from server_hook.store.segment import Source
 
 LEAST_PARTS = 2
 """How much of two paths must be the same: ``main.py`` alone, or ``__init__.py``, says nothing."""
+_DRIVE = re.compile(r"[a-zA-Z]:[\\/]|\\\\")
+"""How an absolute path of Windows begins."""
 
 
 class PathMap:
@@ -30,12 +34,12 @@ class PathMap:
             fingerprint: gives the fingerprint of the file at a path as it is now.
             by_setting: applies ``[paths]`` of the configuration to a path; gives it back where nothing applies.
         """
-        self._files = sorted(set(project_files))
+        self._files = frozenset(project_files)
         self._fingerprint = fingerprint
         self.by_setting = by_setting
         self._by_content: dict[str, list[str]] | None = None
         self._by_name: dict[str, list[str]] = defaultdict(list)
-        for path in self._files:
+        for path in sorted(self._files):
             self._by_name[PurePosixPath(path).name].append(path)
 
     def find(self, source: Source, *, is_here: bool) -> Mapped | None:
@@ -48,20 +52,32 @@ class PathMap:
         """
         by_content = self._alike(source.fingerprint) if source.fingerprint else []
         if by_content:
-            found = by_content[0] if len(by_content) == 1 else _longest_end(source.path, by_content, 1)
-            if found:
-                return Mapped(source.path, found, "content")
-        alike = [] if is_here else self._by_name[PurePosixPath(source.path).name]
-        found = _longest_end(source.path, alike, LEAST_PARTS)
-        if found:
-            return Mapped(source.path, found, "path")
-        set_ = self.by_setting(source.path)
-        return Mapped(source.path, set_, "[paths]") if set_ in self._files else None
+            path = by_content[0] if len(by_content) == 1 else _longest_end(source.path, by_content, 1)
+            if path:
+                return Mapped(source.path, path, "content")
+        path = self.by_setting(source.path)
+        if path in self._files:
+            return Mapped(source.path, path, "[paths]")
+        alike = [] if is_here else self._by_name[parts_of(source.path)[-1]]
+        path = _longest_end(source.path, alike, LEAST_PARTS)
+        return Mapped(source.path, path, "path") if path else None
+
+    def find_copied(self, source: Source) -> Mapped | None:
+        """Return the file that a copy within the project is, as an environment below ``.tox`` has one.
+
+        Its content must be the same, and its path must end with the whole name of the module: ``__init__.py`` files
+        of a few words are alike all over a project. A file of the project's own is no copy.
+        """
+        is_own = not source.fingerprint or source.path in self._files
+        alike = [] if is_own else self._alike(source.fingerprint)
+        alike = [path for path in alike if common_end(source.path, path) >= _parts_of_module(path)]
+        path = _longest_end(source.path, alike, 1)
+        return Mapped(source.path, path, "content") if path else None
 
     def _alike(self, mark: str) -> list[str]:
         if self._by_content is None:
             self._by_content = defaultdict(list)
-            for path in self._files:
+            for path in sorted(self._files):
                 self._by_content[self._fingerprint(path)].append(path)
         return self._by_content.get(mark, [])
 
@@ -74,9 +90,27 @@ def _longest_end(path: str, candidates: Iterable[str], least: int) -> str:
     return best[0] if longest >= least and len(best) == 1 else ""
 
 
+def is_of_windows(path: str) -> bool:
+    """Tell a path of Windows, absolute or relative, from one of this machine."""
+    return bool(_DRIVE.match(path)) or ("\\" in path and not os.path.exists(path))
+
+
+def parts_of(path: str) -> tuple[str, ...]:
+    """Split a path of whatever system into its parts."""
+    return PureWindowsPath(path).parts if is_of_windows(path) else PurePosixPath(path).parts
+
+
+def _parts_of_module(path: str) -> int:
+    """Count the parts at the end of a path that make the whole name of a module: its packages, and itself."""
+    count, folder = 1, os.path.dirname(path)
+    while os.path.isfile(os.path.join(folder, "__init__.py")):
+        count, folder = count + 1, os.path.dirname(folder)
+    return count
+
+
 def common_end(one: str, other: str) -> int:
     """Count the parts at the end of two paths that are the same."""
-    pairs = zip(reversed(PurePosixPath(one).parts), reversed(PurePosixPath(other).parts), strict=False)
+    pairs = zip(reversed(parts_of(one)), reversed(parts_of(other)), strict=False)
     count = 0
     for mine, yours in pairs:
         if mine != yours:
@@ -85,17 +119,17 @@ def common_end(one: str, other: str) -> int:
     return count
 
 
+def _without_end(path: str, parts: int) -> str:
+    whole = PureWindowsPath(path) if is_of_windows(path) else PurePosixPath(path)
+    return str(type(whole)(*whole.parts[: len(whole.parts) - parts]))
+
+
 def prefixes(mapped: Iterable[Mapped]) -> Mapping[tuple[str, str], Counter[str]]:
     """Sum up single files: (folder elsewhere, folder here) -> how many files were mapped, by how that was known."""
     found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for each in mapped:
         same = common_end(each.measured, each.path)
-        measured, path = PurePosixPath(each.measured), PurePosixPath(each.path)
-        folders = (
-            str(PurePosixPath(*measured.parts[: len(measured.parts) - same])),
-            str(PurePosixPath(*path.parts[: len(path.parts) - same])),
-        )
-        found[folders][each.how] += 1
+        found[_without_end(each.measured, same), _without_end(each.path, same)][each.how] += 1
     return found
 
 
@@ -103,7 +137,8 @@ def paths_section(mapped: Iterable[Mapped]) -> list[str]:
     """Return the lines of the section ``[paths]`` that would do the same for coverage.py's own commands."""
     by_folder: dict[str, list[str]] = defaultdict(list)
     for elsewhere, here in prefixes(mapped):
-        by_folder[here].append(elsewhere)
+        if elsewhere != ".":  # relative on Windows: coverage.py maps such by itself
+            by_folder[here].append(elsewhere)
     lines = ["[paths]"]
     for number, (here, elsewhere_) in enumerate(sorted(by_folder.items()), 1):
         lines += [f"place{number} =", f"    {here}", *(f"    {folder}" for folder in sorted(elsewhere_))]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache, partial
 
-from pytest_vmpilot_cov.combine.path_map import PathMap
+from pytest_vmpilot_cov.combine.path_map import PathMap, is_of_windows
 from pytest_vmpilot_cov.model import Combined, LeftOut, Mapped
 from server_hook.arcs import Arcs
 from server_hook.config.settings import Settings
-from server_hook.store import segment
+from server_hook.store import publication, segment
 from server_hook.store.fingerprint import fingerprint
 from server_hook.store.segment import ByContext, Label, Part, Source, contexts_of
+
+NOT_UTF8 = "its name is no UTF-8, which coverage.py's data files cannot hold; rename it"
 
 
 def unite(
@@ -55,6 +58,39 @@ def unite(
     )
 
 
+def usable_files(files: Mapping[str, str], refused: dict[str, str]) -> dict[str, str]:
+    """Choose the project's files that reports can show; say of each other one in *refused* why not."""
+    for path, plugin in files.items():
+        if not publication.is_utf8(path):
+            refused[path] = NOT_UTF8
+        elif not plugin and os.path.exists(path) and not os.path.isfile(path):
+            refused[path] = "it is no regular file, and who reads it may wait for ever"
+    return {path: plugin for path, plugin in files.items() if path not in refused}
+
+
+def usable_parts(parts: Iterable[Part], tracers: Container[str], refused: dict[str, str]) -> Iterator[Part]:
+    """Choose of parts the sources that reports can show; say of each other one in *refused* why not.
+
+    Args:
+        parts: what was collected.
+        tracers: the coverage plugins that are there to tell what lines a file has.
+        refused: path -> why it does not count.
+    """
+    for part in parts:
+        wrong = {source: why for source in part.files if (why := _why_unusable(source, tracers))}
+        refused.update({source.path: why for source, why in wrong.items()})
+        files = {source: each for source, each in part.files.items() if source not in wrong} if wrong else part.files
+        yield Part(part.label, part.begun, part.ended, files, part.epoch)
+
+
+def _why_unusable(source: Source, tracers: Container[str]) -> str:
+    if not publication.is_utf8(source.path):
+        return NOT_UTF8
+    if source.tracer and source.tracer not in tracers:
+        return f"it was measured by the coverage plugin {source.tracer}, which [run] plugins does not name here"
+    return ""
+
+
 def _doubts_of(source: Source, ours: Callable[[str], bool], now: Callable[[str], str]) -> str:
     """Say why what was measured of a file may not count: ``foreign``, ``no source``, ``stale``; empty if it counts."""
     if not ours(source.path):
@@ -75,7 +111,7 @@ def _each(parts: Iterable[Part]) -> Iterator[tuple[Part, Source, segment.Measure
 def _count(counted: ByContext, label: Label, source: Source, measured: segment.Measured) -> None:
     for context in contexts_of(label):
         files = counted.setdefault(context, {})
-        files[source] = segment.join(files[source], measured) if source in files else measured
+        segment.unite(files, source, measured)
 
 
 def without_branches(parts: Iterable[Part], counted: ByContext) -> tuple[str, ...]:
@@ -101,32 +137,46 @@ def relocate(
         ours: whether the configuration asks for the file at a path.
         settings: whose folder is the project's; a file below it is itself, whatever it looks like, except in a copy.
     """
-    parts = list(parts)
+    parts, ours = list(parts), cache(ours)
     sources = {source for part in parts for source in part.files}
-    away = [source for source in sources if _is_away(source.path, settings)]
-    here = {source.path for source in away if os.path.isfile(source.path)}
-    strangers = [source for source in away if not (source.path in here and ours(source.path))]
-    found = {each: mapped for each in strangers if (mapped := path_map.find(each, is_here=each.path in here))}
-    for each in sources.difference(strangers):  # such as an installed copy that ``include`` asks for as well
-        path = path_map.by_setting(each.path)
-        if path != each.path and os.path.isfile(path) and ours(path):
-            found[each] = Mapped(each.path, path, "[paths]")
-    moved = [_move(part, found) if found.keys() & part.files.keys() else part for part in parts]
-    return moved, tuple(sorted(set(found.values()), key=lambda each: (each.measured, each.path)))
+    places: dict[Source, Mapped] = {}
+    for source in sources:
+        mapped = _place(source, path_map, ours, settings)
+        if mapped is not None:
+            places[source] = mapped
+    moved = [_move(part, places) if places.keys() & part.files.keys() else part for part in parts]
+    return moved, tuple(sorted(set(places.values()), key=lambda each: (each.measured, each.path)))
+
+
+def _place(source: Source, path_map: PathMap, ours: Callable[[str], bool], settings: Settings) -> Mapped | None:
+    """Return where a file belongs that does not lie in its place; None for one that does, or that nobody can place."""
+    is_here = os.path.isfile(source.path)
+    is_ours = is_here and ours(source.path)
+    if _is_away(source.path, settings) and not is_ours:
+        mapped = path_map.find(source, is_here=is_here)
+        if mapped is not None and is_of_windows(source.path):
+            return replace(mapped, measured=source.path.removeprefix(f"{settings.folder}{os.sep}"))
+        return mapped
+    if is_here and (copied := path_map.find_copied(source)) is not None:
+        return copied
+    path = path_map.by_setting(source.path)  # such as an installed copy that ``include`` asks for as well
+    return Mapped(source.path, path, "[paths]") if path != source.path and os.path.isfile(path) and ours(path) else None
 
 
 def _is_away(path: str, settings: Settings) -> bool:
-    return not _is_inside(path, settings.folder) or any(_is_inside(path, copy) for copy in settings.copies)
+    """Tell whether a path is outside of the project, or in a copy; a file in it is itself, whatever it looks like."""
+    is_copy = any(_is_inside(path, copy) for copy in settings.copies)
+    return is_copy or not _is_inside(path, settings.folder) or is_of_windows(path)
 
 
 def _is_inside(path: str, folder: str) -> bool:
     return path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _move(part: Part, found: Mapping[Source, Mapped]) -> Part:
+def _move(part: Part, places: Mapping[Source, Mapped]) -> Part:
     moved = Part(part.label, part.begun, part.ended, epoch=part.epoch)
     for source, measured in part.files.items():
-        moved.add(source._replace(path=found[source].path) if source in found else source, measured)
+        moved.add(source._replace(path=places[source].path) if source in places else source, measured)
     return moved
 
 

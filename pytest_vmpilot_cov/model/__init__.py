@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_vmpilot_cov.model.collected import TESTS_FILE, Collected, DataFile, Delivery, Place
+from pytest_vmpilot_cov.model.collected import TESTS_FILE, Collected, DataFile, Delivery, Place, is_tests_file
 from pytest_vmpilot_cov.model.combined import Combined, LeftOut, Mapped
 from pytest_vmpilot_cov.model.figures import Figures, Row, Tally
 from pytest_vmpilot_cov.model.options import ORIGINS, TYPED, Options, ReportRequest, Setting, T, Threshold
@@ -30,4 +30,5 @@ __all__ = [
     "Tally",
     "Threshold",
     "Verdict",
+    "is_tests_file",
 ]

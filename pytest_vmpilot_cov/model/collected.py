@@ -14,6 +14,11 @@ if TYPE_CHECKING:  # every pytest session of the environment knows the words of 
 TESTS_FILE = ".coverage.tests"
 
 
+def is_tests_file(name: str) -> bool:
+    """Tell by its name whether a data file holds what tests reached, of whichever run."""
+    return name == TESTS_FILE or name.startswith(f"{TESTS_FILE}.")
+
+
 @dataclass(frozen=True)
 class Delivery:
     """What one announced process gave: its answer to a dump, or the fact that it gave none."""
@@ -64,6 +69,10 @@ class DataFile:
     """What to call it, where it is a copy of something else; empty for its path."""
     origins: frozenset[str] = frozenset()
     """Whose data it holds; empty where it holds none."""
+    measured: float = 0.0
+    """When the oldest measurement in it began, in seconds since the epoch; 0 where it does not say so."""
+    is_derived: bool = False
+    """Whether it was made of the segments beside it, which are read as well."""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,9 @@ class Options:
     show_sets: bool = False
     """Whether the section says for each file who alone reached how much of it."""
 
+    tests_file: str = ".coverage.tests"
+    """The name of the data file with what tests reached; each COVERAGE_FILE of a folder has one of its own."""
+
     @property
     def data_folder(self) -> Path:
         """The folder of ``.coverage``, which holds ``.vmpilot-cov`` too."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.messages import UsageError, say
-from pytest_vmpilot_cov.model import ORIGINS, TYPED, Options, ReportRequest, Setting, Threshold
+from pytest_vmpilot_cov.model import ORIGINS, TESTS_FILE, TYPED, Options, ReportRequest, Setting, Threshold
 from pytest_vmpilot_cov.options.report_kinds import report_requests
 from pytest_vmpilot_cov.options.thresholds import percentage, read_thresholds
 from server_hook.config.files import (
@@ -120,8 +120,17 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         places=tuple(_places(places, own, settings, root)),
         require=require,
         thresholds=tuple(each for each in configured if each.name != "total" and each.required),
+        tests_file=_tests_file(settings),
         stale=_stale(stale or Setting(own.get("stale", STALE[0]).strip(), settings.config_file)),
     )
+
+
+def _tests_file(settings: Settings) -> str:
+    """Name the data file of the tests: runs that COVERAGE_FILE tells apart, as tox does, have one each."""
+    own = os.path.basename(settings.data_file)
+    if not os.environ.get("COVERAGE_FILE") or own == ".coverage":
+        return TESTS_FILE
+    return f"{TESTS_FILE}.{own.removeprefix('.coverage.')}"
 
 
 def _stale(asked: Setting[str]) -> str:

@@ -1,48 +1,150 @@
-"""Configurations in step? What a process measured with, against what is judged with, setting by setting."""
+"""Configuration drift: what a process measured with, against what is judged with, by what the settings mean.
+
+Two configurations may name the same files in different words: absolute in one and relative in the other, a container's
+folder here and a checkout there, an ``omit`` that matches nothing. Compared is which of the project's files each asks
+for; only where the project has none, the words are.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
+from pytest_vmpilot_cov import coverage_private
+from pytest_vmpilot_cov.combine.path_map import prefixes
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import Delivery
-from server_hook.config.settings import Settings
+from pytest_vmpilot_cov.model import Delivery, Mapped
+from server_hook.config.settings import Settings, apply_settings, open_coverage
 from server_hook.store.records import Record
 
-COMPARED = ("branch", "source", "include", "omit", "concurrency")
+PLAIN = ("branch", "concurrency")
 """Settings whose difference changes the figures. The core differs with the Python, and changes none of them."""
+OF_FILES = ("source", "include", "omit")
+"""Those that choose files."""
 
 
-def differences(deliveries: Iterable[Delivery], here: Settings) -> Iterator[str]:
-    """Name each setting that servers measured with and that is another one here, with both values."""
-    found: dict[tuple[str, str, str], list[Record]] = {}
+def differences(deliveries: Iterable[Delivery], here: Settings, mapped: Iterable[Mapped] = ()) -> Iterator[str]:
+    """Name each setting that servers, or the session before, measured with and that is another one here.
+
+    Args:
+        deliveries: whose processes are compared.
+        here: the settings that are judged with.
+        mapped: where files were measured that count for files of this project.
+    """
+    drift = Drift(here, mapped)
+    records: dict[tuple[str, str, str, str], list[Record]] = {}
     for each in deliveries:
-        if each.record.origin == "pipeline" and each.executed and each.record.settings:
-            for name, theirs, ours in differing(each.record.settings, here):
-                found.setdefault((name, theirs, ours), []).append(each.record)
-    for (name, theirs, ours), records in found.items():
-        number, pid = sum(record.folded for record in records), records[0].pid
+        record = each.record
+        is_leader = record.origin == "unit" and record.id == record.session
+        if each.executed and record.settings and (record.origin == "pipeline" or is_leader):
+            found = drift.of_server(record.settings) if not is_leader else drift.of_session(record.settings)
+            for difference in found:
+                records.setdefault((record.origin, *difference), []).append(record)
+    for (origin, name, theirs, ours), several in records.items():
+        number, pid = sum(record.folded for record in several), several[0].pid
         who = f"process {pid}" if number == 1 else f"{number} processes (pid {pid}, ...)"
-        yield say("settings-differ", who=who, name=name, theirs=theirs, ours=ours)
+        if origin == "pipeline":
+            yield say("settings-differ", who=who, name=name, theirs=theirs, ours=ours)
+        else:
+            yield say("session-differs", name=name, theirs=theirs, ours=ours)
 
 
-def differing(theirs: Mapping[str, Any], here: Settings) -> Iterator[tuple[str, str, str]]:
-    """Yield the name and both values of each setting that differs; paths are compared below their own folders."""
-    folder = str(theirs.get("folder") or "")
-    for name in COMPARED:
-        one, other = _shown(theirs.get(name), folder), _shown(getattr(here, name), here.folder)
-        if one != other:
-            yield name, one, other
-    asked = str(theirs.get("core_reason") or "")
-    if "from " in asked + here.core_reason and theirs.get("core") != here.core:
-        yield "core", f"{theirs.get('core')} ({asked})", f"{here.core} ({here.core_reason})"
+class Drift:
+    """Compare settings with those that are judged with."""
+
+    def __init__(self, here: Settings, mapped: Iterable[Mapped] = ()) -> None:
+        """Prepare to compare with the settings *here*; *mapped* says which files elsewhere are files of the project."""
+        self._here = here
+        self._folders = [(elsewhere, own) for elsewhere, own in prefixes(mapped)]
+
+    def of_session(self, theirs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+        """Yield name and both values of each setting that a session of this project measured with differently.
+
+        Its verdict was about exactly these settings, so that their words count.
+        """
+        for name in (*PLAIN, *OF_FILES):
+            one, other = self._shown(theirs, name)
+            if one != other:
+                yield name, one, other
+
+    def of_server(self, theirs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+        """Yield name and both values of each setting of a server that changes what it measures of this project."""
+        for name in PLAIN:
+            one, other = self._shown(theirs, name)
+            if one != other:
+                yield name, one, other
+        for name in OF_FILES:
+            one, other = self._shown(theirs, name)
+            if self._means_another(theirs, name, differ=one != other):
+                yield (name, one, other) if one != other else (name, *self._shown(theirs, name, absolute=True))
+        reason = str(theirs.get("core_reason") or "")
+        if "from " in reason + self._here.core_reason and theirs.get("core") != self._here.core:
+            yield "core", f"{theirs.get('core')} ({reason})", f"{self._here.core} ({self._here.core_reason})"
+
+    def _means_another(self, theirs: Mapping[str, Any], name: str, *, differ: bool) -> bool:
+        """Tell whether a setting chooses other files of this project there than here."""
+        if self._same_words(theirs, name):
+            return False
+        if not self._files:
+            return differ
+        if name == "source":  # that it measures more changes nothing here
+            return any(self._seen_from(theirs, path) is None for path in self._files if not self._omits(path))
+        matches, own = _matcher(_names(theirs.get(name))), _matcher(getattr(self._here, name))
+        places = {path: self._seen_from(theirs, path) for path in self._files}
+        return any(matches(place) != own(path) for path, place in places.items() if place is not None)
+
+    def _same_words(self, theirs: Mapping[str, Any], name: str) -> bool:
+        return all(sorted(_names(theirs.get(each))) == sorted(getattr(self._here, each)) for each in {name, "source"})
+
+    def _seen_from(self, theirs: Mapping[str, Any], path: str) -> str | None:
+        """Return where a process has a file of this project, if its source holds it: here, or where its tree lies."""
+        source, folder = _names(theirs.get("source")), str(theirs.get("folder") or "")
+        source += [os.path.realpath(name) for name in source if os.path.isabs(name)]  # as coverage.py reads it
+        places = [path]
+        for elsewhere, own in ((folder, self._here.folder), *self._folders):
+            if path.startswith(own + os.sep):
+                places.append(elsewhere + path.removeprefix(own))
+        return next((place for place in places if not source or any(_holds(name, place) for name in source)), None)
+
+    @cached_property
+    def _omits(self) -> Callable[[str], bool]:
+        return _matcher(self._here.omit)
+
+    @cached_property
+    def _files(self) -> set[str]:
+        """The files of this project's source, omitted ones included."""
+        cov = open_coverage(self._here.config_file)
+        apply_settings(cov, self._here._replace(omit=(), include=()))
+        return set(coverage_private.project_files(cov))
+
+    def _shown(self, theirs: Mapping[str, Any], name: str, *, absolute: bool = False) -> tuple[str, str]:
+        """Show a setting there and here so that the same one looks the same wherever its project lies."""
+        folders = ("", "") if absolute else (str(theirs.get("folder") or ""), self._here.folder)
+        values = (theirs.get(name), getattr(self._here, name))
+        one, other = (_shown(value, folder) for value, folder in zip(values, folders, strict=True))
+        return one, other
+
+
+def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    matchers = [coverage_private.file_matcher(coverage_private.absolute_pattern(each, "")) for each in patterns]
+    return lambda path: any(matches(path) for matches in matchers)
+
+
+def _holds(source: str, path: str) -> bool:
+    """Tell whether a folder, or a package by its name, holds a file."""
+    if os.path.isabs(source):
+        return path.startswith(source.rstrip(os.sep) + os.sep)
+    return coverage_private.is_of_module(path, source)
+
+
+def _names(value: object) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, (list, tuple)) else []
 
 
 def _shown(value: object, folder: str) -> str:
-    """Show a setting so that the same one looks the same wherever its project lies."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    names = [str(name) for name in value] if isinstance(value, (list, tuple)) else []
-    return ", ".join(sorted(os.path.relpath(name, folder) if os.path.isabs(name) else name for name in names)) or "none"
+    names = (os.path.relpath(name, folder) if folder and os.path.isabs(name) else name for name in _names(value))
+    return ", ".join(sorted(names)) or "none"

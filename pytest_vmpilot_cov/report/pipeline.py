@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.combine.path_map import prefixes
 from pytest_vmpilot_cov.messages import first_of, say, shown_path
-from pytest_vmpilot_cov.model import TESTS_FILE, DataFile, Delivery, Options
+from pytest_vmpilot_cov.model import DataFile, Delivery, Options, is_tests_file
 from pytest_vmpilot_cov.report.words import age_of, count
 from server_hook.store import segment
 
@@ -61,9 +61,11 @@ def _processes(known: list[Delivery]) -> Iterator[str]:
         yield f"Pipeline: {count(number, 'ended process', 'ended processes')}, {_newest(newest)}"
     killed = [each for each in known if each.life == "dead" and not each.record.ended]
     if killed:
-        processes = count(len(killed), "killed process", "killed processes")
+        number = sum(each.record.folded for each in killed)
         newest = max(killed, key=lambda each: each.newest)
-        yield f"Pipeline: {processes} ({_pids(killed)}), {_newest(newest)}, {_gap(newest)}"
+        which = _pids([newest]) if number == 1 else f"the last one {_pids([newest])}"
+        processes = count(number, "killed process", "killed processes")
+        yield f"Pipeline: {processes} ({which}), {_newest(newest)}, {_gap(newest)}"
 
 
 def _newest(each: Delivery) -> str:
@@ -72,17 +74,16 @@ def _newest(each: Delivery) -> str:
 
 def _gap(each: Delivery) -> str:
     """Say how much of what a killed process reached may be missing."""
-    interval_s = float(each.record.settings.get("interval_s") or 1.0)
     silent_s = each.alive_at - each.newest
     lived = f"last sign of life {silent_s:.1f} s after it; " if silent_s >= 0.1 else ""  # noqa: PLR2004 - as shown
-    return f"{lived}what it reached in its last {interval_s:g} s may be missing"
+    return f"{lived}what it reached in its last {each.record.interval_s:g} s may be missing"
 
 
 def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterator[str]:  # noqa: FBT001
     files: dict[str, list[DataFile]] = {}
     for file in outcome.collected.data_files:
-        if not (has_servers and file.published):  # a publication of segments that were read says nothing new
-            is_tests = "pipeline" not in file.origins if file.origins else file.path.name == TESTS_FILE
+        if not (has_servers and file.is_derived):  # a publication of segments that were read says nothing new
+            is_tests = "pipeline" not in file.origins if file.origins else is_tests_file(file.path.name)
             files.setdefault("Tests" if is_tests else "Pipeline", []).append(file)
     for whose, several in files.items():
         if len(several) > SHOWN_FILES:
@@ -91,7 +92,8 @@ def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterat
         for file in several:
             unverified = "" if file.published else ", unverified: it does not say which source it measured"
             path = shown_path(file.named or str(file.path), options.root)
-            yield f"{whose}: read {path}, written {age_of(file.written)} ago{unverified}"
+            age = f"measured {age_of(file.measured)} ago" if file.measured else f"written {age_of(file.written)} ago"
+            yield f"{whose}: read {path}, {age}{unverified}"
 
 
 def _summed_up(files: list[DataFile]) -> str:

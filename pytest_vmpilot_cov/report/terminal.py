@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING
 from coverage.results import display_covered
 
 from pytest_vmpilot_cov.messages import shown_path
-from pytest_vmpilot_cov.model import ORIGINS, Figures, Options, Row, Verdict
+from pytest_vmpilot_cov.model import ORIGINS, Figures, Options, Row, Tally, Verdict
 from pytest_vmpilot_cov.report.pipeline import server_lines
 from pytest_vmpilot_cov.report.warnings import warnings_of
+from server_hook.problems import printable
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Outcome
 
 
 COLUMNS = ("Origin", "Files", "Stmts", "Reached", "Cover", "Only here")
+OF_BRANCHES = ("Branches", "Taken")
+"""Columns after ``Reached``, where branches were measured: the percentage rests on them as well."""
+JUDGED_DIGITS = 2
+"""How many digits the verdict's own lines have at least."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,12 @@ class Line:
 
 
 def section(outcome: Outcome, options: Options) -> Iterator[Line]:
-    """Yield the lines of the section, the verdict last."""
-    yield from _table(origin_cells(outcome.figures, options.precision))
+    """Yield the lines of the section, the verdict last; whatever names are in them, each is one line."""
+    yield from (Line(printable(line.text), line.tone) for line in _lines(outcome, options))
+
+
+def _lines(outcome: Outcome, options: Options) -> Iterator[Line]:
+    yield from _table(origin_cells(outcome.figures, options))
     yield Line(
         f"Reached by several origins: {outcome.figures.sets['several']}; by nobody: {outcome.figures.sets['nobody']}"
     )
@@ -41,7 +50,7 @@ def section(outcome: Outcome, options: Options) -> Iterator[Line]:
     for block in outcome.text:
         if "\n" in block:
             yield Line("")
-        yield from (Line(text) for text in block.splitlines())
+        yield from (Line(text) for text in block.removesuffix("\n").split("\n"))
     yield Line("")
     yield from (Line(text) for text in server_lines(outcome, options))
     warnings = [*warnings_of(outcome, options), *outcome.verdict.warnings]
@@ -55,18 +64,24 @@ def section(outcome: Outcome, options: Options) -> Iterator[Line]:
 def verdict_lines(verdict: Verdict) -> list[str]:
     """Return the verdict as plain lines: the checks, and what there is to say without any."""
     checks = [check.text or f"{check.name}: yes" for check in verdict.checks]
-    return [*filter(None, [verdict.not_enforced]), *checks, *verdict.warnings]
+    return [printable(text) for text in (*filter(None, [verdict.not_enforced]), *checks, *verdict.warnings)]
 
 
-def origin_cells(figures: Figures, precision: int) -> list[tuple[str, ...]]:
+def origin_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:
     """Return the table of origins as cells, its head first, the combined row last."""
+    is_judged = options.fail_under.value is not None or options.thresholds
+    digits = max(options.precision, JUDGED_DIGITS) if is_judged else options.precision
+    has_branches = any(tally.branches for by in figures.tallies.values() for tally in by.values())
 
     def cells(row: Row) -> tuple[str, ...]:
         only = str(row.only_here) if row is not figures.total else ""
-        covered = display_covered(row.percent, precision) + "%"
-        return row.origin, str(row.files), str(row.statements), str(row.reached), covered, only
+        covered = display_covered(row.percent, digits) + "%"
+        sums = sum((by[row.origin] for by in figures.tallies.values() if row.origin in by), Tally())
+        branches = (str(sums.branches), str(sums.branches - sums.missing_branches)) if has_branches else ()
+        return row.origin, str(row.files), str(row.statements), str(row.reached), *branches, covered, only
 
-    return [COLUMNS, *(cells(row) for row in (*figures.rows, figures.total))]
+    head = (*COLUMNS[:4], *OF_BRANCHES, *COLUMNS[4:]) if has_branches else COLUMNS
+    return [head, *(cells(row) for row in (*figures.rows, figures.total))]
 
 
 def set_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:

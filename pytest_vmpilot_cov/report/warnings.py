@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.messages import first_of, say, shown_path
 from pytest_vmpilot_cov.model import Options
+from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.report.drift import differences
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
 
@@ -33,7 +33,7 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
     for origin in outcome.combined.lines_only:
         yield say("branches-unknown", origin=origin)
     yield from _hidden(outcome, options)
-    yield from differences(outcome.collected.deliveries, options.settings)
+    yield from differences(outcome.collected.deliveries, options.settings, outcome.combined.mapped)
     for left in outcome.combined.stale:
         path = shown_path(left.path, options.root)
         lines = count(left.lines, "line", "lines")
@@ -44,11 +44,7 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
     if outcome.combined.no_source:
         paths = [shown_path(path, options.root) for path in outcome.combined.no_source]
         yield say("no-source", files=count(len(paths), "measured file", "measured files"), names=first_of(paths))
-    if "pipeline" not in outcome.combined.oldest:
-        config = options.settings.config_file or options.settings.folder
-        named = [place for place in options.places if place.where != "default" and not os.path.exists(place.value)]
-        for place in named:
-            yield say("pipeline-not-found", path=place.value, where=place.where, config=config)
+    yield from missing_paths(options)
 
 
 def _hidden(outcome: Outcome, options: Options) -> Iterator[str]:

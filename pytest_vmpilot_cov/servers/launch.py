@@ -14,10 +14,8 @@ from pathlib import Path
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.servers.ports import listeners_at
 from pytest_vmpilot_cov.servers.readiness import Readiness
-from pytest_vmpilot_cov.servers.stop import GRACE_S, end_server, family_of
+from pytest_vmpilot_cov.servers.stop import GRACE_S, STOP_S, end_server, family_of
 
-STOP_S = 10.0
-"""How long a server may take to end after SIGTERM, as with ``docker stop``."""
 TAIL_LINES = 20
 """How much of its output is shown of a server that did not come up."""
 _PAUSE_S = 0.05
@@ -82,7 +80,7 @@ class PipelineServer:
         self._was_ended = True
         in_time = True
         if self._guard is not None:
-            in_time = end_server(self.process, STOP_S)
+            in_time = end_server(self.process)
             self._guard.communicate(b"it has ended\n")
             self._guard = None
         return in_time

@@ -1,4 +1,4 @@
-"""End processes that were started in a session of their own, with all that they have started."""
+"""End processes with all that they have started: the rules of ``pipeline_server`` and of ``vmpilot-cov serve``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+STOP_S = 10.0
+"""How long a server may take to end after SIGTERM, as with ``docker stop``."""
 GRACE_S = 5.0
 """How long processes may take to end by themselves, their last data included, before they are killed."""
 
@@ -21,59 +23,69 @@ class _Process(NamedTuple):
     session: int
 
 
-def end_server(process: subprocess.Popen[bytes], patience_s: float) -> bool:
+def end_server(process: subprocess.Popen[bytes]) -> bool:
     """End a server as an operator would, by SIGTERM to its first process; return whether nobody had to be killed.
 
-    Whoever is still there when that one has ended, or after *patience_s*, is ended as ``end_session`` does. A signal to
+    Whoever is still there when that one has ended, or after ``STOP_S``, is ended as ``end_session`` does. A signal to
     all at once does not work: celery's parent, for one, waits for workers that have ended without it.
     """
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(patience_s)
+            process.wait(STOP_S)
     return end_session(process)
 
 
 def end_session(process: subprocess.Popen[bytes]) -> bool:
-    """End a process and every other one of its session; return whether nobody had to be killed.
+    """End a process and every other one of its session; return whether nobody had to be killed."""
 
-    First politely, so that data is saved, then by force.
+    def send(number: signal.Signals) -> None:
+        if not _send(_members(process.pid), number):  # without /proc: the process group at least
+            with suppress(OSError):
+                os.killpg(process.pid, number)
+
+    return _end(send, lambda: process.poll() is not None and not _members(process.pid))
+
+
+def end_descendants(ancestor: int) -> bool:
+    """End every process that descends from another one; return whether nobody had to be killed."""
+    return _end(
+        lambda number: _send(family_of(ancestor, with_session=False) - {ancestor}, number),
+        lambda: family_of(ancestor, with_session=False) <= {ancestor},
+    )
+
+
+def family_of(leader: int, *, with_session: bool = True) -> set[int]:
+    """List the living processes that descend from one, and those of its session; empty without /proc.
+
+    Args:
+        leader: the pid of the process.
+        with_session: whether it leads a session of its own, all of which is meant.
     """
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if _is_over(process):
-            return True
-        _send(process.pid, number)
-        _wait_for_end(process)
-    return False
-
-
-def family_of(leader: int) -> set[int]:
-    """List the living processes of a session and those that descend from its leader; empty without /proc."""
     living = list(_living())
-    family = {each.pid for each in living if leader in (each.pid, each.session)}
+    family = {each.pid for each in living if each.pid == leader or (with_session and each.session == leader)}
     while grown := {each.pid for each in living if each.parent in family} - family:
         family |= grown
     return family
 
 
-def _send(session: int, number: signal.Signals) -> None:
-    members = _members(session)
-    for pid in members:
+def _end(send: Callable[[signal.Signals], object], is_over: Callable[[], bool]) -> bool:
+    """End processes, first politely, so that data is saved, then by force; return whether nobody had to be killed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if is_over():
+            return True
+        send(number)
+        until = time.monotonic() + GRACE_S
+        while time.monotonic() < until and not is_over():
+            time.sleep(0.02)
+    return False
+
+
+def _send(pids: Collection[int], number: signal.Signals) -> bool:
+    for pid in pids:
         with suppress(OSError):
             os.kill(pid, number)
-    if not members:  # without /proc: the process group at least
-        with suppress(OSError):
-            os.killpg(session, number)
-
-
-def _wait_for_end(process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + GRACE_S
-    while time.monotonic() < until and not _is_over(process):
-        time.sleep(0.02)
-
-
-def _is_over(process: subprocess.Popen[bytes]) -> bool:
-    return process.poll() is not None and not _members(process.pid)
+    return bool(pids)
 
 
 def _members(session: int) -> list[int]:

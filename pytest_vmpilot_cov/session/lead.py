@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.collect.ask import ask_servers
-from pytest_vmpilot_cov.collect.processes import Scope
+from pytest_vmpilot_cov.collect.processes import Scope, is_of_run
 from pytest_vmpilot_cov.coverage_private import is_project_file
 from pytest_vmpilot_cov.messages import UsageError, say
-from pytest_vmpilot_cov.model import TESTS_FILE, Options, Outcome
+from pytest_vmpilot_cov.model import Options, Outcome
 from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.session.early_imports import below, early_imports
 from pytest_vmpilot_cov.verdict import reach_verdict
-from server_hook.store import publication, records, working_folder
+from server_hook.store import clean_up, publication, records, working_folder
 
 if TYPE_CHECKING:
     from pluggy import PluginManager
@@ -58,7 +56,7 @@ class Lead:
         """
         options = self._options
         if not options.append:
-            forget_earlier_sessions(options.data_folder)
+            forget_earlier_sessions(options)
         folder = self._measurement.presence.folder
         try:
             working_folder.make_folder(str(options.data_folder), os.path.basename(folder))
@@ -101,22 +99,15 @@ def _reset_servers(options: Options) -> list[str]:
     return [not_reset(each) for each in deliveries if not each.answered]
 
 
-def forget_earlier_sessions(data_folder: Path) -> None:
-    """Remove what sessions that are over have measured: a session replaces the last one's data."""
-    living = {
-        record.session
-        for folder in working_folder.process_folders(data_folder)
-        if (record := records.read_record(folder))
-        and record.session
-        and records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
-    }
-    for folder in working_folder.process_folders(data_folder):
-        record = records.read_record(folder)
-        if record is None or record.origin not in ("unit", "e2e"):
-            continue
-        is_living = records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
-        if not is_living and not any(records.is_of(record.session, each) for each in living):
-            shutil.rmtree(folder, ignore_errors=True)
-    published = data_folder / TESTS_FILE
+def forget_earlier_sessions(options: Options) -> None:
+    """Remove what sessions that are over have measured: a session replaces the last one's data of its COVERAGE_FILE."""
+    data_folder = options.data_folder
+    recorded = list(records.recorded(data_folder))
+    living = {each.session for folder, each in recorded if each.session and records.is_alive(folder, each)}
+    for folder, record in recorded:
+        is_living = any(records.is_of(record.session, each) for each in living) or records.is_alive(folder, record)
+        if record.origin in ("unit", "e2e") and is_of_run(record, options) and not is_living:
+            clean_up.remove_process(folder)
+    published = data_folder / options.tests_file
     if published.exists() and publication.read_fingerprints(published) is not None:
         published.unlink(missing_ok=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,24 +25,34 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 300.0
 """How long a script may take unless ``script_timeout_s`` says otherwise."""
+NOT = "!"
+"""How a pattern begins that takes scripts out again."""
+
+
+@dataclass(frozen=True)
+class HowToRun:
+    """How each script is run."""
+
+    folder: Path
+    """The working folder."""
+    arguments: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    """Variables beside those of this process."""
+    timeout_s: float = TIMEOUT_S
 
 
 @dataclass(frozen=True)
 class Scripts:
-    """Which shell scripts are tests, and how long each may take."""
+    """Which shell scripts are tests, and how they are run."""
 
     folder: Path
     """What the patterns are read against."""
+    how: HowToRun
     patterns: tuple[str, ...] = ()
-    timeout_s: float = TIMEOUT_S
 
     def collect(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Make a test of the file at *path* if it is one of the scripts."""
-        if not any(fnmatch(str(path), str(self.folder / pattern.removeprefix("./"))) for pattern in self.patterns):
-            return None
-        file: ScriptFile = ScriptFile.from_parent(parent, path=path)
-        file.timeout_s = self.timeout_s
-        return file
+        return ScriptFile.from_parent(parent, path=path, how=self.how) if self._has(path) else None
 
     def join_testpaths(self, config: pytest.Config) -> None:
         """Let a run of ``testpaths`` collect the scripts too, wherever they lie; a path that is typed decides."""
@@ -49,9 +60,18 @@ class Scripts:
             return
         collected = [config.rootpath / arg for arg in config.args]
         for pattern in self.patterns:
-            for path in sorted(self.folder.glob(pattern.removeprefix("./"))):
-                if not any(path.is_relative_to(place) for place in collected):
+            for path in sorted(self.folder.glob(_relative(pattern))) if not pattern.startswith(NOT) else ():
+                if self._has(path) and not any(path.is_relative_to(place) for place in collected):
                     config.args.append(str(path))
+
+    def _has(self, path: Path) -> bool:
+        """Tell whether a file is one of the scripts; the last pattern that matches decides."""
+        matching = [each for each in self.patterns if fnmatch(str(path), str(self.folder / _relative(each)))]
+        return bool(matching) and not matching[-1].startswith(NOT)
+
+
+def _relative(pattern: str) -> str:
+    return pattern.removeprefix(NOT).removeprefix("./")
 
 
 def find_scripts(config: pytest.Config) -> Scripts:
@@ -64,22 +84,52 @@ def find_scripts(config: pytest.Config) -> Scripts:
         config_file, folder = locate(config_of_session(config.rootpath, str(config.getoption("cov_config"))))
         own = read_own_section(config_file)
     except (HookError, UsageError):  # whoever measures with this configuration will say so
-        return Scripts(config.rootpath)
-    patterns = tuple(listed(own.get("e2e_scripts", "")))
-    return Scripts(Path(folder), patterns, _timeout_s(own, config_file))
-
-
-def _timeout_s(own: Mapping[str, str], config_file: str) -> float:
-    text = own.get("script_timeout_s", str(TIMEOUT_S)).strip()
+        return Scripts(config.rootpath, HowToRun(config.rootpath))
     try:
-        seconds = float(text)
+        how = HowToRun(
+            _folder(own, Path(folder), config.rootpath), _arguments(own), tuple(_variables(own)), _timeout_s(own)
+        )
+    except _SettingError as error:
+        name, wanted = error.args
+        text = say("setting-invalid", name=name, value=" ".join(own[name].split()), where=config_file, wanted=wanted)
+        raise pytest.UsageError(text) from None
+    return Scripts(Path(folder), how, tuple(listed(own.get("e2e_scripts", ""))))
+
+
+class _SettingError(Exception):
+    """A setting that cannot be used: its name, and what is wanted in place of its value."""
+
+
+def _folder(own: Mapping[str, str], folder: Path, root: Path) -> Path:
+    text = own.get("e2e_scripts_cwd", "").strip()
+    path = folder / Path(text).expanduser() if text else root
+    if not path.is_dir():
+        raise _SettingError("e2e_scripts_cwd", f"a folder ({path} is none)")
+    return path
+
+
+def _arguments(own: Mapping[str, str]) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(own.get("e2e_scripts_args", "")))
+    except ValueError as error:
+        raise _SettingError("e2e_scripts_args", f"words as in a shell: {error}") from None
+
+
+def _variables(own: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for line in filter(None, map(str.strip, own.get("e2e_scripts_env", "").splitlines())):
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip():
+            raise _SettingError("e2e_scripts_env", "a list of NAME=VALUE, one a line")
+        yield name.strip(), value.strip()
+
+
+def _timeout_s(own: Mapping[str, str]) -> float:
+    try:
+        seconds = float(own.get("script_timeout_s", TIMEOUT_S))
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        what = "a number of seconds above 0"
-        raise pytest.UsageError(
-            say("setting-invalid", name="script_timeout_s", value=text, where=config_file, wanted=what)
-        )
+        raise _SettingError("script_timeout_s", "a number of seconds above 0")
     return seconds
 
 
@@ -90,12 +140,14 @@ class ScriptError(Exception):
 class ScriptFile(pytest.File):
     """A shell script, seen as a test file with one test."""
 
-    timeout_s: float
+    def __init__(self, *, how: HowToRun, **kwargs: Any) -> None:  # noqa: ANN401 - pytest's own
+        """Take what pytest gives to a file, and how the script is run."""
+        super().__init__(**kwargs)
+        self._how = how
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the script's one test."""
-        item = ScriptItem.from_parent(self, name=self.path.name)
-        item.timeout_s = self.timeout_s
+        item = ScriptItem.from_parent(self, name=self.path.name, how=self._how)
         item.add_marker("e2e")
         yield item
 
@@ -103,10 +155,13 @@ class ScriptFile(pytest.File):
 class ScriptItem(pytest.Item):
     """A run of the script: it passes on exit 0."""
 
-    timeout_s: float
+    def __init__(self, *, how: HowToRun, **kwargs: Any) -> None:  # noqa: ANN401 - pytest's own
+        """Take what pytest gives to an item, and how the script is run."""
+        super().__init__(**kwargs)
+        self._how = how
 
     def runtest(self) -> None:
-        """Run the script in the rootdir, in a session of its own, and show what it printed if it fails.
+        """Run the script in a session of its own, and show what it printed if it fails.
 
         Raises:
             ScriptError: when it exits with another code, or does not end in time.
@@ -114,7 +169,7 @@ class ScriptItem(pytest.Item):
         with tempfile.TemporaryFile() as output:
             process = self._start(output.fileno())
             try:
-                code: int | None = process.wait(self.timeout_s)
+                code: int | None = process.wait(self._how.timeout_s)
             except subprocess.TimeoutExpired:
                 code = None
             finally:
@@ -124,7 +179,7 @@ class ScriptItem(pytest.Item):
         if code == 0:
             self.add_report_section("call", "output", text)
             return
-        what = f"did not end within {self.timeout_s:g} s" if code is None else f"exited with {code}"
+        what = f"did not end within {self._how.timeout_s:g} s" if code is None else f"exited with {code}"
         raise ScriptError(f"{self.path.name} {what}; it printed:\n{text or '(nothing)'}")
 
     def repr_failure(  # type: ignore[override]  # the style is the terminal's business
@@ -136,16 +191,17 @@ class ScriptItem(pytest.Item):
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[os.PathLike[str], int | None, str]:
-        """Name the script in reports."""
-        return self.path, None, self.name
+        """Name the script in reports; a name that its node id ends with would make pytest print another node id."""
+        return self.path, None, f"script {self.name}"
 
     def _start(self, output: int) -> subprocess.Popen[bytes]:
         runnable = os.access(self.path, os.X_OK)
-        command = [str(self.path)] if runnable else ["bash", str(self.path)]
+        command = [*([] if runnable else ["bash"]), str(self.path), *self._how.arguments]
         try:
             return subprocess.Popen(  # noqa: S603 - the project's own script
                 command,
-                cwd=self.config.rootpath,
+                cwd=self._how.folder,
+                env={**os.environ, **dict(self._how.variables)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from server_hook.problems import HookError
+from server_hook.problems import HookError, one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,10 @@ CANDIDATES = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproj
 """Where coverage.py looks for its configuration, in its order."""
 
 OWN_SETTINGS = frozenset(
-    ["e2e", "e2e_scripts", "script_timeout_s", "pipeline_data", "server_command", "interval_s", "signals", "stale"]
+    [
+        *("e2e", "e2e_scripts", "e2e_scripts_args", "e2e_scripts_cwd", "e2e_scripts_env", "script_timeout_s"),
+        *("pipeline_data", "server_command", "interval_s", "signals", "stale"),
+    ]
 )
 FAIL_UNDER = "vmpilot_cov:fail_under"
 """The section with thresholds of ours, which only who judges reads."""
@@ -96,7 +99,7 @@ def read_own_section(config_file: str) -> dict[str, str]:
         parser.read_string(_text_of(config_file), source=config_file)
         return dict(parser.items("vmpilot_cov")) if parser.has_section("vmpilot_cov") else {}
     except (configparser.Error, ValueError, AttributeError) as error:
-        text = " ".join(str(error).split())
+        text = one_line(error)
         raise HookError(f"the configuration {config_file} cannot be read: {text} (config-broken)") from error
 
 

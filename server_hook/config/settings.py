@@ -8,14 +8,18 @@ measures other files than the tests. Here they are read against the configuratio
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from importlib.machinery import PathFinder
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
-from server_hook.config.files import locate, read_own_section
-from server_hook.coverage_private import REFUSALS, WatchedCoverage
-from server_hook.problems import HookError
+from coverage import __version__, version_info
 
+from server_hook.config.files import locate, read_own_section
+from server_hook.config.sources import find_copies, find_package
+from server_hook.coverage_private import REFUSALS, WatchedCoverage
+from server_hook.problems import HookError, one_line
+
+OLDEST_COVERAGE = (7, 10)
+"""The oldest coverage.py that has what recording needs, such as a setting for the core."""
 _LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
 
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
@@ -33,7 +37,7 @@ class Settings(NamedTuple):
     source_folders: tuple[str, ...]
     """Those of source that ``[run] source`` names as folders: coverage.py's XML report names files below these."""
     copies: tuple[str, ...]
-    """Folders where packages of source are installed as well, as by tox: measured for the project's own files."""
+    """Folders that hold the source as well, installed as by tox, or copied: measured for the project's own files."""
     include: tuple[str, ...]
     omit: tuple[str, ...]
     branch: bool
@@ -89,9 +93,9 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
     return Settings(
         config_file=config_file,
         folder=folder,
-        source=_sources(cov, names, folder),
+        source=(source := _sources(cov, names, folder)),
         source_folders=tuple(_absolute(name, folder) for name in names if _is_folder(name, folder)),
-        copies=tuple(_copies([*names, *_listed(cov, "run:source_pkgs")], folder)),
+        copies=find_copies([*names, *_listed(cov, "run:source_pkgs")], source, folder),
         include=_patterns(option("run:include"), folder),
         omit=_patterns(option("run:omit"), folder),
         branch=branch,
@@ -110,12 +114,18 @@ def open_coverage(config_file: str) -> WatchedCoverage:
     """Make a Coverage of a configuration that writes no data file of its own.
 
     Raises:
-        HookError: when coverage.py does not accept the configuration.
+        HookError: when coverage.py is too old, or does not accept the configuration.
     """
+    if version_info[:2] < OLDEST_COVERAGE:
+        oldest = ".".join(map(str, OLDEST_COVERAGE))
+        raise HookError(
+            f"coverage {__version__} is installed here, {oldest} is needed; "
+            f"pip install 'coverage>={oldest}' (coverage-too-old)"
+        )
     try:
         return WatchedCoverage(data_file=None, config_file=config_file or False)
     except (*REFUSALS, OSError, ValueError) as error:
-        text = " ".join(str(error).split())
+        text = one_line(error)
         raise HookError(f"coverage.py cannot use {config_file}: {text} (config-broken)") from error
 
 
@@ -178,9 +188,9 @@ def _names(named: object) -> list[str]:
 
 def _sources(cov: WatchedCoverage, names: list[str], folder: str) -> tuple[str, ...]:
     """List what to measure: folders as absolute paths; without any setting, the configuration's folder."""
-    found = [_absolute(name, folder) if _is_folder(name, folder) else _package_folder(name, folder) for name in names]
+    found = [_absolute(name, folder) if _is_folder(name, folder) else find_package(name, folder) for name in names]
     found += [os.path.join(folder, str(name)) for name in _listed(cov, "run:source_dirs")]
-    found += [_package_folder(str(name), folder) for name in _listed(cov, "run:source_pkgs")]
+    found += [find_package(str(name), folder) for name in _listed(cov, "run:source_pkgs")]
     if not found and not _listed(cov, "run:include"):
         found = [folder]
     return tuple(os.path.normpath(name) if os.sep in name else name for name in found)
@@ -192,37 +202,6 @@ def _absolute(name: str, folder: str) -> str:
 
 def _is_folder(name: str, folder: str) -> bool:
     return os.path.isdir(_absolute(name, folder))
-
-
-def _package_folder(name: str, folder: str) -> str:
-    """Find a package's own folder without importing it, in *folder* and its ``src`` too; else leave the name."""
-    return _find_package(name, [*_own_places(folder), *sys.path]) or name
-
-
-def _copies(names: list[str], folder: str) -> Iterator[str]:
-    """Find the packages that lie in the project and are installed as well: which of the two is imported, nobody knows.
-
-    A copy within the project, as below ``.tox``, is one all the same.
-    """
-    for name in names:
-        own, installed = _find_package(name, _own_places(folder)), _find_package(name, sys.path)
-        if own and installed and os.path.realpath(own) != os.path.realpath(installed):
-            yield installed
-
-
-def _own_places(folder: str) -> list[str]:
-    return [folder, os.path.join(folder, "src")]
-
-
-def _find_package(name: str, places: list[str]) -> str:
-    """Find the one folder of a package; empty where there is none, or several."""
-    top, *rest = name.split(".")
-    if not all(part.isidentifier() for part in (top, *rest)):
-        return ""
-    spec = PathFinder.find_spec(top, places)
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    found = os.path.join(os.path.abspath(folders[0]), *rest) if len(folders) == 1 else ""
-    return found if os.path.isdir(found) else ""
 
 
 def _listed(cov: WatchedCoverage, name: str) -> list[str]:

@@ -59,7 +59,8 @@ def data_file(path: Path, *, lines: list[int], branch: bool = False) -> None:
         (
             SECTION.encode() + b"intervall_s = 2\n",
             (
-                "[vmpilot_cov] intervall_s in {config} is no setting; known are e2e, e2e_scripts, interval_s, "
+                "[vmpilot_cov] intervall_s in {config} is no setting; known are e2e, e2e_scripts, "
+                "e2e_scripts_args, e2e_scripts_cwd, e2e_scripts_env, interval_s, "
                 "pipeline_data, script_timeout_s, server_command, signals, stale (setting-unknown)"
             ),
         ),
@@ -158,13 +159,13 @@ def test_published_file_that_holds_nothing(app: Project, octets: bytes) -> None:
 
 
 def test_data_file_that_is_missing(app: Project) -> None:
-    """A data file that was named and is not there is a warning that says how to get one, not a failure."""
+    """A data file that was named and is not there is a warning before the tests and after them, not a failure."""
     done = session(app, "--vmpilot-cov-pipeline=none.data", "--cov-fail-under=10")
     expected = (
-        f"WARNING: no pipeline data at {app.path / 'none.data'} (from --vmpilot-cov-pipeline); start the server with "
-        f"VMPILOT_COV={app.path / '.coveragerc'} (pipeline-not-found)"
+        f"WARNING: {app.path / 'none.data'} (from --vmpilot-cov-pipeline), where pipeline data should lie, does not "
+        f"exist; correct the path, or start the server with VMPILOT_COV={app.path / '.coveragerc'} (pipeline-not-found)"
     )
-    assert (done.returncode, warnings_in(done)) == (0, [expected])
+    assert (done.returncode, warnings_in(done)) == (0, [f"vmpilot-cov: {expected}", expected])
 
 
 @pytest.mark.parametrize("branch", [False, True])
@@ -184,7 +185,7 @@ def test_session_folder_that_cannot_be_written(app: Project) -> None:
     app.write(".vmpilot-cov", "a file is in the way\n")
     line = usage_error(session(app))
     assert line.startswith(f"ERROR: {app.path / '.vmpilot-cov'}/")
-    assert " cannot be written: Not a directory" in line
+    assert " cannot be written: it is a file, not a folder; delete it" in line
     assert line.endswith(" (cannot-record)")
     elsewhere = {"COVERAGE_FILE": str(app.path.parent / "elsewhere" / ".coverage")}
     assert session(app, "--cov-fail-under=10", env=elsewhere).returncode == 0

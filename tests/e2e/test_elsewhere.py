@@ -44,6 +44,51 @@ def test_a_copied_data_file_counts_here(app: Project) -> None:
     assert vmpilot(app, "status", "--paths").stdout == f"[paths]\nplace1 =\n    {app.path}\n    {place}\n"
 
 
+@pytest.mark.parametrize("place", [".tox/py/lib/site-packages", "build/lib"])
+@pytest.mark.parametrize(("source", "folder"), [("app", "src"), (".", ".")])
+def test_a_copy_inside_the_project_counts(project: Project, place: str, source: str, folder: str) -> None:
+    """A copy below ``.tox`` or ``build`` that a server runs counts for the project's own files, as one outside does."""
+    project.write(f"{folder}/app/__init__.py", "X = 1\n")
+    project.write(f"{folder}/app/chat.py", CHAT)
+    shutil.copytree(project.path / folder / "app", project.path / place / "app")
+    project.write(".coveragerc", "[run]\nsource = app\n")
+    copy = str(project.path / place)
+    project.run(
+        "python", "-m", "app.chat", cwd=project.path / "..", env={"VMPILOT_COV": str(project.path), "PYTHONPATH": copy}
+    )
+    project.write(".coveragerc", f"[run]\nsource = {source}\n")
+    done = vmpilot(project, "combine")
+    assert lines_in(project.path / ".coverage", "pipeline") == {"chat.py": [1, 2, 5], "__init__.py": [1]}
+    assert f"measured below {copy} to {folder} (2 by content)" in done.stdout
+    assert "Not counted" not in done.stdout
+
+
+WINDOWS = {
+    "relative": ("app\\chat.py", "app\\tools\\clock.py"),
+    "absolute": ("C:\\hosted\\proj\\app\\chat.py", "c:\\hosted\\proj\\app\\tools\\clock.py"),
+    "network": ("\\\\host\\proj\\app\\chat.py", "\\\\host\\proj\\app\\tools\\clock.py"),
+}
+
+
+@pytest.mark.parametrize("kind", WINDOWS)
+def test_data_of_windows_is_combined_as_coverage_does(project: Project, kind: str) -> None:
+    """Relative paths, those with a drive letter and those of a network give coverage.py's own lines."""
+    setting = "proj =\n    app\n    C:\\hosted\\proj\\app\n    \\\\host\\proj\\app\n"
+    project.write(".coveragerc", f"[run]\nsource = app\nrelative_files = true\n[paths]\n{setting}")
+    for name in ("app/__init__.py", "app/tools/__init__.py"):
+        project.write(name, "")
+    project.write("app/chat.py", CHAT)
+    project.write("app/tools/clock.py", "a = 1\nb = 2\n")
+    data = CoverageData(basename=str(project.path / "windows.coverage"))
+    data.add_lines(dict(zip(WINDOWS[kind], ([1, 5], [1]), strict=True)))
+    data.write()
+    close_data(data)
+    vmpilot(project, "combine", "windows.coverage")
+    ours = lines_in(project.path / ".coverage")
+    project.run("coverage", "combine", "--keep", "windows.coverage")
+    assert ours == lines_in(project.path / ".coverage") == {"chat.py": [1, 5], "clock.py": [1]}
+
+
 def test_it_counts_the_same_from_any_folder(app: Project, tmp_path: Path) -> None:
     """The working folder does not matter, as it does for coverage.py's ``[paths]``."""
     done = app.run("vmpilot-cov", "combine", "--config", str(app.path), cwd=tmp_path)

@@ -43,6 +43,7 @@ APP = """
         [one, two, three][int(sys.argv[1])]()  # main
 """
 TEST = "from app import code\n\n\ndef test_{0}():\n    assert code.{0}()\n"
+BOTH = numbered(APP, "start", "one", "two")
 SHARDS = {"tests/test_one.py": "one", "tests/test_two.py": "two", "tests/e2e/test_three.py": "three"}
 
 
@@ -125,7 +126,7 @@ def test_a_thousand_processes_are_combined(app: Project) -> None:
             close_data(data)
         else:
             folder = working_folder.make_folder(str(artifact), f"{number}-a")
-            records.write_record(folder, records.Record(f"{number}-a", number, "pipeline", ended=1.0))
+            records.write_record(folder, records.Record(f"{number}-a", number + 1, "pipeline", ended=1.0))
             segment.write(folder, 1, [Part(Label("pipeline"), 1.0, 2.0, {source: bitmap(lines)})])
     for number in range(10):
         shutil.make_archive(str(app.path / f"{number}"), "zip", app.path / f"artifacts/{number}")
@@ -270,3 +271,39 @@ def test_a_bucket_of_shards_gives_one_verdict(
     assert (figures(done), counted(app)) == expected, done.stdout + done.stderr
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("WARNING"))
     assert line.startswith("WARNING: s3://none/x cannot be read as coverage data and does not count: ")
+
+
+@pytest.fixture
+def environments(app: Project) -> Project:
+    """Give a project in which two environments have run a test each, told apart by COVERAGE_FILE in one folder."""
+    app.write(".coveragerc", "[run]\nsource = app\nomit = app/more.py\n")
+    for name in ("one", "two"):
+        session(app, f"tests/test_{name}.py", env={"COVERAGE_FILE": f"cov/.coverage.{name}"})
+    return app
+
+
+def test_a_folder_of_environments_is_read_whole(environments: Project) -> None:
+    """``combine FOLDER`` unites all runs that COVERAGE_FILE told apart, and a file that coverage.py has put there."""
+    shutil.copytree(environments.path / "cov", environments.path / "copy")
+    environments.run("coverage", "combine", "--data-file=copy/.coverage", "copy")
+    ran = lines_in(environments.path / "copy" / ".coverage")
+    vmpilot(environments, "combine", "cov")
+    assert lines_in(environments.path / ".coverage") == ran == {"__init__.py": ran["__init__.py"], "code.py": BOTH}
+    own = ["-m", "coverage", "run", "--data-file=cov/.coverage.py313", "-m", "app.code", "2"]
+    environments.run("python", *own)
+    vmpilot(environments, "combine", "cov")
+    assert lines_in(environments.path / ".coverage")["code.py"] == numbered(APP, "start", "one", "two", "three", "main")
+
+
+def test_a_run_with_its_own_data_file_stays_alone(environments: Project) -> None:
+    """What one environment runs again replaces its own data and no other's, and its report is about itself."""
+    session(environments, "tests/e2e/test_three.py", env={"COVERAGE_FILE": "cov/.coverage.two"})
+    two = numbered(APP, "start", "three")
+    assert lines_in(environments.path / "cov" / ".coverage.two")["code.py"] == two
+    assert lines_in(environments.path / "cov" / ".coverage.tests.two")["code.py"] == two
+    vmpilot(environments, "combine", env={"COVERAGE_FILE": "cov/.coverage.one"})
+    assert lines_in(environments.path / "cov" / ".coverage.one")["code.py"] == numbered(APP, "start", "one")
+    vmpilot(environments, "combine", "cov")
+    assert lines_in(environments.path / ".coverage")["code.py"] == numbered(APP, "start", "one", "three")
+    vmpilot(environments, "erase", env={"COVERAGE_FILE": "cov/.coverage.one"})
+    assert not [path.name for path in (environments.path / "cov").iterdir()]

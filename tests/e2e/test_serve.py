@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -45,6 +46,39 @@ def test_signal_is_passed_on_and_ends_both_alike(app: Project, number: signal.Si
     server = stay(app, *SERVE)
     assert (server.stop(number), is_alive(pid_in(app))) == (-number, False)
     assert lines_in(app.path / PIPELINE, "pipeline") == STAYED
+
+
+BEHIND = {
+    "a script": ("sh", "-c", '"$@"; true', "sh"),
+    "two scripts": ("sh", "-c", """sh -c '"$@"; true' sh "$@"; true""", "sh"),
+    "a script that waits": ("sh", "-c", '"$@" & wait', "sh"),
+    "a script that has forgotten it": ("sh", "-c", '("$@" &); sleep 1000', "sh"),
+    "a script with a session of its own": ("sh", "-c", 'setsid "$@" & wait', "sh"),
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_stands_behind_a_script_is_ended(app: Project, number: signal.Signals, behind: Sequence[str]) -> None:
+    """A server behind shell scripts ends with them, in time to write its last lines, and keeps no port."""
+    server = stay(app, *SERVE, *behind)
+    assert (server.stop(number), is_alive(pid_in(app))) == (-number, False)
+    assert lines_in(app.path / PIPELINE, "pipeline") == STAYED
+
+
+def test_a_script_that_waits_for_its_server_is_not_waited_for(app: Project) -> None:
+    """A shell that handles SIGTERM only when its command has ended is given ten seconds; then all is ended."""
+    server = stay(app, *SERVE, "bash", "-c", 'trap "echo bye" TERM; "$@"; exit 5', "bash")
+    assert (server.stop(signal.SIGTERM), is_alive(pid_in(app))) == (5, False)
+    assert "bye" in server.log.read_text()
+    assert lines_in(app.path / PIPELINE, "pipeline") == STAYED
+
+
+def test_a_server_that_goes_on_after_its_script_is_left(app: Project) -> None:
+    """A command that ends by itself and leaves a server running ends ``serve`` with its code; nothing is ended."""
+    server = stay(app, *SERVE, "sh", "-c", '"$@" & while [ ! -e go ]; do sleep 0.1; done; exit 3', "sh")
+    app.write("go", "")
+    assert (server.process.wait(60), is_alive(pid_in(app))) == (3, True)
 
 
 def test_signal_that_comes_while_the_command_is_started(app: Project) -> None:

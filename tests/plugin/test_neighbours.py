@@ -68,6 +68,32 @@ def test_a_pytest_process_never_counts_as_pipeline(app: Project) -> None:
     assert not (app.path / ".vmpilot-cov").exists()
 
 
+@pytest.mark.parametrize("options", [(), ("--vmpilot-cov", "--no-cov")])
+def test_children_of_a_session_that_does_not_measure_are_no_pipeline(app: Project, options: tuple[str, ...]) -> None:
+    """With ``VMPILOT_COV`` in the shell what tests start is not recorded; the header says so, the shell keeps it."""
+    app.write(
+        "run_it.py",
+        """
+        import os, pytest, sys
+        pytest.main([*sys.argv[1:], "-k", "child", "-p", "no:cacheprovider"])
+        print(os.environ["VMPILOT_COV"])
+        """,
+    )
+    app.write(
+        "test_child.py",
+        """
+        import subprocess, sys
+        def test_child():
+            subprocess.run([sys.executable, "-c", "import app"], check=True)
+        """,
+    )
+    done = app.run("python", "run_it.py", *options, env={"VMPILOT_COV": "."})
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert (app.path / ".vmpilot-cov").exists() is False
+    assert f"VMPILOT_COV={app.path} is kept from what the tests start" in done.stdout
+    assert done.stdout.splitlines()[-1] == str(app.path)
+
+
 def test_pytest_does_not_want_to_rewrite_what_the_start_up_line_has_imported(project: Project) -> None:
     """Where warnings are errors, a process that the start-up line has prepared is no reason for one."""
     project.write("conftest.py", "import pytest, server_hook\npytest.register_assert_rewrite('server_hook')\n")

@@ -87,6 +87,68 @@ def test_a_script_may_leave_no_daemon_behind(scripts: Project) -> None:
     wait_for(lambda: not Path(f"/proc/{child}").exists() or _is_zombie(child))
 
 
+def test_a_shown_node_id_can_be_pasted_back(scripts: Project) -> None:
+    """What ``-v`` and the summary show for a script is what selects it."""
+    done = scripts.pytest("-v", "-rA")
+    shown = {line.split()[0] for line in done.stdout.splitlines() if re.search(r" (PASSED|FAILED) ", line)}
+    shown |= {line.split()[1] for line in done.stdout.splitlines() if re.match(r"(PASSED|FAILED) ", line)}
+    assert shown == {"tests/scripts/good.sh::good.sh", "tests/scripts/bad.sh::bad.sh"}
+    assert "1 passed" in scripts.pytest("tests/scripts/good.sh::good.sh").stdout
+
+
+def test_how_scripts_are_run_can_be_set(scripts: Project) -> None:
+    """Every script gets the configured folder, arguments and variables."""
+    scripts.write(
+        ".coveragerc",
+        """
+        [vmpilot_cov]
+        e2e_scripts = tests/scripts/*.sh
+        e2e_scripts_cwd = tests/scripts
+        e2e_scripts_args = --url "a b" c
+        e2e_scripts_env =
+            FIRST=one, two
+            SECOND=a=b
+        """,
+    )
+    scripts.write("tests/scripts/bad.sh", 'printf "<%s>" "$@" "${PWD##*/}" "$FIRST" "$SECOND"; exit 1\n')
+    done = scripts.pytest("-k", "bad")
+    assert "it printed:\n<--url><a b><c><scripts><one, two><a=b>" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("testpaths", "patterns", "names"),
+    [
+        ("tests", "tests/scripts/*.sh, !tests/scripts/b*.sh", {"good.sh"}),
+        ("tests", "!tests/scripts/b*.sh, tests/scripts/*.sh", {"good.sh", "bad.sh"}),
+        ("tests", "./tests/*, !*.txt, !./tests/scripts/good.sh", {"bad.sh"}),
+        ("elsewhere", "tests/scripts/*.sh, !tests/scripts/b*.sh", {"good.sh"}),
+    ],
+)
+def test_patterns_can_take_scripts_out(scripts: Project, testpaths: str, patterns: str, names: set[str]) -> None:
+    """A pattern that begins with ``!`` takes out what an earlier one has named, within ``testpaths`` and outside."""
+    (scripts.path / "elsewhere").mkdir()
+    scripts.write("pytest.ini", f"[pytest]\ntestpaths = {testpaths}\n")
+    scripts.write(".coveragerc", f"[vmpilot_cov]\ne2e_scripts = {patterns}\n")
+    done = scripts.pytest("--collect-only", "-q")
+    collected = {line.partition("::")[2] for line in done.stdout.splitlines() if "::" in line}
+    assert collected == names
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("e2e_scripts_cwd = nowhere", "e2e_scripts_cwd=nowhere (from [vmpilot_cov] in "),
+        ("e2e_scripts_args = 'open", "e2e_scripts_args='open (from [vmpilot_cov] in "),
+        ("e2e_scripts_env = NAME", "e2e_scripts_env=NAME (from [vmpilot_cov] in "),
+    ],
+)
+def test_a_setting_of_scripts_without_a_meaning_is_refused(scripts: Project, setting: str, expected: str) -> None:
+    """A folder that is none, an open quotation mark and a variable without a value are usage errors that say so."""
+    scripts.write(".coveragerc", f"[vmpilot_cov]\n{setting}\n")
+    done = scripts.pytest()
+    assert (done.returncode, expected in done.stderr, "(setting-invalid)" in done.stderr) == (4, True, True)
+
+
 @pytest.mark.parametrize("value", ["soon", "0", "-1"])
 def test_a_time_limit_that_is_none_is_refused(scripts: Project, value: str) -> None:
     """A ``script_timeout_s`` that is no number of seconds is a usage error that says so."""

@@ -17,7 +17,7 @@ MAX_FILE, MAX_FUNCTION, USUAL_FUNCTION = 300, 40, 25
 VAGUE = ("Manager", "Helper", "Util", "Utils", "Handler", "Info", "Data")
 FLOORS = {
     "pytest_vmpilot_cov": (
-        ("plugin",),
+        ("plugin", "__main__"),
         ("session", "cli", "fixtures"),
         ("integrations",),
         ("verdict",),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server_hook.command_line import debugger_of, is_server_command, program_of, program_words
+from server_hook.command_line import debugger_of, interpreter_flags, is_server_command, program_of, program_words
 from server_hook.config.settings import Settings, read_settings
 from server_hook.startup import Refusal, Start, _server_settings, decide
 from server_hook.store import records, working_folder
@@ -25,6 +25,11 @@ UVICORN = ["python", "-m", "uvicorn", "main:app"]
         ("python --check-hash-based-pycs always app.py -m x", ["app.py", "-m", "x"]),
         ("python server/main.py --port 1", ["main.py", "--port", "1"]),
         ("python -I -c pass -m uvicorn", ["-c"]),
+        ("python -Wignore::SyntaxWarning -m http.server", ["http.server"]),
+        ("python -uWerror::DeprecationWarning -m http.server", ["http.server"]),
+        ("python -uW ignore -BXdev serve.py", ["serve.py"]),
+        ("python -- serve.py -S", ["serve.py", "-S"]),
+        ("python - --port 1", ["-", "--port", "1"]),
         ("python", []),
         ("python -u", []),
         ("", []),
@@ -33,6 +38,22 @@ UVICORN = ["python", "-m", "uvicorn", "main:app"]
 def test_the_program_is_what_the_interpreter_runs(command: str, expected: list[str]) -> None:
     """A command line is cut down to the module or script that runs, without folders, and its arguments."""
     assert expected == program_words(command.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("python -IS app.py -E", "IS"),
+        ("python -Wignore::SyntaxWarning -m http.server -S", ""),
+        ("python -uWerror::SomeWarning -X showrefcount -Bm uvicorn -S", "uB"),
+        ("python -c -S", ""),
+        ("python -W S -bb app.py", "bb"),
+        ("uvicorn -S", ""),
+    ],
+)
+def test_the_flags_of_an_interpreter_are_its_own(command: str, expected: str) -> None:
+    """Neither the value of an option nor an argument of the program is taken for a flag of the interpreter."""
+    assert expected == interpreter_flags(command.split())
 
 
 @pytest.mark.parametrize("command", ["python -mpytest tests", "python -Impytest tests"])

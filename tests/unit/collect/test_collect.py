@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,6 +162,56 @@ def test_relative_names_come_back_absolute(tmp_path: Path, place: str) -> None:
         str(path), publish.relative({"pipeline": {source: bitmap([1])}}, options.settings.relative_to)
     )
     assert [("pipeline", {source: bitmap([1])})] == files_of(collect(options, Scope()))
+
+
+def test_a_publication_is_as_old_as_what_was_measured(tmp_path: Path) -> None:
+    """However late it was published or copied, what it holds is as old as the oldest measurement of its origin."""
+    published = tmp_path / "published"
+    united: publication.ByContext = {"unit": {APP: bitmap([1])}, "pipeline": {APP: bitmap([2])}}
+    publication.write_data_file(str(published), united, oldest={"pipeline": 100.0})
+    os.utime(published, (LATER, LATER))
+    found = collect(some_options(tmp_path), Scope(only=(published,)))
+    assert {part.label.origin: part.begun for part in found.parts} == {"unit": LATER, "pipeline": 100.0}
+    assert [file.measured for file in found.data_files] == [100.0]
+
+
+@pytest.mark.parametrize(
+    ("session", "expected"),
+    [("s1", []), ("", [("pipeline", {APP: bitmap([1])})])],
+)
+def test_what_was_published_here_is_no_place_of_data(
+    tmp_path: Path, session: str, expected: list[tuple[str, dict[Source, Measured]]]
+) -> None:
+    """Data of another place, which a session has published here, does not outlive that place; ``report`` shows it."""
+    path = tmp_path / publish.PIPELINE_FILE
+    publication.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}}, oldest={"pipeline": 100.0})
+    found = collect(some_options(tmp_path), Scope(session))
+    assert expected == files_of(found)
+    assert all(part.begun == 100.0 for part in found.parts)
+
+
+@pytest.mark.parametrize(("measured_at", "expected"), [(100.0, 0), (250.0, 1)])
+def test_a_reset_hides_what_was_measured_before_it_whenever_it_was_published(
+    tmp_path: Path, measured_at: float, expected: int
+) -> None:
+    """A publication of another folder counts after a reset if it was measured after it, not if it was copied after."""
+    path = tmp_path / publish.PIPELINE_FILE
+    publication.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}}, oldest={"pipeline": measured_at})
+    os.utime(path, (LATER, LATER))
+    (tmp_path / ".vmpilot-cov" / "identity").write_text("another")
+    (tmp_path / ".vmpilot-cov" / "resets").write_text("200.0\n")
+    assert expected == len(collect(some_options(tmp_path), Scope()).parts)
+
+
+def test_a_reset_in_the_future_is_said_and_ignored(tmp_path: Path) -> None:
+    """The clock of another machine does not hide what is measured until then."""
+    recorded(tmp_path, ended("1-a", "pipeline"), a_part("pipeline", {APP: bitmap([1])}))
+    (tmp_path / ".vmpilot-cov" / "resets").write_text(f"{time.time() + 10_000!r}\n")
+    found = collect(some_options(tmp_path), Scope())
+    assert [("pipeline", {APP: bitmap([1])})] == files_of(found)
+    (problem,) = found.problems
+    assert problem.startswith(f"a reset of {tmp_path.resolve()} is dated ")
+    assert problem.endswith("(reset-in-future)")
 
 
 def test_a_file_that_was_kept_aside_counts(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ def a_map(**by_setting: str) -> PathMap:
         ("/srv/else/chat.py", "edited", None),
         ("/srv/clock.py", "", None),
         ("/srv/else/unknown.py", "c9", None),
+        ("C:\\ci\\app\\tools\\clock.py", "", ("/me/app/tools/clock.py", "path")),
+        ("c:/ci/app/chat.py", "", ("/me/app/chat.py", "path")),
+        ("\\\\host\\share\\lib\\chat.py", "", ("/me/lib/chat.py", "path")),
+        ("/me/app\\chat.py", "", ("/me/app/chat.py", "path")),
+        ("C:\\ci\\clock.py", "", None),
     ],
 )
 def test_a_file_from_elsewhere_is_found(path: str, mark: str, expected: tuple[str, str] | None) -> None:
@@ -46,17 +51,46 @@ def test_a_file_from_elsewhere_is_found(path: str, mark: str, expected: tuple[st
     assert expected == (found and (found.path, found.how))
 
 
-def test_a_setting_decides_last() -> None:
-    """Where neither content nor path tells, ``[paths]`` does, if it leads to a file of the project."""
-    source = Source("/x", "c9")
-    assert a_map(x="/me/app/chat.py").find(source, is_here=False) == Mapped("/x", "/me/app/chat.py", "[paths]")
-    assert a_map(x="/me/gone.py").find(source, is_here=False) is None
+def test_a_setting_decides_where_the_content_does_not() -> None:
+    """``[paths]`` goes before the end of a path, if it leads to a file of the project, and after the content."""
+    source = Source("/lib/chat.py", "c9")
+    setting = {"lib/chat.py": "/me/app/chat.py"}
+    assert a_map(**setting).find(source, is_here=False) == Mapped("/lib/chat.py", "/me/app/chat.py", "[paths]")
+    assert a_map(**setting).find(source._replace(fingerprint="c3"), is_here=False) == Mapped(
+        "/lib/chat.py", "/me/lib/chat.py", "content"
+    )
+    assert a_map(x="/me/gone.py").find(Source("/x", "c9"), is_here=False) is None
 
 
 def test_a_file_that_is_here_may_be_of_another_project() -> None:
     """The path of a file that exists on this machine says nothing about this project; its content does."""
     assert a_map().find(Source("/you/app/chat.py", "other"), is_here=True) is None
     assert a_map().find(Source("/you/app/chat.py", "c1"), is_here=True) is not None
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("env/site-packages/shop/cart.py", "src/shop/cart.py"),
+        ("build/lib/shop/cart.py", "src/shop/cart.py"),
+        ("env/site-packages/single.py", "src/single.py"),
+        ("env/site-packages/shop/__init__.py", "src/shop/__init__.py"),
+        ("tests/__init__.py", None),
+        ("env/site-packages/cart.py", None),
+    ],
+)
+def test_a_copy_within_the_project_is_found_by_its_content(tmp_path: Path, place: str, expected: str | None) -> None:
+    """Its path has to end with the whole name of the module: ``__init__.py`` files are alike all over a project."""
+    texts = {"src/shop/__init__.py": "", "src/shop/cart.py": "a = 1\n", "src/single.py": "b = 2\n"}
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    copy = tmp_path / place
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text(next(text for name, text in texts.items() if Path(name).name == copy.name))
+    path_map = PathMap([str(tmp_path / name) for name in texts], fingerprint, str)
+    mapped = path_map.find_copied(Source(str(copy), fingerprint(str(copy))))
+    assert expected == (mapped and str(Path(mapped.path).relative_to(tmp_path)))
 
 
 def test_the_end_of_two_paths() -> None:
@@ -74,6 +108,17 @@ def test_what_was_mapped_is_summed_up_by_folder() -> None:
     summed = {folders: dict(hows) for folders, hows in prefixes(mapped).items()}
     assert summed == {("/srv", "/me"): {"content": 1, "path": 1}, ("/old", "/me"): {"path": 1}}
     assert paths_section(mapped) == ["[paths]", "place1 =", "    /me", "    /old", "    /srv"]
+
+
+def test_relative_paths_of_windows_need_no_entry() -> None:
+    """What was relative on Windows is named after its own folders, and coverage.py needs no ``[paths]`` for it."""
+    mapped = [Mapped("app\\tools\\clock.py", "/me/app/tools/clock.py", "[paths]")]
+    mapped.append(Mapped("C:\\ci\\app\\chat.py", "/me/app/chat.py", "path"))
+    assert {folders: dict(hows) for folders, hows in prefixes(mapped).items()} == {
+        (".", "/me"): {"[paths]": 1},
+        ("C:\\ci", "/me"): {"path": 1},
+    }
+    assert paths_section(mapped) == ["[paths]", "place1 =", "    /me", "    C:\\ci"]
 
 
 def test_data_from_elsewhere_counts_where_its_source_is_the_same(tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ from pytest_vmpilot_cov.messages import UsageError
 from pytest_vmpilot_cov.model import ReportRequest, Setting, Threshold
 from pytest_vmpilot_cov.options.options import make_options
 
-OWN = "e2e, e2e_scripts, interval_s, pipeline_data, script_timeout_s, server_command, signals, stale"
+OWN = (
+    "e2e, e2e_scripts, e2e_scripts_args, e2e_scripts_cwd, e2e_scripts_env, interval_s, pipeline_data, "
+    "script_timeout_s, server_command, signals, stale"
+)
 
 
 def configure(folder: Path, text: str, name: str = ".coveragerc") -> str:

@@ -21,8 +21,10 @@ from pytest_vmpilot_cov.model import (
     Outcome,
     Row,
     Setting,
+    Tally,
     Verdict,
 )
+from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.report import words
 from pytest_vmpilot_cov.report.json import add_origins, origins_of
 from pytest_vmpilot_cov.report.markdown import markdown_report
@@ -77,8 +79,8 @@ NOT_ENFORCED = (
     "--vmpilot-cov-strict enforces it"
 )
 OPTIONS: Options = replace(
-    some_options(ROOT, fail_under=75.0, precision=1, config_file="/project/.coveragerc"),
-    places=(Setting(Path("/nowhere/pipelines"), "pipeline_data in .coveragerc"), Setting(Path("/nowhere/usual"))),
+    some_options(ROOT, fail_under=75.0, precision=1, config_file="/project/.coveragerc", source=("app",)),
+    places=(Setting(Path("/nowhere/usual")),),
 )
 
 FULL = Outcome(
@@ -96,7 +98,7 @@ FULL = Outcome(
         ),
         data_files=(
             DataFile(Path("/srv/copied/.coverage.pipeline"), NOW - 200_000),
-            DataFile(Path("/project/.coverage.pipeline"), NOW - 60, published=True),
+            DataFile(Path("/project/.coverage.pipeline"), NOW - 60, published=True, is_derived=True),
         ),
         reset_at=NOW - 100,
     ),
@@ -203,18 +205,38 @@ def test_who_was_not_asked_is_not_blamed() -> None:
 
 
 def test_a_place_that_was_named_and_is_missing_is_said(tmp_path: Path) -> None:
-    """Without pipeline data, a place that somebody named and that is not there is a warning; a usual place is not."""
+    """A place that somebody named and that is not there is a warning, whatever there is else; a usual place is not."""
     places = (
         Setting(tmp_path / "gone", "--vmpilot-cov-pipeline"),
         Setting(tmp_path, "pipeline_data in .coveragerc"),
         Setting(Path("/nowhere/usual")),
     )
-    warnings = [line.text for line in section(NOTHING, replace(OPTIONS, places=places)) if "not-found" in line.text]
     expected = (
-        f"WARNING: no pipeline data at {tmp_path}/gone (from --vmpilot-cov-pipeline); "
-        "start the server with VMPILOT_COV=/project/.coveragerc (pipeline-not-found)"
+        f"WARNING: {tmp_path}/gone (from --vmpilot-cov-pipeline), where pipeline data should lie, does not exist; "
+        "correct the path, or start the server with VMPILOT_COV=/project/.coveragerc (pipeline-not-found)"
     )
-    assert [expected] == warnings
+    for outcome in (NOTHING, FULL):
+        lines = [line.text for line in section(outcome, replace(OPTIONS, places=places))]
+        assert [expected] == [line for line in lines if "not-found" in line]
+
+
+@pytest.mark.parametrize(
+    ("source", "cure"),
+    [
+        ("/ci/build/src/app", "did you mean src/app, which is one below {root}?"),
+        ("{root}/old/app", "correct the path, of which {root} exists"),
+        ("lib/src", "did you mean src, which is one below {root}?"),
+    ],
+)
+def test_a_source_that_is_missing_is_said_with_what_there_is(tmp_path: Path, source: str, cure: str) -> None:
+    """Named is the longest end of its path that exists below the configuration's folder, else what exists of it."""
+    (tmp_path / "src/app").mkdir(parents=True)
+    where = str(tmp_path)
+    options = replace(some_options(tmp_path, source=(source.format(root=where), f"{where}/src")), source_from="--cov")
+    (line,) = missing_paths(options)
+    shown = "old/app" if "old" in source else source
+    nothing = f"source {shown} (from --cov) is no folder here: nothing of it can be measured;"
+    assert line == f"{nothing} {cure.format(root=where)} (source-missing)"
 
 
 def test_a_silent_process_without_data_is_said_in_words() -> None:
@@ -247,7 +269,28 @@ def test_each_line_of_the_verdict_is_a_paragraph_in_markdown() -> None:
 def test_a_percentage_is_shown_as_coverage_does(percent: float, precision: int, expected: str) -> None:
     """Only what is whole is shown as 100, only what is nothing as 0, to the digits that were asked for."""
     total = Row("combined", 1, 1, 1, percent, 0)
-    assert expected == origin_cells(Figures((), total, {}), precision)[-1][4]
+    assert expected == origin_cells(Figures((), total, {}), some_options(ROOT, precision=precision))[-1][4]
+
+
+@pytest.mark.parametrize(("precision", "expected"), [(0, "74.51%"), (3, "74.510%")])
+def test_the_table_has_the_digits_of_the_verdict(precision: int, expected: str) -> None:
+    """Where a threshold is judged, the table does not round what the verdict's line shows."""
+    figures = Figures((), Row("combined", 1, 1, 1, 74.51, 0), {})
+    assert origin_cells(figures, some_options(ROOT, fail_under=75.0, precision=precision))[-1][4] == expected
+    assert origin_cells(figures, some_options(ROOT, thresholds={"each": 1.0}, precision=precision))[-1][4] == expected
+
+
+def test_the_table_shows_the_branches_that_its_percentages_rest_on() -> None:
+    """Each row's percentage can be computed from its columns: statements and branches, reached and taken."""
+    rows = Row("unit", 2, 12, 7, 100 * 10 / 18, 7), Row("combined", 2, 12, 9, 100 * 13 / 18, 0)
+    tallies = {
+        "a.py": {"unit": Tally(10, 4, 6, 3), "combined": Tally(10, 2, 6, 2)},
+        "b.py": {"unit": Tally(2, 1), "combined": Tally(2, 1)},
+    }
+    head, unit, combined = origin_cells(Figures(rows[:1], rows[1], {}, tallies=tallies), some_options(ROOT))
+    assert head == ("Origin", "Files", "Stmts", "Reached", "Branches", "Taken", "Cover", "Only here")
+    assert unit == ("unit", "2", "12", "7", "6", "3", "56%", "7")
+    assert combined == ("combined", "2", "12", "9", "6", "4", "72%", "")
 
 
 @pytest.mark.parametrize(

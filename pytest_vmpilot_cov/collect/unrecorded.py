@@ -1,0 +1,177 @@
+"""Servers that have ``VMPILOT_COV`` and record nothing, found in the system's process list; what is missing in each.
+
+A process announces itself with the first file of the source that it runs. Who has run none, or lacks the package,
+leaves nothing to find but the variable in its environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pytest_vmpilot_cov.collect.processes import folder_of, places_of
+from pytest_vmpilot_cov.coverage_private import project_files
+from pytest_vmpilot_cov.messages import say, shown_path
+from pytest_vmpilot_cov.model import Delivery, Options
+from pytest_vmpilot_cov.servers.ports import listening_at
+from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_server_command, program_of
+from server_hook.config.files import locate
+from server_hook.config.settings import Settings, apply_settings, open_coverage, read_settings
+from server_hook.config.sources import missing_sources
+from server_hook.environment import ORIGIN_VARIABLE, VARIABLE
+from server_hook.problems import HookError
+
+PROC = Path("/proc")
+START_S = 2.0
+"""A process that is younger is only about to start."""
+START_LINE = "a0_vmpilot_cov.pth"
+_TRACER = "/coverage/tracer."
+"""A library that each process maps which measures, or stands ready to."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this machine that has the variable."""
+
+    pid: int
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    parent: int
+
+    @property
+    def folder(self) -> Path:
+        """Its working folder."""
+        return Path(os.readlink(PROC / str(self.pid) / "cwd"))
+
+    @property
+    def config(self) -> str:
+        """The configuration, or its folder, that the variable names."""
+        config_file, folder = locate(str(self.folder / Path(self.environment[VARIABLE]).expanduser()))
+        return config_file or folder
+
+    @cached_property
+    def python(self) -> str:
+        """Its interpreter, by the path that tells which environment it belongs to."""
+        name = self.command[0]
+        path = str(self.folder / name) if os.sep in name else shutil.which(name, path=self.environment.get("PATH", ""))
+        if path and os.path.basename(path).startswith("python") and os.path.exists(path):
+            return path
+        return os.readlink(PROC / str(self.pid) / "exe")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it would measure what it runs of the source."""
+        return _TRACER in (PROC / str(self.pid) / "maps").read_text("utf-8", "replace")
+
+
+def find_unrecorded(options: Options, deliveries: Iterable[Delivery]) -> Iterator[str]:
+    """Name each server that runs with this configuration, or beside its data, and has recorded nothing.
+
+    Args:
+        options: the configuration, and the places where servers of it keep their data.
+        deliveries: the processes that announced themselves; their parents and children are no servers of their own.
+    """
+    recorded = {each.record.pid for each in deliveries if each.life == "live"}
+    places = (Path(options.settings.folder), *map(folder_of, places_of(options)))
+    folders = {os.path.realpath(place) for place in places}
+    processes = {each.pid: each for each in _processes_with_variable()}
+    families = _families(processes, recorded)
+    for process in processes.values():
+        try:
+            config = process.config
+            is_ours = not folders.isdisjoint(map(os.path.realpath, (config, os.path.dirname(config))))
+            if is_ours and process.pid not in families and _is_server(process, options.settings.server_command):
+                yield _named(process, config, _why(process, config))
+        except (OSError, HookError):  # it has ended meanwhile, or says itself what is wrong with its configuration
+            continue
+
+
+def _named(process: Process, config: str, why: str) -> str:
+    words = [os.path.basename(word) if number == 0 else word for number, word in enumerate(process.command)]
+    command = " ".join(words)
+    return say("server-unrecorded", pid=process.pid, command=command[:60], config=config, why=why)
+
+
+def _processes_with_variable() -> Iterator[Process]:
+    """Walk the processes of this user that have the variable and count as pipeline, this one's own excepted."""
+    for place in PROC.glob("[0-9]*"):
+        try:
+            variables = (place / "environ").read_bytes()
+            if f"{VARIABLE}=".encode() not in variables or int(place.name) == os.getpid():
+                continue
+            pairs = (word.partition("=") for word in os.fsdecode(variables).split("\0"))
+            environment = {name: value for name, _, value in pairs}
+            command = tuple(os.fsdecode((place / "cmdline").read_bytes()).rstrip("\0").split("\0"))
+            after_name = (place / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            started_s = int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+            is_young = time.clock_gettime(time.CLOCK_BOOTTIME) - started_s < START_S
+            is_python = os.path.basename(os.readlink(place / "exe")).startswith("python")
+        except (OSError, IndexError, AttributeError):
+            continue
+        counts = environment.get(VARIABLE) and environment.get(ORIGIN_VARIABLE) in (None, "", "pipeline")
+        if counts and is_python and not is_young:
+            yield Process(int(place.name), command, environment, int(after_name[1]))
+
+
+def _families(processes: Mapping[int, Process], recorded: Container[int]) -> set[int]:
+    """Return the processes that were recorded, or have a parent or a child that was: supervisors and their helpers."""
+    found = {pid for pid in processes if pid in recorded}
+    while True:
+        parents = {processes[pid].parent for pid in found}
+        more = {pid for pid, each in processes.items() if pid in parents or each.parent in found} - found
+        if not more:
+            return found
+        found |= more
+
+
+def _is_server(process: Process, server_command: str) -> bool:
+    """Tell whether a process is meant to record, or has the variable only because everything in its shell has."""
+    program = program_of(process.command)
+    if not program or program in NEVER_A_PIPELINE or debugger_of(process.command):
+        return False
+    own = f"{VARIABLE}={process.environment[VARIABLE]}".encode()
+    is_shell_wide = own in (PROC / "self" / "environ").read_bytes().split(b"\0")
+    return not is_shell_wide or is_server_command(process.command, server_command) or bool(listening_at(process.pid))
+
+
+def _why(process: Process, config: str) -> str:
+    if not process.is_ready:
+        if _has_package(process.python):
+            return f"its Python, {process.python}, did not start to record; what it said is in its log"
+        return f"its Python, {process.python}, lacks the package; pip install pytest-vmpilot-cov there, and restart it"
+    settings = read_settings(config)
+    missing = list(missing_sources(settings.source, settings.folder))
+    if missing:
+        return "; ".join(f"source {name} is no folder, {cure}" for name, cure in missing)
+    nothing = "it has run no file of [run] source"
+    found = next(_alike(process, settings), None)
+    return f"{nothing}; it finds {found[0]}, which ends like {found[1]}" if found else nothing
+
+
+def _has_package(python: str) -> bool:
+    """Tell whether the start-up line is installed in an interpreter's environment."""
+    prefix = Path(python).parent.parent
+    places = ("lib*/python*/site-packages", "lib*/python*/dist-packages", "local/lib/python*/dist-packages")
+    homes = [(prefix, place) for place in places] + [(Path.home(), ".local/lib/python*/site-packages")]
+    return any(True for home, place in homes for _ in home.glob(f"{place}/{START_LINE}"))
+
+
+def _alike(process: Process, settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield files where a process imports from whose path ends like that of a file of the source, and that file."""
+    cov = open_coverage(settings.config_file)
+    apply_settings(cov, settings)
+    files = sorted(project_files(cov), key=lambda path: (path.endswith("__init__.py"), path))
+    scripts = [word for word in process.command[1:] if word.endswith(".py")]
+    words = [*process.environment.get("PYTHONPATH", "").split(os.pathsep), *map(os.path.dirname, scripts), ""]
+    for start in dict.fromkeys(process.folder / word for word in words):
+        for path in files:
+            parts = Path(path).parts
+            for length in range(min(len(parts) - 1, 4), 1, -1):
+                other = start.joinpath(*parts[-length:])
+                if other.is_file() and not other.samefile(path):
+                    yield str(other), shown_path(path, Path(settings.folder))

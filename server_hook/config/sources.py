@@ -1,0 +1,126 @@
+"""Where the source lies: as folders and packages, in copies of them, and what of it does not exist."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from server_hook.command_line import program_of
+
+MOST_COMPARED = 50
+"""How many files of a tree are compared before it is no copy."""
+
+
+def find_package(name: str, folder: str) -> str:
+    """Find a package's own folder without importing it, in *folder* and its ``src`` too; else leave the name."""
+    return _find(name, [*_own_places(folder), *sys.path]) or name
+
+
+def missing_sources(source: Iterable[str], folder: str) -> Iterator[tuple[str, str]]:
+    """Yield each folder of a source that does not exist, with what to do about it.
+
+    Named is the longest end of its path that exists below the configuration's folder, as where a configuration was
+    copied from another machine; else how much of the path exists.
+    """
+    for name in source:
+        whole = os.path.join(folder, name)
+        if os.sep not in name or os.path.exists(whole):
+            continue
+        parts = os.path.relpath(whole, "/").split(os.sep)
+        tails = (os.path.join(*parts[start:]) for start in range(1, len(parts)))
+        tail = next((each for each in tails if os.path.isdir(os.path.join(folder, each))), "")
+        if tail:
+            yield name, f"did you mean {tail}, which is one below {folder}?"
+        else:
+            above = next(each for each in Path(whole).parents if os.path.isdir(each))
+            yield name, f"correct the path, of which {above} exists"
+
+
+def find_copies(names: Iterable[str], source: Iterable[str], folder: str) -> tuple[str, ...]:
+    """Find the copies of the source that this process may import in its place; which of the two, nobody knows yet.
+
+    They are installed, as by tox, or were copied to where the process starts. A copy within the project, as below
+    ``.tox``, is one all the same.
+
+    Args:
+        names: what the configuration calls its source; a package that it names has its copies wherever it is found.
+        source: folders of the source; a tree that holds one of their files, unchanged, in the same place is a copy.
+        folder: the configuration's folder.
+    """
+    installed = ((_find(name, _own_places(folder)), _find(name, sys.path)) for name in names)
+    copies = [copy for own, copy in installed if own and copy and not _is_same(own, copy)]
+    for own in (each for each in source if os.path.isdir(each)):
+        with contextlib.suppress(OSError):  # what cannot be read is not imported either
+            trees = _trees(own, folder)
+            copies += (copy for tree, copy in trees if not _is_same(tree, copy) and _is_copy(tree, copy))
+    return tuple(dict.fromkeys(copies))
+
+
+def _trees(own: str, folder: str) -> Iterator[tuple[str, str]]:
+    """Yield a folder of the source, and each package in it, with the folders that may be copies of it."""
+    starts, inside = _starts(), os.path.relpath(own, folder)
+    if not inside.startswith(".."):
+        yield from ((own, os.path.join(start, inside)) for start in starts)
+    for name, package in _packages(own):
+        yield from ((package, found) for places in (starts, sys.path) if (found := _find(name, places)))
+
+
+def _starts() -> list[str]:
+    """Return the folders that this process will import from, and that are not on its path yet."""
+    words = sys.orig_argv[1:] if program_of(sys.orig_argv) else []
+    scripts = (word for word in words if word.endswith(".py") and os.path.isfile(word))
+    try:
+        return [os.getcwd(), *(os.path.dirname(os.path.abspath(script)) for script in scripts)]
+    except OSError:  # the working folder is gone
+        return []
+
+
+def _packages(folder: str) -> Iterator[tuple[str, str]]:
+    """List the packages that a folder of the source is or holds, by the names that they are imported by."""
+    if not os.path.isfile(os.path.join(folder, "__init__.py")):
+        for name in sorted(os.listdir(folder)):
+            if os.path.isfile(os.path.join(folder, name, "__init__.py")):
+                yield name, os.path.join(folder, name)
+        return
+    parts, above = [os.path.basename(folder)], os.path.dirname(folder)
+    while os.path.isfile(os.path.join(above, "__init__.py")):
+        parts, above = [os.path.basename(above), *parts], os.path.dirname(above)
+    yield ".".join(parts), folder
+
+
+def _is_same(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _is_copy(tree: str, other: str) -> bool:
+    """Tell whether a tree holds one of the files of another, unchanged, in the same place."""
+    compared = 0
+    for here, folders, files in os.walk(tree) if os.path.isdir(other) else ():
+        folders[:] = [name for name in folders if os.path.isdir(os.path.join(other, os.path.relpath(here, tree), name))]
+        for name in (each for each in files if each.endswith(".py")):
+            own, copy = os.path.join(here, name), os.path.join(other, os.path.relpath(here, tree), name)
+            if os.path.isfile(copy) and os.path.getsize(own) and Path(own).read_bytes() == Path(copy).read_bytes():
+                return True
+            compared += 1
+            if compared == MOST_COMPARED:
+                return False
+    return False
+
+
+def _own_places(folder: str) -> list[str]:
+    return [folder, os.path.join(folder, "src")]
+
+
+def _find(name: str, places: list[str]) -> str:
+    """Find the one folder of a package; empty where there is none, or several."""
+    top, *rest = name.split(".")
+    if not all(part.isidentifier() for part in (top, *rest)):
+        return ""
+    spec = PathFinder.find_spec(top, places)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    found = os.path.join(os.path.abspath(folders[0]), *rest) if len(folders) == 1 else ""
+    return found if os.path.isdir(found) else ""
