@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, lines_in
 
 
 @pytest.fixture
@@ -70,6 +70,7 @@ def test_an_installed_copy_that_differs_is_named(plain: Project, options: Sequen
     shutil.copytree(plain.path / "src", plain.path / "site")
     plain.write(".coveragerc", "[run]\nsource = src\n")
     assert warnings_in(plain, *options, path="site") == []
+    counted = lines_in(plain.path / ".coverage")
     plain.write("site/ledger/__init__.py", "def add():\n    return 1\n\nOLD = 1\n")
     if same == "no":
         plain.write("site/ledger/sub/__init__.py", "OLD = 1\n")
@@ -80,6 +81,7 @@ def test_an_installed_copy_that_differs_is_named(plain: Project, options: Sequen
     )
     assert nothing.endswith("(nothing-measured)")
     assert warnings_in(plain, *options) == []
+    assert lines_in(plain.path / ".coverage") == counted
 
 
 @pytest.mark.parametrize("stale", ["drop", "fail", "keep"])
