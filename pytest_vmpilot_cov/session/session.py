@@ -1,4 +1,4 @@
-"""Count what one process of a pytest session runs for the origin of the test that runs."""
+"""Count what a process of a pytest session runs for the origin of the current test."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Measurement: TypeAlias = Recording | RunningCoverage
 
 
 class Session:
-    """Tell what measures this process, and the children, which test runs."""
+    """Tell the measurement, and children, which test is running."""
 
     def __init__(
         self, options: Options, measurement: Measurement, environment: Environment, rules: OriginRules
@@ -49,13 +49,13 @@ class Session:
         self.options = options
         self.measurement = measurement
         self.server_variables: dict[str, str] = {}
-        """What makes a server that a test starts record itself as the pipeline."""
+        """Environment variables that make a server record itself as the pipeline."""
         self._environment = environment
         self._outer = process_state().session
         self._rules = rules
         self._trace: TraceFunction | None = None
         self._origin = OUTSIDE
-        """That of the test that runs."""
+        """The origin of the current test."""
 
     @property
     def cov(self) -> Coverage:
@@ -63,7 +63,7 @@ class Session:
         return self.measurement.cov
 
     def lead(self) -> None:
-        """Tell children that they belong to the session that this process leads."""
+        """Tell children that this process leads their session."""
         settings = self.options.settings
         self._environment.lead(settings.config_file or settings.folder, self.measurement.presence.folder)
 
@@ -81,7 +81,7 @@ class Session:
         self.server_variables = variables_for_servers(self.options)
 
     def close(self) -> None:
-        """Say that this process is done with."""
+        """End the measurement of this process."""
         self.measurement.close()
         process_state().session = self._outer
 
@@ -93,7 +93,7 @@ class Session:
             self._count_for(Label(self._origin), children=self._origin)
 
     def enter_phase(self, item: pytest.Item, phase: str) -> None:
-        """Count what a phase of a test runs for the test and phase, too, by the name that pytest-cov gives it."""
+        """Count what a phase of a test runs for the test and the phase, under the name that pytest-cov gives it."""
         self._count_for(Label(self._origin, f"{item.nodeid}|{phase}"), children=self._origin)
 
     def enter_path(self, path: Path) -> None:
@@ -102,7 +102,7 @@ class Session:
 
     @contextmanager
     def leaving_out(self) -> Iterator[None]:
-        """Forget what this process runs meanwhile, and let the children that it starts record nothing."""
+        """Drop what this process runs meanwhile, and keep the children that it starts from recording."""
         label = self.measurement.label
         self.measurement.switch(label._replace(dropped=True))
         try:
@@ -112,7 +112,7 @@ class Session:
             self.measurement.switch(label)
 
     def leave(self) -> None:
-        """Count what children run from now on for no test."""
+        """Count children that start from now on for no test."""
         self._environment.count_children_for(BETWEEN_TESTS)
 
     def _count_for(self, label: Label, children: str) -> None:
@@ -121,27 +121,27 @@ class Session:
 
 
 def choose_measurement(options: Options, running: Coverage | None, outer: str) -> tuple[Measurement | None, str]:
-    """Return what can measure this process, or None and why nothing can.
+    """Return what can measure this process, or None and the reason why nothing can.
 
     Args:
         options: the session's.
-        running: a coverage.py, not ours, that measures this process already, if any.
+        running: another coverage.py that already measures this process, if any.
         outer: the id of the session around this one; empty for none.
 
     Raises:
-        UsageError: when a session in this process measures it otherwise.
+        UsageError: when a session in this process measures it with other settings.
     """
     if not is_worker():
         session = inner_id(outer) if outer else None
         if running is not None:
             return RunningCoverage(running, options, session), ""
-        around = recorder.current()  # a recorder of the start-up line has ended by now
+        around = recorder.current()  # of a session in this process; that of the start-up line has ended
         if around is not None and around.settings != options.settings:
             raise UsageError(say("session-inside-differs", config=around.settings.config_file or "none"))
         own = Recorder(options.settings, str(options.data_folder), OUTSIDE, session)
         return Recording(own, around), ""
     leader = read_leader()
-    if leader is None:  # it gives way to a debugger, or runs on another host
+    if leader is None:  # the leader gives way to a debugger, or runs on another host
         return None, f"it is not told of its session (by {SESSION_VARIABLE} in its environment)"
     if running is not None:
         return None, say("already-collected", who=type(running).__module__.partition(".")[0])
