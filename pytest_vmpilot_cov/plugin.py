@@ -150,7 +150,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     try:
         return (yield)
     finally:
-        session.leave()
+        session.leave_item(item)
 
 
 @pytest.hookimpl(wrapper=True)

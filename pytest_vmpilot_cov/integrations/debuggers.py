@@ -50,6 +50,11 @@ def sign_of(typed: argparse.Namespace, modules: Container[str], tool: str | None
     return ""
 
 
+def is_debugging(trace: object) -> bool:
+    """Tell whether a trace function is a debugger's, which may have breakpoints in tests that come later."""
+    return "pydevd" in sys.modules or getattr(trace, "__module__", "") in ("bdb", "pdb", "_pytest.debugging")
+
+
 def trace_again(trace: TraceFunction | None) -> None:
     """Set a trace function again that ``breakpoint()`` has taken away: pdb clears it for good when it is left."""
     if sys.gettrace() is None and trace is not None:

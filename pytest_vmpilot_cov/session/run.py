@@ -97,7 +97,7 @@ class Run:
             self._options = enforced(self._options, part, ide_of(sys.modules, sys.argv[0]))
             if self._options.no_cov_on_fail and session.testsfailed:
                 self._not_reported, self._options = say("no-cov-on-fail"), unjudged(self._options)
-            self._lead.note(self._session.measurement.finish())
+            self._lead.note(*self._session.finish())
             self._outcome = self._lead.give_verdict(self._options)
             failed = not self._outcome.verdict.passed
         except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_vmpilot_cov.integrations.debuggers import trace_again
+from pytest_vmpilot_cov.integrations.debuggers import is_debugging, trace_again
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.session.environment import BETWEEN_TESTS, Environment, variables_for_servers
 from pytest_vmpilot_cov.session.nesting import inner_id
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Options
     from pytest_vmpilot_cov.session.origins import OriginRules
 
+SHOWN_TESTS = 3
 Measurement: TypeAlias = Recording | RunningCoverage
 """What measures this process: a recorder of ours, or the coverage.py that was there first."""
 
@@ -54,6 +56,9 @@ class Session:
         self._outer = process_state().session
         self._rules = rules
         self._trace: TraceFunction | None = None
+        self._times_taken = 0
+        self._took_trace: list[str] = []
+        """The tests that took the trace function from us."""
         self._origin = OUTSIDE
         """The origin of the current test."""
 
@@ -85,9 +90,17 @@ class Session:
         self.measurement.close()
         process_state().session = self._outer
 
+    def finish(self) -> list[str]:
+        """Stop to measure; return what is missing of the data, and why."""
+        tests = self._took_trace
+        more = f" and {len(tests) - SHOWN_TESTS} more" if len(tests) > SHOWN_TESTS else ""
+        taken = say("trace-taken", tests=", ".join(tests[:SHOWN_TESTS]) + more) if tests else ""
+        return [each for each in (self.measurement.finish(), taken) if each]
+
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
         trace_again(self._trace)
+        self._times_taken = process_state().times_taken
         self._origin = self._rules.of_item(item)
         if not self.options.context:
             self._count_for(Label(self._origin), children=self._origin)
@@ -111,9 +124,13 @@ class Session:
         finally:
             self.measurement.switch(label)
 
-    def leave(self) -> None:
-        """Count children that start from now on for no test."""
+    def leave_item(self, item: pytest.Item) -> None:
+        """Count children that start from now on for no test, and take back a trace function that the test took."""
         self._environment.count_children_for(BETWEEN_TESTS)
+        if process_state().times_taken != self._times_taken:
+            self._took_trace.append(item.nodeid)
+            if get_ident() in process_state().taken and not is_debugging(sys.gettrace()):
+                sys.settrace(None)  # ours comes back where nobody else traces
 
     def _count_for(self, label: Label, children: str) -> None:
         self.measurement.switch(label)

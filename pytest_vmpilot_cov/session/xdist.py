@@ -87,11 +87,11 @@ class Worker:
         if self._session is None:
             return self._problem
         try:
-            missing = self._session.measurement.finish()
+            missing = self._session.finish()
             self._session.measurement.close()
         except Exception as error:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
             return f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return missing
+        return "; ".join(missing)
 
 
 class Node(Protocol):
