@@ -79,8 +79,8 @@ def test_measurement_comes_back(
     traced: Project,
     test: str,
     marks: tuple[str, ...],
-    is_named: bool,
-    workers: tuple[str, ...],  # noqa: FBT001
+    is_named: bool,  # noqa: FBT001
+    workers: tuple[str, ...],
 ) -> None:
     """After ``sys.settrace(None)`` lines count at once, at the latest after the test; a test that traces is named."""
     if workers:
