@@ -10,7 +10,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from coverage import report
+
 from server_hook.coverage_private import REFUSALS, UnsupportedError, WatchedCoverage
+from server_hook.problems import printable
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -47,6 +50,12 @@ def warn_of_modules(cov: Coverage, reached: Iterable[str]) -> None:
     for name in _in_or_out(cov).source_pkgs:
         if not any(is_of_module(path, name) for path in reached):
             cov._warn(f"Module {name} was never imported.", slug="module-not-imported")
+
+
+def file_tracers(cov: Coverage) -> set[str]:
+    """Return the names of the coverage plugins that the configuration of *cov* loads for files of their own."""
+    _in_or_out(cov)
+    return {plugin._coverage_plugin_name for plugin in cov._plugins.file_tracers}
 
 
 def path_setting(cov: Coverage, folder: str) -> Callable[[str], str]:
@@ -127,6 +136,10 @@ def file_matcher(pattern: str) -> Callable[[str], bool]:
     return GlobMatcher([pattern]).match
 
 
+_MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\`<[]|"})
+"""What coverage.py leaves in the names of its Markdown table, before it has a function for that (7.16)."""
+
+
 class ReportingCoverage(WatchedCoverage):
     """A Coverage that does the same work once, however many reports are made of it.
 
@@ -142,22 +155,29 @@ class ReportingCoverage(WatchedCoverage):
             named: what ``Coverage`` takes.
         """
         super().__init__(**named)
-        self._keeps_parsed, self._makes_table = keeps_parsed, False
+        self._keeps_parsed, self._makes_table, self._makes_markdown = keeps_parsed, False, False
         self._parsed: dict[Any, Any] = {}
         self._analysed: dict[Any, Any] = {}
 
     def report(self, *args: Any, **named: Any) -> float:  # noqa: ANN401 - passed on
         """Make a table, as ``Coverage.report`` does."""
         self._makes_table = True
+        self._makes_markdown = named.get("output_format") == "markdown" and not hasattr(report, "escape_markdown")
         try:
             return super().report(*args, **named)
         finally:
-            self._makes_table = False
+            self._makes_table = self._makes_markdown = False
 
     def _get_file_reporter(self, morf: Any) -> Any:  # noqa: ANN401 - coverage's FileReporter
-        reporter = self._parsed.get(morf) or super()._get_file_reporter(morf)
+        reporter = self._parsed.get(morf) or self._show_name(super()._get_file_reporter(morf))
         if self._keeps_parsed:
             self._parsed[morf] = reporter
+        return reporter
+
+    def _show_name(self, reporter: Any) -> Any:  # noqa: ANN401 - coverage's FileReporter
+        """Have a file called by a name that is fit to be shown: its own may hold a whole line of a report."""
+        name = printable(reporter.relative_filename())
+        reporter.relative_filename = lambda: name.translate(_MARKDOWN) if self._makes_markdown else name
         return reporter
 
     def _analyze(self, morf: Any, *args: Any, **named: Any) -> Any:  # noqa: ANN401 - coverage's Analysis

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from server_hook.problems import printable, printable_lines
+
 _TEXTS: Final = {
     "fail-under-range": "{name}={value} (from {where}) is not a percentage; use 0 to 100",
     "fail-under-unknown": "{name}={value} (from {where}) is no threshold; use total, each, unit, e2e, pipeline, or a "
@@ -27,6 +29,8 @@ _TEXTS: Final = {
     "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",
     "data-unreadable": "{path} cannot be read as coverage data and does not count: {why}",
     "data-empty": "{path} holds no executed line; was the process measured with the right source?",
+    "data-refused": "{path} does not count: {why}",
+    "source-refused": "source {path} does not count: {why}",
     "data-nowhere": "{place} holds no coverage data: no data file, no .vmpilot-cov and no archive of such",
     "store-needs": "{url} cannot be read without a library that knows this kind of store ({why}); install it with: "
     "pip install 'pytest-vmpilot-cov[remote]'",
@@ -119,7 +123,10 @@ SLUGS: Final = frozenset(_TEXTS)
 
 def say(slug: str, /, **values: object) -> str:
     """Return the message of a slug with its values filled in, the slug at its end."""
-    return f"{_TEXTS[slug].format(**values)} ({slug})"
+    shown = {name: printable(value) for name, value in values.items()}
+    if "output" in values:  # of a process: as many lines as it has printed
+        shown["output"] = printable_lines(values["output"])
+    return f"{_TEXTS[slug].format(**shown)} ({slug})"
 
 
 class UsageError(Exception):
@@ -134,6 +141,6 @@ def first_of(names: Sequence[str]) -> str:
 def shown_path(path: str, root: Path) -> str:
     """Name a file as reports do: relative to the root where it lies below it."""
     try:
-        return str(Path(path).relative_to(root))
+        return printable(Path(path).relative_to(root))
     except ValueError:
-        return path
+        return printable(path)

@@ -18,6 +18,8 @@ NUMBER_IN_SQL = (
 )
 """How SQL makes of a row of coverage.py's table ``arc`` the number that ``Arcs.from_numbers`` takes."""
 _LINE, _PAIR = "i", "q"
+_UPPER, _NEXT = (3, 2) if sys.byteorder == "little" else (0, 1)
+"""Which octets of a number are the upper ones."""
 
 
 class Arcs(AbstractSet[tuple[int, int]]):
@@ -53,6 +55,14 @@ class Arcs(AbstractSet[tuple[int, int]]):
     def to_text(self) -> str:
         """Return the arcs as text, which machines of the same byte order understand."""
         return binascii.b2a_base64(self._octets, newline=False).decode("ascii")
+
+    def is_within(self, most: int) -> bool:
+        """Tell whether every line is at most *most*, or as far below 0."""
+        upper = self._octets[_UPPER::4]
+        if most >= 1 << 16 and upper == self._octets[_NEXT::4] and not upper.strip(b"\0\xff"):
+            return True  # all of them are numbers of 16 bits, as of nearly every file
+        flat = array(_LINE, self._octets)
+        return not flat or (max(flat) <= most and min(flat) >= -most)
 
     def lines(self) -> set[int]:
         """Return the lines at either end, without entries and exits."""

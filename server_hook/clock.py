@@ -6,6 +6,9 @@ import time
 
 _read = time.clock_gettime
 
+LAST_MOMENT = 1e11
+"""No moment is later, in seconds since the epoch."""
+
 
 def now() -> float:
     """Return the seconds since the epoch."""
@@ -20,3 +23,8 @@ def steady() -> float:
 def cpu() -> float:
     """Return the seconds of CPU that this thread has used."""
     return _read(time.CLOCK_THREAD_CPUTIME_ID)
+
+
+def is_moment(value: object) -> bool:
+    """Tell whether a value is a moment that can be told, in seconds since the epoch."""
+    return type(value) in (int, float) and 0 <= value <= LAST_MOMENT  # type: ignore[operator]

@@ -7,11 +7,9 @@ meanwhile; no public call copies what was measured and leaves the rest alone.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -196,31 +194,6 @@ def close_data(data: CoverageData) -> None:
             base.con.close()
             base.con = None
     data._dbs = {}
-
-
-@contextlib.contextmanager
-def open_to_read(path: Path, more: str = "") -> Iterator[sqlite3.Connection]:
-    """Open a data file, and do not change it; what is read is what it holds at one moment.
-
-    Args:
-        path: the data file.
-        more: what SQLite's documentation of URIs allows further, as ``&immutable=1``: regard no locks.
-
-    Raises:
-        sqlite3.Error: when it cannot be opened.
-    """
-    with contextlib.closing(sqlite3.connect(f"{_uri_of(path)}?mode=ro{more}", uri=True)) as base:
-        base.execute("BEGIN")
-        yield base
-
-
-def _uri_of(path: Path) -> str:
-    """Return a file's URI; ``Path.as_uri`` would import urllib, and an import may be too late at a process's end."""
-    octets = os.fsencode(os.path.realpath(path))
-    plain = (octet < 128 and (chr(octet).isalnum() or chr(octet) in "/._-") for octet in octets)  # noqa: PLR2004 - ASCII
-    return "file://" + "".join(
-        chr(octet) if is_plain else f"%{octet:02x}" for octet, is_plain in zip(octets, plain, strict=True)
-    )
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 from collections.abc import Iterator
 
@@ -11,8 +12,33 @@ class HookError(Exception):
     """A setting or a situation that a person has to change; its text says which and how."""
 
 
+def printable(text: object) -> str:
+    """Make a text fit to be shown in one line, whoever made it up: paths, command lines, answers.
+
+    Control characters, newlines, marks that turn the direction of writing, and octets that are no text become ``?``;
+    nothing in it begins a command of a CI service.
+    """
+    text = str(text)
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else "?" for each in text)
+    if text.lstrip().startswith("::"):
+        text = text.replace("::", "??", 1)
+    return text.replace("##[", "??[")
+
+
+def printable_lines(text: object) -> str:
+    """Make each line of a text fit to be shown."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
+def one_line(error: object) -> str:
+    """Say what an error says in one line that is fit to be shown."""
+    return printable(" ".join(str(error).split()))
+
+
 def log_problem(message: str) -> None:
     """Log one warning to the logger ``vmpilot_cov`` (stderr where logging is not configured); never raise."""
+    message = one_line(message)
     try:
         import logging
 
@@ -38,8 +64,9 @@ class Problems:
             log_problem(self.latest)
 
     def unwritable(self, folder: str, error: OSError) -> None:
-        """Report that a folder cannot be written."""
-        self.report("folder-unwritable", f"{folder} cannot be written ({error.strerror}); data waits in memory")
+        """Report that a folder cannot be written, or something in it that must not be."""
+        path = error.filename if error.errno == errno.EPERM and error.filename else folder
+        self.report("folder-unwritable", f"{path} cannot be written ({error.strerror}); data waits in memory")
 
     @contextlib.contextmanager
     def fenced(self, folder: str) -> Iterator[None]:

@@ -24,6 +24,7 @@ from pytest_vmpilot_cov.report.words import age_of, command_of, count
 from server_hook import command_line
 from server_hook.config.sources import missing_sources
 from server_hook.environment import FOREIGN_VARIABLES, VARIABLE
+from server_hook.problems import one_line
 
 _PROBE = """
 import json, os, sys
@@ -108,7 +109,9 @@ def _trial() -> Finding:
         )
         if (folder / ".coverage.pipeline").exists():
             return Finding(good=True, text="a tiny process that was ended by SIGTERM has been recorded")
-        return Finding(good=False, text=f"a tiny process was not recorded; it said: {ran.stderr.strip() or 'nothing'}")
+        return Finding(
+            good=False, text=f"a tiny process was not recorded; it said: {one_line(ran.stderr) or 'nothing'}"
+        )
 
 
 def _configuration(options: Options) -> Iterator[Finding]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_vmpilot_cov.collect.ask import ask_servers
+from pytest_vmpilot_cov.collect.processes import Scope, refused
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery, Options
 from pytest_vmpilot_cov.report.words import command_of, count, not_reset
 from server_hook.control.channel import Answer
 from server_hook.store import publish
+from server_hook.store.working_folder import data_folder_of
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,15 @@ class Dumped:
 
 def dump(options: Options, places: Sequence[Path], *, reset: bool) -> Dumped:
     """Have every live server write what it has, and begin anew if asked to; publish ``.coverage.pipeline``."""
+    refusals: list[OSError] = []
     try:
-        found = ask_servers(options, "reset" if reset else "dump", places)
+        found = ask_servers(options, "reset" if reset else "dump", places, refusals.append)
     except OSError as error:
         return Dumped((), (say("cannot-reset", path=error.filename, why=error.strerror),))
     lines = [_said(each, each.answer, reset=reset) for each in found if each.answer]
-    problems = [_silence(each, reset=reset) for each in found if not each.answer]
-    for folder in dict.fromkeys(each.folder.parent.parent for each in found):
+    problems = [refused(error, Scope()) for error in refusals]
+    problems += [_silence(each, reset=reset) for each in found if not each.answer]
+    for folder in dict.fromkeys(data_folder_of(each.folder) for each in found):
         try:
             publish.publish_pipeline(str(folder), options.settings.relative_to)
         except OSError as error:

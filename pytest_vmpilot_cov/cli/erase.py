@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pytest_vmpilot_cov.collect.processes import folder_of
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Options
 from pytest_vmpilot_cov.report.words import command_of
-from server_hook.store import compaction, publication, publish, records, working_folder
+from server_hook.store import clean_up, publication, publish, records, working_folder
 
 
 def erase(options: Options, paths: Sequence[Path]) -> Iterator[str]:
@@ -30,26 +30,39 @@ def erase(options: Options, paths: Sequence[Path]) -> Iterator[str]:
                 yield f"erased {path}"
             elif path.exists():
                 yield f"kept {path}: it was not written by vmpilot-cov"
-        if (folder / working_folder.WORKING_FOLDER).exists():
-            with working_folder.lock(str(folder)):  # nobody may be about to fold what goes
-                yield from _erase_segments(folder)
+        try:
+            if os.path.lexists(folder / working_folder.WORKING_FOLDER):
+                with working_folder.lock(str(folder)):  # nobody may be about to fold what goes
+                    yield from _erase_segments(folder)
+        except OSError as error:
+            yield _refused(error)
 
 
 def _erase_segments(folder: Path) -> Iterator[str]:
-    gone = 0
-    for left in (folder / working_folder.WORKING_FOLDER).glob(f"{compaction.ASIDE}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    for process in working_folder.process_folders(folder):
-        record = records.read_record(process)
-        if record is not None and records.life_of(record, records.heartbeat_age_s(process)) != "dead":
-            yield say("still-recording", pid=record.pid, command=command_of(record))
-        elif process.name.startswith("kept-"):
-            yield f"kept {process}: data that vmpilot-cov did not write; delete the folder if nobody needs it"
-        else:
-            shutil.rmtree(process, ignore_errors=True)
-            gone += 1
-    working = folder / working_folder.WORKING_FOLDER
-    if working.exists() and not any(working_folder.process_folders(folder)):
-        shutil.rmtree(working, ignore_errors=True)
+    working, gone = folder / working_folder.WORKING_FOLDER, 0
+    refused: list[OSError] = []
+    for process in working_folder.process_folders(folder, refused.append):
+        said = _erase_process(process)
+        gone += not said
+        yield from filter(None, [said])
+    clean_up.remove_left_over(working, rest_s=0.0)
+    clean_up.remove_working_folder(folder)
+    yield from map(_refused, refused)
     if gone:
         yield f"erased the segments of {gone} {'process' if gone == 1 else 'processes'} in {working}"
+
+
+def _erase_process(folder: Path) -> str:
+    """Erase what one process has recorded; say why not, or nothing."""
+    record = records.read_record(folder)
+    if record is not None and records.is_alive(folder, record):
+        return say("still-recording", pid=record.pid, command=command_of(record))
+    if folder.name.startswith("kept-"):
+        return f"kept {folder}: data that vmpilot-cov did not write; delete the folder if nobody needs it"
+    if (record is None and any(folder.iterdir())) or not clean_up.remove_process(folder):
+        return f"kept {folder}: not all in it was written by vmpilot-cov; delete the folder if nobody needs it"
+    return ""
+
+
+def _refused(error: OSError) -> str:
+    return f"kept {error.filename}: {error.strerror}"

@@ -6,15 +6,17 @@ import os
 import sys
 from typing import TextIO
 
+from server_hook.problems import printable, printable_lines
+
 
 def show(line: str) -> None:
     """Print a line; when the reader has gone away, go on in silence."""
-    _print(line, sys.stdout)
+    _print(printable(line), sys.stdout)
 
 
 def show_problem(text: object) -> None:
     """Print a problem to stderr, in the command's name."""
-    _print(f"vmpilot-cov: {text}", sys.stderr)
+    _print(f"vmpilot-cov: {printable_lines(text)}", sys.stderr)
 
 
 def _print(line: str, stream: TextIO) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from server_hook.problems import printable
+
 QUIET_S, BETWEEN_S = 2.0, 0.1
 
 
@@ -19,6 +21,7 @@ class Progress:
         """Say what comes next, if it is time for that."""
         self._count += 1
         now = time.monotonic()
+        what = printable(what)
         if now - self._begun > QUIET_S and now - self._said > BETWEEN_S and sys.stderr.isatty():
             self._said = now
             sys.stderr.write(f"\r\x1b[K{f'vmpilot-cov: reading, {self._count} files so far: {what}'[:100]}")

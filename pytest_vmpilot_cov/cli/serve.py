@@ -17,7 +17,7 @@ from pytest_vmpilot_cov.model import Options
 from pytest_vmpilot_cov.publish import only, write
 from pytest_vmpilot_cov.servers.command import split_command
 from server_hook.environment import DATA_DIR_VARIABLE, FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARIABLE, VARIABLE
-from server_hook.store import publish, records, working_folder
+from server_hook.store import publish, records
 
 
 def serve(options: Options, command: Sequence[str]) -> int:
@@ -75,11 +75,9 @@ def _publish(command: Sequence[str], origin: str, data_folder: Path, options: Op
 
 
 def _recorded_since(begun: float, data_folder: Path) -> Iterator[records.Record]:
-    for folder in working_folder.process_folders(data_folder):
-        record = records.read_record(folder)
-        if record is None:
-            continue
-        began = record.started if record.folded == 1 else record.ended  # of folded ones the first began, the last ended
+    for folder, record in records.recorded(data_folder):
+        last = record.ended or records.sign_of_life(folder)
+        began = record.started if record.folded == 1 else last  # of folded ones the first began, the last ended
         if began >= begun - 1:
             yield record
 

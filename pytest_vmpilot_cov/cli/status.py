@@ -46,7 +46,7 @@ def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
 def _row(each: Delivery, lines: int) -> tuple[str, ...]:
     record = each.record
     state = "recording" if each.life != "dead" else "ended" if record.ended else "killed"
-    interval_s = each.answer.interval_s if each.answer else float(record.settings.get("interval_s") or 1.0)
+    interval_s = each.answer.interval_s if each.answer else record.interval_s
     newest = f"{age_of(each.newest)} ago" if each.newest else "none"
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.started)) if record.started else "?"
     numbers = (str(lines), since, newest, f"{interval_s:.1f} s")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import lzma
 import os
 import stat
 import tarfile
 import time
 import zipfile
-import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -19,17 +17,6 @@ from pytest_vmpilot_cov.collect.intake import Intake, Member, is_archive_name, i
 DEEPEST = 5
 """How many archives may lie in each other."""
 _ZSTD, _HAS_ZSTD = b"\x28\xb5\x2f\xfd", "zst" in tarfile.TarFile.OPEN_METH
-_DAMAGED = (
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-)
-"""What reading an archive raises that is damaged, or packed in a way that this Python does not know."""
 
 
 def is_archive(path: Path) -> bool:
@@ -54,14 +41,14 @@ def unpack(path: Path, named: str, folder: Path, intake: Intake, depth: int = 1)
         for member in _members(path):
             if is_wanted(member.name):
                 _take(member, f"{named}/{member.name}", folder, intake, depth)
-    except _DAMAGED as error:
+    except Exception as error:  # noqa: BLE001 - zipfile and tarfile raise what a damaged one makes of them
         intake.refuse(named, _zstd(path) or _why(error))
 
 
 def _take(member: Member, named: str, folder: Path, intake: Intake, depth: int) -> None:
     try:
         copy = intake.copy(member, folder, named)
-    except _DAMAGED as error:
+    except Exception as error:  # noqa: BLE001 - the same
         intake.refuse(named, _why(error))
         return
     if copy is not None and is_archive_name(copy.name):

@@ -13,15 +13,18 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from pytest_vmpilot_cov.collect.archives import is_archive, unpack
 from pytest_vmpilot_cov.collect.data_file import is_data_file
-from pytest_vmpilot_cov.collect.intake import Intake, is_archive_name, is_data_name, may_be_data
+from pytest_vmpilot_cov.collect.intake import Intake, Member, is_archive_name, is_data_name, may_be_data
 from pytest_vmpilot_cov.collect.object_stores import fetch, is_url
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import ORIGINS, Place, is_tests_file
-from server_hook.store import epochs, publication, publish, records, segment, working_folder
+from server_hook.store import publication, publish, records, safe_files, segment, working_folder
 
 
 @dataclass(frozen=True)
@@ -114,15 +117,19 @@ class _Search:
                 processes.setdefault(folder.parent, []).append(folder)
             self._find_foreign(_below(top, folder), files)
         for working, found in processes.items():
-            self._add(Place(self._gather_processes(working, found), top.named, top.origin, is_copy=True))
+            self._add(Place(self._gather_processes(working, found, top), top.named, top.origin, is_copy=True))
 
-    def _gather_processes(self, working: Path, processes: Sequence[Path]) -> Path:
+    def _gather_processes(self, working: Path, processes: Sequence[Path], top: Place) -> Path:
         """Make a data folder of processes' folders that lie in none: CI strips the folder that was uploaded."""
         made = self._new_folder()
-        links = made / working_folder.WORKING_FOLDER
-        links.mkdir()
-        for path in [*processes, *(path for path in [working / epochs.RESETS] if path.is_file())]:
-            (links / path.name).symlink_to(path)
+        files = [path for folder in processes for path in sorted(folder.iterdir())]
+        for path in [*files, *(path for path in [working / working_folder.RESETS] if path.is_file())]:
+            place = _below(top, path)
+            member = Member(str(path.relative_to(working)), path.stat().st_mtime, partial(_opened, path))
+            try:
+                self.intake.copy(member, made / working_folder.WORKING_FOLDER, place.named)
+            except OSError as error:
+                self._refuse(place, error)
         return made
 
     def _find_foreign(self, folder: Place, names: Iterable[str]) -> None:
@@ -166,6 +173,10 @@ class _Search:
         folder = self.aside / str(self.copies)
         folder.mkdir()
         return folder
+
+
+def _opened(path: Path) -> BinaryIO:
+    return BytesIO(safe_files.read(str(path), safe_files.MOST_SEGMENT_BYTES))
 
 
 def _names_in(folder: Path) -> list[str]:

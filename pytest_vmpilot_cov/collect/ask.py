@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +22,23 @@ ENDING_S = 1.0
 """How long a process may take to end when its control channel is closed already."""
 
 
-def ask_servers(options: Options, do: str, places: Sequence[Path] = ()) -> list[Delivery]:
+def ask_servers(
+    options: Options, do: str, places: Sequence[Path] = (), refuse: Callable[[OSError], object] = str
+) -> list[Delivery]:
     """Ask every process of the pipeline servers for a dump or a reset; say who answered and what.
+
+    Args:
+        options: say where servers keep their data.
+        do: dump or reset.
+        places: where they keep it, in place of that.
+        refuse: hears of what lies there and is not used.
 
     Raises:
         OSError: when a data folder cannot be written, and so not be reset.
     """
     folders = distinct(folder_of(place) for place in places or places_of(options))
-    found = [each for each in find_processes(folders, options, Scope()) if each.record.origin == "pipeline"]
+    processes = find_processes(folders, options, Scope(), refuse=refuse)
+    found = [each for each in processes if each.record.origin == "pipeline"]
     if do == "reset":
         for folder in folders:
             if any(working_folder.process_folders(folder)) or (folder / publish.PIPELINE_FILE).exists():
@@ -52,9 +61,15 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
         if not why:
             answers[place] = _ask(replace(found[place], asked=True), do, deadline)
 
-    asking = [threading.Thread(target=ask, args=(place,)) for place, each in enumerate(found) if is_asked(each)]
-    for thread in asking:  # one for each: nobody waits behind others who are silent
-        thread.start()
+    asking = []
+    for place in (place for place, each in enumerate(found) if is_asked(each)):
+        thread = threading.Thread(target=ask, args=(place,))  # one for each: nobody waits behind others who are silent
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more of them
+            ask(place)
+        else:
+            asking.append(thread)
     for thread in asking:
         thread.join()
     return answers
@@ -62,7 +77,7 @@ def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
 
 def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
     try:
-        answer = client.ask(delivery.record.socket, do, deadline)
+        answer = client.ask(delivery.record.socket, do, deadline, records.owner_of(delivery.folder))
     except TimeoutError:
         return replace(delivery, problem=f"no answer within {WAIT_S:g} s")
     except client.RefusedError as error:
@@ -95,4 +110,7 @@ def _last_record(delivery: Delivery, until: float) -> Record | None:
 def _why_unreachable(delivery: Delivery) -> str:
     if delivery.life == "remote":
         return "it runs on another host or in another pid namespace and cannot be asked"
-    return "" if delivery.record.socket else delivery.record.problem or "it has no control channel"
+    path = delivery.record.socket
+    if not path:
+        return delivery.record.problem or "it has no control channel"
+    return client.why_not_asked(path, delivery.record.id, records.owner_of(delivery.folder))

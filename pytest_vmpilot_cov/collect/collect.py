@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from pytest_vmpilot_cov.collect.ask import ask_all
 from pytest_vmpilot_cov.collect.data_file import UNREADABLE, read_data_file
-from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of
+from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of, refused
 from pytest_vmpilot_cov.collect.union import Union
 from pytest_vmpilot_cov.collect.unrecorded import find_unrecorded
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Collected, DataFile, Delivery, Options, is_tests_file
-from server_hook.store import epochs, publication, publish, segment, working_folder
+from server_hook.problems import one_line
+from server_hook.store import epochs, publication, publish, safe_files, segment, working_folder
 from server_hook.store.segment import Part
+from server_hook.store.working_folder import data_folder_of
 
 
 def collect(options: Options, scope: Scope) -> Collected:
@@ -24,29 +27,34 @@ def collect(options: Options, scope: Scope) -> Collected:
     places = (*(scope.only or places_of(options)), *scope.more)
     named = {place: None for place in places if os.path.isfile(place)}  # in their order
     folders = distinct(folder_of(place) for place in places if not (scope.only and place in named))
-    found = list(find_processes(folders, options, scope))
+    problems: list[str] = []
+
+    def refuse(error: OSError) -> None:
+        problems.append(refused(error, scope))
+
+    found = list(find_processes(folders, options, scope, refuse=refuse))
     if scope.ask:
         found = ask_all(found, "dump")
-    problems: list[str] = []
     fold = Union()
     until = min(scope.until, time.time())
-    resets = {folder: epochs.last_reset(str(folder), until) for folder in folders}
+    resets = {folder: epochs.last_reset(str(folder), until, refuse) for folder in folders}
     problems += _future_resets(folders)
 
     def read_all(some: Iterable[Delivery]) -> list[Delivery]:
-        return [_read_process(each, fold, problems, resets[each.folder.parent.parent], scope) for each in some]
+        return [_read_process(each, fold, problems, resets[data_folder_of(each.folder)], scope) for each in some]
 
     deliveries = read_all(found)
-    later = find_processes(folders, options, scope, known={each.folder for each in found})
+    later = find_processes(folders, options, scope, known={each.folder for each in found}, refuse=refuse)
     if folded := read_all(each for each in later if each.record.folded > 1):  # meanwhile, of some that were found
         deliveries = [*filter(_is_there, deliveries), *folded]
     if not scope.only:
         problems += find_unrecorded(options, deliveries)
     whole = distinct(folder_of(place) for place in places if place not in named)
-    files = distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, options, scope)])
+    files = distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, options, scope, refuse)])
     tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
     read = tuple(each for each in tried if each is not None)
-    return Collected(tuple(fold.take()), tuple(deliveries), read, tuple(problems), max(resets.values(), default=0.0))
+    said = tuple(dict.fromkeys(problems))
+    return Collected(tuple(fold.take()), tuple(deliveries), read, said, max(resets.values(), default=0.0))
 
 
 def _future_resets(folders: Iterable[Path]) -> Iterator[str]:
@@ -82,7 +90,9 @@ def _read_process(delivery: Delivery, fold: Union, problems: list[str], reset_at
     return replace(delivery, newest=newest, executed=any(part.files for part in kept))
 
 
-def _data_files(resets: Mapping[Path, float], options: Options, scope: Scope) -> Iterator[Path]:
+def _data_files(
+    resets: Mapping[Path, float], options: Options, scope: Scope, refuse: Callable[[OSError], object]
+) -> Iterator[Path]:
     """List the data files of whole folders: publications, and the foreign ones that were kept aside.
 
     After a reset the segments alone tell what came before it: a publication may hold both. A session reads none that
@@ -102,8 +112,23 @@ def _data_files(resets: Mapping[Path, float], options: Options, scope: Scope) ->
                 is_pipeline and (scope.session or reset_at) and publication.is_published_here(str(path), str(folder))
             )
             is_before = is_pipeline and reset_at and _measured(path) < reset_at
-            if os.path.isfile(path) and not (is_derived or is_before):
+            if not (is_derived or is_before) and _is_used(path, refuse, is_ours=path.parent != folder):
                 yield path
+
+
+def _is_used(path: Path, refuse: Callable[[OSError], object], *, is_ours: bool) -> bool:
+    """Tell whether a data file is there and may be read; a link to one is its owner's affair, except among ours."""
+    try:
+        found = os.lstat(path)
+        safe_files.check_owner(str(path), found)
+        if is_ours or not stat.S_ISLNK(found.st_mode):
+            safe_files.check_regular(str(path), found)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        refuse(error)
+        return False
+    return True
 
 
 def _measured(path: Path) -> float:
@@ -131,7 +156,7 @@ def _read_file(scope: Scope, path: Path, folder: str, fold: Union, problems: lis
     except UNREADABLE as error:
         if not os.path.exists(place.path):  # deleted meanwhile
             return None
-        problems.append(say("data-unreadable", path=place.named, why=" ".join(str(error).split())))
+        problems.append(say("data-unreadable", path=place.named, why=one_line(error)))
         return DataFile(place.path, written, named=named)
     if not any(part.files for part in read):
         problems.append(say("data-empty", path=place.named))

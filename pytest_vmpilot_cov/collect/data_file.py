@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
@@ -23,13 +23,33 @@ from coverage.exceptions import CoverageException
 from pytest_vmpilot_cov.coverage_private import is_absolute
 from pytest_vmpilot_cov.model import ORIGINS, is_tests_file
 from server_hook.arcs import NUMBER_IN_SQL, Arcs
-from server_hook.coverage_private import KNOWN_SCHEMA, close_data, open_to_read
+from server_hook.coverage_private import KNOWN_SCHEMA, close_data
 from server_hook.store import publication, segment
-from server_hook.store.segment import MOST_SOURCES, Label, Measured, Part, Source, intern_source
+from server_hook.store.database import open_to_read
+from server_hook.store.safe_files import check_data_file
+from server_hook.store.segment import (
+    MOST_LINES,
+    MOST_SOURCES,
+    Label,
+    Measured,
+    Part,
+    Source,
+    intern_source,
+)
 
-UNREADABLE = (CoverageException, sqlite3.Error, OSError, LookupError, TypeError, ValueError, OverflowError)
+UNREADABLE = (
+    CoverageException,
+    sqlite3.Error,
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    AttributeError,
+)
 """What reading a file raises that is no data file, or a damaged one."""
 MAGIC = b"SQLite format 3\0"
+_Row: TypeAlias = tuple[Any, ...]
 
 
 class _Content(NamedTuple):
@@ -76,13 +96,16 @@ def read_data_file(path: Path, folder: str, origin: str = "") -> tuple[list[Part
         UNREADABLE: when it is no data file, or gone.
     """
     whose = origin or ("unit" if is_tests_file(path.name) else "pipeline")
-    path.open("rb").close()  # says why where it cannot be opened; the database does not
+    size_bytes = check_data_file(str(path))
     # what SQLite cannot open where it lies (its path may be too long) or is not given in time may be read as a copy
     with contextlib.suppress(sqlite3.OperationalError), open_to_read(path) as base:
         if _version_in(base) == KNOWN_SCHEMA:
-            return _parts_of(_by_schema(base), folder, whose)
+            return _parts_of(_by_schema(base, size_bytes), folder, whose)
     with tempfile.TemporaryDirectory(prefix="vmpilot-cov-") as aside:
         copy = shutil.copyfile(path, Path(aside, path.name))  # coverage.py would write into an empty one
+        with open_to_read(copy) as base:
+            if _version_in(base) == KNOWN_SCHEMA:
+                return _parts_of(_by_schema(base, size_bytes), folder, whose)
         try:
             return _parts_of(_by_coverage(copy), folder, whose)
         except CoverageException as error:
@@ -98,23 +121,47 @@ def _version_in(base: sqlite3.Connection) -> int | None:
         return None
 
 
-def _by_schema(base: sqlite3.Connection) -> _Content:
+def _by_schema(base: sqlite3.Connection, size_bytes: int) -> _Content:
+    """Read a file that somebody else may have made: what a few rows of it stand for is no more than it is large."""
+
+    def texts(what: str) -> dict[int, str]:
+        return dict(_within(size_bytes, base.execute(f"SELECT {what}"), 1))
+
     return _Content(
         publication.fingerprints_in(base),
         publication.oldest_in(base),
-        dict(base.execute("SELECT id, context FROM context")),
-        dict(base.execute("SELECT id, path FROM file")),
-        dict(base.execute("SELECT file_id, tracer FROM tracer")),
-        _rows_of(base),
+        texts("id, context FROM context"),
+        texts("id, path FROM file"),
+        texts("file_id, tracer FROM tracer"),
+        _rows_of(base, size_bytes),
     )
 
 
-def _rows_of(base: sqlite3.Connection) -> Iterator[tuple[int, int, Measured]]:
-    for context, file, numbits in base.execute("SELECT context_id, file_id, numbits FROM line_bits"):
+def _within(size_bytes: int, rows: Iterable[_Row], place: int) -> Iterator[_Row]:
+    """Pass rows on for as long as the values at one place are, all together, no larger than their file.
+
+    Raises:
+        ValueError: when they are.
+    """
+    for row in rows:
+        size_bytes -= len(row[place])
+        if size_bytes < 0:
+            raise ValueError("its values are larger than the file itself")
+        yield row
+
+
+def _rows_of(base: sqlite3.Connection, size_bytes: int) -> Iterator[tuple[int, int, Measured]]:
+    rows = base.execute("SELECT context_id, file_id, numbits FROM line_bits")
+    for context, file, numbits in _within(size_bytes, rows, 2):
+        if len(numbits) > MOST_LINES // 8 + 1:
+            raise ValueError(f"a file in it has more than {MOST_LINES} lines")
         yield context, file, int.from_bytes(numbits, "little")
     numbers = f"SELECT context_id, file_id, group_concat({NUMBER_IN_SQL}) FROM arc GROUP BY file_id, context_id"  # noqa: S608 - constant
     for context, file, listed in base.execute(numbers):
-        yield context, file, Arcs.from_numbers(json.loads(f"[{listed}]"))
+        arcs = Arcs.from_numbers(json.loads(f"[{listed}]"))
+        if not arcs.is_within(MOST_LINES):
+            raise ValueError(f"a file in it has more than {MOST_LINES} lines")
+        yield context, file, arcs
 
 
 def _by_coverage(path: Path) -> _Content:

@@ -11,10 +11,11 @@ from typing import IO
 
 from pytest_vmpilot_cov.collect.data_file import MAGIC
 from pytest_vmpilot_cov.messages import say
-from server_hook.store import epochs, records, segment
+from server_hook.problems import one_line
+from server_hook.store import records, segment, working_folder
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
-BESIDE_SEGMENTS = (records.RECORD, epochs.RESETS, "identity")
+BESIDE_SEGMENTS = (records.RECORD, working_folder.RESETS, working_folder.IDENTITY)
 REPORTS = (
     ".py",
     ".pyc",
@@ -60,7 +61,7 @@ class Intake:
 
     def refuse(self, named: str, why: object) -> None:
         """Note what does not count, and why."""
-        self.problems.append(say("data-unreadable", path=named, why=" ".join(str(why).split())))
+        self.problems.append(say("data-unreadable", path=named, why=one_line(why)))
 
     def copy(self, member: Member, folder: Path, named: str) -> Path | None:
         """Copy a member below *folder*; None where it is no data, or, with a note, where it may not be copied.

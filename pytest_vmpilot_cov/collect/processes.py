@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
+from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery, Options, Place
 from server_hook.control import client
 from server_hook.store import epochs, records, working_folder
@@ -77,23 +78,30 @@ def is_of_run(record: Record, options: Options) -> bool:
 
 
 def find_processes(
-    folders: Iterable[Path], options: Options, scope: Scope, known: Container[Path] = ()
+    folders: Iterable[Path],
+    options: Options,
+    scope: Scope,
+    known: Container[Path] = (),
+    refuse: Callable[[OSError], object] = str,
 ) -> Iterator[Delivery]:
-    """Walk the announced processes of data folders that belong to the scope, but not the *known* folders of some.
+    """Walk the announced processes of data folders that belong to the scope; nobody is asked yet.
 
-    Nobody is asked yet.
+    Args:
+        folders: the data folders.
+        options: whose data folder is the session's own.
+        scope: what belongs to this collection.
+        known: folders of processes that are passed over.
+        refuse: hears of what is not used.
     """
     own, settings = options.data_folder.resolve(), records.NO_SETTINGS
-    places = (place for folder in folders for place in working_folder.process_folders(folder))
+    places = (place for folder in folders for place in working_folder.process_folders(folder, refuse))
     for place in (place for place in places if place not in known):
-        record = records.read_record(place)
-        if record is None:
-            record = records.Record(id=place.name, pid=0, origin="", ended=1.0)
-        elif record.settings == settings:  # most of a record, and the same in a thousand processes
+        record = _record_in(place, refuse)
+        if record.settings == settings:  # most of a record, and the same in a thousand processes
             record = record._replace(settings=settings)
         settings = record.settings
         if record.origin not in ("pipeline", ""):
-            is_own = place.parent.parent == own and records.is_of(record.session, scope.session)
+            is_own = working_folder.data_folder_of(place) == own and records.is_of(record.session, scope.session)
             if (scope.session and not is_own) or not (scope.all_runs or is_of_run(record, options)):
                 continue
         life = records.life_of(record, records.heartbeat_age_s(place))
@@ -102,3 +110,19 @@ def find_processes(
         elif life == "dead" and record.socket:
             client.remove_dead(record.socket)
         yield Delivery(record, life, place, alive_at=records.sign_of_life(place))
+
+
+def refused(error: OSError, scope: Scope) -> str:
+    """Say what lies in a data folder and is not used, and why."""
+    return say("data-refused", path=scope.place_of(Path(error.filename)).named, why=error.strerror)
+
+
+def _record_in(folder: Path, refuse: Callable[[OSError], object]) -> records.Record:
+    """Read the record in a process's folder; without one that can be understood nobody knows whose its segments are."""
+    try:
+        return records.load_record(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        refuse(error)
+    return records.Record(id=folder.name, pid=0, origin="", ended=1.0)

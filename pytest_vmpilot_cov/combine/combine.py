@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.machinery import PathFinder
 
 from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.combine.path_map import PathMap
-from pytest_vmpilot_cov.combine.unite import relocate, unite, without_branches
+from pytest_vmpilot_cov.combine.unite import relocate, unite, usable_files, usable_parts, without_branches
 from pytest_vmpilot_cov.messages import UsageError, say, shown_path
 from pytest_vmpilot_cov.model import Collected, Combined, Options
 from server_hook.config.settings import apply_settings, open_coverage
 from server_hook.coverage_private import REFUSALS
+from server_hook.problems import one_line
 from server_hook.store.fingerprint import fingerprint
 
 
@@ -26,17 +27,27 @@ def combine(options: Options, collected: Collected) -> Combined:
     cov = open_coverage(options.settings.config_file)
     try:
         apply_settings(cov, options.settings)
-        files, ours = coverage_private.project_files(cov), coverage_private.is_project_file(cov)
+        refused: dict[str, str] = {}
+        files = usable_files(coverage_private.project_files(cov), refused)
+        ours = coverage_private.is_project_file(cov)
         path_map = PathMap(files, fingerprint, coverage_private.path_setting(cov, options.settings.folder))
-        parts, mapped = relocate(collected.parts, path_map, ours, options.settings)
+        usable = usable_parts(collected.parts, coverage_private.file_tracers(cov), refused)
+        parts, mapped = relocate(usable, path_map, ours, options.settings)
         keep_stale = options.stale == "keep"
         combined = unite(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
         lines_only = without_branches(parts, combined.counted)
         coverage_private.warn_of_modules(cov, {source.path for each in combined.counted.values() for source in each})
-        problems = (*_installed_copies(combined, options), *cov.warnings())
+        copies = _installed_copies(combined, options)
+        problems = (*_refused_sources(refused, options), *copies, *cov.warnings())
         return replace(combined, mapped=mapped, lines_only=lines_only, problems=problems)
     except REFUSALS as error:
-        raise UsageError(say("cannot-count", why=" ".join(str(error).split()))) from None
+        raise UsageError(say("cannot-count", why=one_line(error))) from None
+
+
+def _refused_sources(refused: Mapping[str, str], options: Options) -> Iterator[str]:
+    """Name each source that does not count, and why."""
+    for path, why in sorted(refused.items()):
+        yield say("source-refused", path=shown_path(path, options.root), why=why)
 
 
 def _installed_copies(combined: Combined, options: Options) -> Iterator[str]:

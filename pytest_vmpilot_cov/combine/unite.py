@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 
@@ -11,9 +11,11 @@ from pytest_vmpilot_cov.combine.path_map import PathMap, is_of_windows
 from pytest_vmpilot_cov.model import Combined, LeftOut, Mapped
 from server_hook.arcs import Arcs
 from server_hook.config.settings import Settings
-from server_hook.store import segment
+from server_hook.store import publication, segment
 from server_hook.store.fingerprint import fingerprint
 from server_hook.store.segment import ByContext, Label, Part, Source, contexts_of
+
+NOT_UTF8 = "its name is no UTF-8, which coverage.py's data files cannot hold; rename it"
 
 
 def unite(
@@ -56,6 +58,39 @@ def unite(
     )
 
 
+def usable_files(files: Mapping[str, str], refused: dict[str, str]) -> dict[str, str]:
+    """Choose the project's files that reports can show; say of each other one in *refused* why not."""
+    for path, plugin in files.items():
+        if not publication.is_utf8(path):
+            refused[path] = NOT_UTF8
+        elif not plugin and os.path.exists(path) and not os.path.isfile(path):
+            refused[path] = "it is no regular file, and who reads it may wait for ever"
+    return {path: plugin for path, plugin in files.items() if path not in refused}
+
+
+def usable_parts(parts: Iterable[Part], tracers: Container[str], refused: dict[str, str]) -> Iterator[Part]:
+    """Choose of parts the sources that reports can show; say of each other one in *refused* why not.
+
+    Args:
+        parts: what was collected.
+        tracers: the coverage plugins that are there to tell what lines a file has.
+        refused: path -> why it does not count.
+    """
+    for part in parts:
+        wrong = {source: why for source in part.files if (why := _why_unusable(source, tracers))}
+        refused.update({source.path: why for source, why in wrong.items()})
+        files = {source: each for source, each in part.files.items() if source not in wrong} if wrong else part.files
+        yield Part(part.label, part.begun, part.ended, files, part.epoch)
+
+
+def _why_unusable(source: Source, tracers: Container[str]) -> str:
+    if not publication.is_utf8(source.path):
+        return NOT_UTF8
+    if source.tracer and source.tracer not in tracers:
+        return f"it was measured by the coverage plugin {source.tracer}, which [run] plugins does not name here"
+    return ""
+
+
 def _doubts_of(source: Source, ours: Callable[[str], bool], now: Callable[[str], str]) -> str:
     """Say why what was measured of a file may not count: ``foreign``, ``no source``, ``stale``; empty if it counts."""
     if not ours(source.path):
@@ -76,7 +111,7 @@ def _each(parts: Iterable[Part]) -> Iterator[tuple[Part, Source, segment.Measure
 def _count(counted: ByContext, label: Label, source: Source, measured: segment.Measured) -> None:
     for context in contexts_of(label):
         files = counted.setdefault(context, {})
-        files[source] = segment.join(files[source], measured) if source in files else measured
+        segment.unite(files, source, measured)
 
 
 def without_branches(parts: Iterable[Part], counted: ByContext) -> tuple[str, ...]:

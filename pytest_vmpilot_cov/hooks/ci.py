@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.hooks.hookspecs import hookimpl
-from pytest_vmpilot_cov.report.markdown import files_table, origins_table
+from pytest_vmpilot_cov.report.markdown import escaped, files_table, origins_table
 from pytest_vmpilot_cov.report.terminal import verdict_lines
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def append_job_summary(cov: ReportingCoverage, options: Options, outcome: Outcom
             "",
             *origins_table(outcome.figures, options),
             "",
-            *(f"- {line}" for line in verdict_lines(outcome.verdict)),
+            *(f"- {escaped(line)}" for line in verdict_lines(outcome.verdict)),
             "",
             "<details><summary>Files</summary>",
             "",

@@ -20,6 +20,7 @@ from pytest_vmpilot_cov.model import Check, Combined, Figures, Options, Outcome
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.coverage_private import ReportingCoverage
+from server_hook.problems import one_line
 
 ENTRY_POINTS = "vmpilot_cov"
 """The group under which installed packages name modules whose hooks the command calls."""
@@ -103,6 +104,6 @@ def _failure(plugin: str, hook: str, error: BaseException) -> str:
     """Name the implementation that failed, by the line of it that did, whatever it has called there."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [each for each in frames if each.filename != __file__ and "/pluggy/" not in each.filename] or frames
-    why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    why = f"{type(error).__name__}: {one_line(error)}"
     where = f"{theirs[0].filename}:{theirs[0].lineno}"
     return say("hook-failed", hook=hook, plugin=plugin, why=why, where=where)

@@ -13,6 +13,7 @@ from pytest_vmpilot_cov.coverage_private import ReportingCoverage
 from pytest_vmpilot_cov.model import ORIGINS, Combined, Figures, Options, Row, Tally
 from server_hook.config.settings import apply_settings
 from server_hook.coverage_private import close_data
+from server_hook.problems import one_line
 from server_hook.store import publication
 
 _SHOWING_CONTEXTS = ("html:show_contexts", "json:show_contexts", "report:contexts")
@@ -63,7 +64,7 @@ def count(cov: ReportingCoverage) -> Figures:
     except NoDataError:
         return Figures((), NOTHING, {})
     except (CoverageException, KeyError) as error:  # KeyError: a coverage plugin that is not loaded here
-        return Figures((), NOTHING, {}, problem=" ".join(str(error).split()))
+        return Figures((), NOTHING, {}, problem=one_line(error))
     rows = tuple(_row(origin, numbers[origin], lines) for origin in present if origin in numbers)
     total = _row("combined", numbers["combined"], lines) if numbers else NOTHING
     return Figures(rows, total, lines, tallies=tallies)

@@ -12,10 +12,18 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Figures, Options, Outcome
 
 
+_ESCAPES = str.maketrans({sign: f"\\{sign}" for sign in "\\`<[]|"})
+
+
 def markdown_report(cov: ReportingCoverage, options: Options, outcome: Outcome) -> str:
     """Return the whole report as Markdown."""
-    verdict = "\n\n".join(verdict_lines(outcome.verdict))
+    verdict = "\n\n".join(map(escaped, verdict_lines(outcome.verdict)))
     return "\n".join([*origins_table(outcome.figures, options), "", files_table(cov), "", verdict]).rstrip("\n") + "\n"
+
+
+def escaped(text: str) -> str:
+    """Take from what is in a text, such as the name of a file, its meaning as Markdown or HTML."""
+    return text.translate(_ESCAPES)
 
 
 def origins_table(figures: Figures, options: Options) -> list[str]:

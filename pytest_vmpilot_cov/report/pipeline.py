@@ -61,9 +61,11 @@ def _processes(known: list[Delivery]) -> Iterator[str]:
         yield f"Pipeline: {count(number, 'ended process', 'ended processes')}, {_newest(newest)}"
     killed = [each for each in known if each.life == "dead" and not each.record.ended]
     if killed:
-        processes = count(len(killed), "killed process", "killed processes")
+        number = sum(each.record.folded for each in killed)
         newest = max(killed, key=lambda each: each.newest)
-        yield f"Pipeline: {processes} ({_pids(killed)}), {_newest(newest)}, {_gap(newest)}"
+        which = _pids([newest]) if number == 1 else f"the last one {_pids([newest])}"
+        processes = count(number, "killed process", "killed processes")
+        yield f"Pipeline: {processes} ({which}), {_newest(newest)}, {_gap(newest)}"
 
 
 def _newest(each: Delivery) -> str:
@@ -72,10 +74,9 @@ def _newest(each: Delivery) -> str:
 
 def _gap(each: Delivery) -> str:
     """Say how much of what a killed process reached may be missing."""
-    interval_s = float(each.record.settings.get("interval_s") or 1.0)
     silent_s = each.alive_at - each.newest
     lived = f"last sign of life {silent_s:.1f} s after it; " if silent_s >= 0.1 else ""  # noqa: PLR2004 - as shown
-    return f"{lived}what it reached in its last {interval_s:g} s may be missing"
+    return f"{lived}what it reached in its last {each.record.interval_s:g} s may be missing"
 
 
 def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterator[str]:  # noqa: FBT001

@@ -15,10 +15,15 @@ from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Check, Options, ReportRequest
 from pytest_vmpilot_cov.report.json import add_origins
 from pytest_vmpilot_cov.report.markdown import markdown_report
+from server_hook.problems import one_line
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.coverage_private import ReportingCoverage
     from pytest_vmpilot_cov.model import Outcome
+
+
+_NOT_IN_XML = dict.fromkeys({*range(32)} - {*b"\t\n\r"}, "?")
+"""Characters that no XML may hold; coverage.py writes them where a file's name has them."""
 
 
 def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> Outcome:
@@ -44,7 +49,7 @@ def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> 
 def _failed(request: ReportRequest, error: Exception) -> Check:
     kind = "" if isinstance(error, (CoverageException, OSError)) else f"{type(error).__name__}: "
     report = f"{request.kind} report {request.dest}".rstrip()
-    text = say("report-failed", report=report, why=kind + " ".join(str(error).split()))
+    text = say("report-failed", report=report, why=kind + one_line(error))
     return Check(f"{request.kind} report", passed=False, text=f"FAIL {text}")
 
 
@@ -78,6 +83,9 @@ def _xml(cov: ReportingCoverage, request: ReportRequest, options: Options, _outc
         text = Path(path).read_text("utf-8")
         root = re.escape(escape(str(options.root)))
         Path(path).write_text(re.sub(f"<source>{root}(/|(?=<))", "<source>", text), encoding="utf-8")
+    text = Path(path).read_text("utf-8")
+    if (fit := text.translate(_NOT_IN_XML)) != text:
+        Path(path).write_text(fit, encoding="utf-8")
     return f"Coverage XML written to file {path}"
 
 

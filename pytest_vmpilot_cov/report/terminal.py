@@ -12,6 +12,7 @@ from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import ORIGINS, Figures, Options, Row, Tally, Verdict
 from pytest_vmpilot_cov.report.pipeline import server_lines
 from pytest_vmpilot_cov.report.warnings import warnings_of
+from server_hook.problems import printable
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Outcome
@@ -34,7 +35,11 @@ class Line:
 
 
 def section(outcome: Outcome, options: Options) -> Iterator[Line]:
-    """Yield the lines of the section, the verdict last."""
+    """Yield the lines of the section, the verdict last; whatever names are in them, each is one line."""
+    yield from (Line(printable(line.text), line.tone) for line in _lines(outcome, options))
+
+
+def _lines(outcome: Outcome, options: Options) -> Iterator[Line]:
     yield from _table(origin_cells(outcome.figures, options))
     yield Line(
         f"Reached by several origins: {outcome.figures.sets['several']}; by nobody: {outcome.figures.sets['nobody']}"
@@ -45,7 +50,7 @@ def section(outcome: Outcome, options: Options) -> Iterator[Line]:
     for block in outcome.text:
         if "\n" in block:
             yield Line("")
-        yield from (Line(text) for text in block.splitlines())
+        yield from (Line(text) for text in block.removesuffix("\n").split("\n"))
     yield Line("")
     yield from (Line(text) for text in server_lines(outcome, options))
     warnings = [*warnings_of(outcome, options), *outcome.verdict.warnings]
@@ -59,7 +64,7 @@ def section(outcome: Outcome, options: Options) -> Iterator[Line]:
 def verdict_lines(verdict: Verdict) -> list[str]:
     """Return the verdict as plain lines: the checks, and what there is to say without any."""
     checks = [check.text or f"{check.name}: yes" for check in verdict.checks]
-    return [*filter(None, [verdict.not_enforced]), *checks, *verdict.warnings]
+    return [printable(text) for text in (*filter(None, [verdict.not_enforced]), *checks, *verdict.warnings)]
 
 
 def origin_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:

@@ -7,6 +7,7 @@ import time
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery
+from server_hook.problems import printable
 from server_hook.store.records import Record
 
 
@@ -18,7 +19,7 @@ def not_reset(each: Delivery) -> str:
 def command_of(record: Record) -> str:
     """Show the command line of a process, shortened."""
     words = [os.path.basename(word) if number == 0 else word for number, word in enumerate(record.command)]
-    text = " ".join(words)
+    text = printable(" ".join(words))
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - half a terminal's width
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +17,7 @@ from pytest_vmpilot_cov.model import Options, Outcome
 from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.session.early_imports import below, early_imports
 from pytest_vmpilot_cov.verdict import reach_verdict
-from server_hook.store import publication, records, working_folder
+from server_hook.store import clean_up, publication, records, working_folder
 
 if TYPE_CHECKING:
     from pluggy import PluginManager
@@ -103,20 +102,12 @@ def _reset_servers(options: Options) -> list[str]:
 def forget_earlier_sessions(options: Options) -> None:
     """Remove what sessions that are over have measured: a session replaces the last one's data of its COVERAGE_FILE."""
     data_folder = options.data_folder
-    living = {
-        record.session
-        for folder in working_folder.process_folders(data_folder)
-        if (record := records.read_record(folder))
-        and record.session
-        and records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
-    }
-    for folder in working_folder.process_folders(data_folder):
-        record = records.read_record(folder)
-        if record is None or record.origin not in ("unit", "e2e") or not is_of_run(record, options):
-            continue
-        is_living = records.life_of(record, records.heartbeat_age_s(folder)) != "dead"
-        if not is_living and not any(records.is_of(record.session, each) for each in living):
-            shutil.rmtree(folder, ignore_errors=True)
+    recorded = list(records.recorded(data_folder))
+    living = {each.session for folder, each in recorded if each.session and records.is_alive(folder, each)}
+    for folder, record in recorded:
+        is_living = any(records.is_of(record.session, each) for each in living) or records.is_alive(folder, record)
+        if record.origin in ("unit", "e2e") and is_of_run(record, options) and not is_living:
+            clean_up.remove_process(folder)
     published = data_folder / options.tests_file
     if published.exists() and publication.read_fingerprints(published) is not None:
         published.unlink(missing_ok=True)

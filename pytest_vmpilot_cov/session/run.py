@@ -32,7 +32,7 @@ from pytest_vmpilot_cov.session.xdist import Worker, Workers, is_worker
 from pytest_vmpilot_cov.stash import HEADER, RUN, SESSION, WARNING
 from server_hook.coverage_private import REFUSALS
 from server_hook.environment import process_state
-from server_hook.problems import HookError
+from server_hook.problems import HookError, one_line, printable
 from server_hook.record import recorder
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Run:
             self._outcome = self._lead.give_verdict(self._options)
             failed = not self._outcome.verdict.passed
         except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
-            self._problem = f"no verdict: {type(why).__name__}: {' '.join(str(why).split())} (no-verdict)"
+            self._problem = f"no verdict: {type(why).__name__}: {one_line(why)} (no-verdict)"
             failed = bool(thresholds_in_words(self._options) or self._options.require)
         if failed:
             session.testsfailed += 1
@@ -110,11 +110,11 @@ class Run:
         """Print the section, which ends with the verdict."""
         if self._problem:
             reporter.write_sep("=", "vmpilot-cov")
-            reporter.write_line(f"WARNING: {self._problem}", yellow=True)
+            reporter.write_line(f"WARNING: {printable(self._problem)}", yellow=True)
         elif self._outcome is not None:
             reporter.write_sep("=", "vmpilot-cov")
             if self._not_reported:
-                reporter.write_line(self._not_reported, yellow=True)
+                reporter.write_line(printable(self._not_reported), yellow=True)
                 return
             for line in section(self._outcome, self._options):
                 reporter.write_line(line.text, **_MARKUP[line.tone])
@@ -146,9 +146,9 @@ def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pyte
         elif session is not None:
             _lead(config, session, parser)
         else:
-            config.stash[HEADER], config.stash[WARNING] = [f"vmpilot-cov: {why}"], why
+            config.stash[HEADER], config.stash[WARNING] = [f"vmpilot-cov: {printable(why)}"], printable(why)
     except (UsageError, HookError, *REFUSALS) as error:
-        raise pytest.UsageError(" ".join(str(error).split())) from None
+        raise pytest.UsageError(one_line(error)) from None
     if session is None:
         return None
     config.stash[SESSION] = session

@@ -17,6 +17,7 @@ from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.session.recording import OUTSIDE
 from server_hook.config.settings import Settings
 from server_hook.environment import SESSION_VARIABLE, process_state
+from server_hook.problems import one_line
 from server_hook.record.recorder import Recorder
 from server_hook.store import records, segment, working_folder
 
@@ -47,7 +48,7 @@ def read_leader() -> records.Record | None:
 
 def worker_recorder(leader: records.Record) -> Recorder:
     """Make a worker's recorder: it measures like its leader, into the leader's data folder."""
-    data_folder = Path(os.environ[SESSION_VARIABLE]).parent.parent
+    data_folder = working_folder.data_folder_of(Path(os.environ[SESSION_VARIABLE]))
     settings = Settings.from_record(leader.settings)
     return Recorder(settings, str(data_folder), OUTSIDE, leader.session, name=os.environ[WORKER_VARIABLE])
 
@@ -90,7 +91,7 @@ class Worker:
             missing = self._session.finish()
             self._session.measurement.close()
         except Exception as error:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
-            return f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return f"{type(error).__name__}: {one_line(error)}"
         return "; ".join(missing)
 
 
@@ -133,9 +134,8 @@ class Workers:
 
     def _crashed(self, name: str, error: object) -> str:
         how, data = "", "nothing of it was written"
-        for folder in working_folder.process_folders(self._data_folder):
-            record = records.read_record(folder)
-            if record is not None and record.session == self._lead.session and record.id.endswith(f"-{name}"):
+        for folder, record in records.recorded(self._data_folder):
+            if record.session == self._lead.session and record.id.endswith(f"-{name}"):
                 how = ending_of(record.pid)
                 if any(folder.glob("*" + segment.SUFFIX)):
                     data = _what_is_kept(records.read_record(folder) or record)
@@ -146,8 +146,7 @@ class Workers:
 def _what_is_kept(record: records.Record) -> str:
     if record.ended:
         return "its data up to then is kept"
-    interval_s = float(record.settings.get("interval_s") or 1.0)
-    return f"its data up to then is kept, but what it reached in its last {interval_s:g} s may be missing"
+    return f"its data up to then is kept, but what it reached in its last {record.interval_s:g} s may be missing"
 
 
 def ending_of(pid: int) -> str:

@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from server_hook.problems import HookError
+from server_hook.problems import HookError, one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +99,7 @@ def read_own_section(config_file: str) -> dict[str, str]:
         parser.read_string(_text_of(config_file), source=config_file)
         return dict(parser.items("vmpilot_cov")) if parser.has_section("vmpilot_cov") else {}
     except (configparser.Error, ValueError, AttributeError) as error:
-        text = " ".join(str(error).split())
+        text = one_line(error)
         raise HookError(f"the configuration {config_file} cannot be read: {text} (config-broken)") from error
 
 

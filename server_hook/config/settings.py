@@ -16,7 +16,7 @@ from coverage import __version__, version_info
 from server_hook.config.files import locate, read_own_section
 from server_hook.config.sources import find_copies, find_package
 from server_hook.coverage_private import REFUSALS, WatchedCoverage
-from server_hook.problems import HookError
+from server_hook.problems import HookError, one_line
 
 OLDEST_COVERAGE = (7, 10)
 """The oldest coverage.py that has what recording needs, such as a setting for the core."""
@@ -125,7 +125,7 @@ def open_coverage(config_file: str) -> WatchedCoverage:
     try:
         return WatchedCoverage(data_file=None, config_file=config_file or False)
     except (*REFUSALS, OSError, ValueError) as error:
-        text = " ".join(str(error).split())
+        text = one_line(error)
         raise HookError(f"coverage.py cannot use {config_file}: {text} (config-broken)") from error
 
 

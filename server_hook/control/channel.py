@@ -25,6 +25,8 @@ MAX_ANSWER_BYTES = 1 << 20
 MAX_NESTING = 8
 """How many brackets a request may have: JSON that is nested deeply takes more stack than a small thread has."""
 MAX_CONNECTIONS = 32
+FOLDER_PREFIX = "vmpilot-cov-"
+"""What the name of the folder of a user's control sockets begins with; the user's number follows."""
 REQUEST_TIME_S = 2.0
 MAX_PATH_BYTES = 100
 """Below the limit of sockaddr_un on every system (104 on macOS, 108 on Linux)."""
@@ -86,7 +88,7 @@ def socket_folder() -> str:
     base = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - owner is checked
     if not os.path.isabs(base) or len(os.fsencode(base)) > MAX_PATH_BYTES - 60 or not os.path.isdir(base):
         base = "/tmp"  # noqa: S108
-    folder = f"{base}/vmpilot-cov-{os.getuid()}"
+    folder = f"{base}/{FOLDER_PREFIX}{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
     found = os.lstat(folder)

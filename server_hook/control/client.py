@@ -7,13 +7,42 @@ import json
 import os
 import socket
 import stat
+import sys
 
 from server_hook.clock import steady
-from server_hook.control.channel import MAX_ANSWER_BYTES, VERSION, Answer, _sleep, _socket, socket_folder
+from server_hook.control.channel import FOLDER_PREFIX, MAX_ANSWER_BYTES, VERSION, Answer, _sleep, _socket, socket_folder
+
+_PEER = (socket.SOL_SOCKET, getattr(socket, "SO_PEERCRED", 0)) if sys.platform == "linux" else (0, 1)
+"""The socket option that names the user at the other end: Linux, and LOCAL_PEERCRED on the BSDs and macOS."""
+_PEER_BYTES, _USER = 12, slice(4, 8)
+"""How much of it is read, and where the user stands: in both it is the second number of 32 bits."""
 
 
 class RefusedError(OSError):
     """A process was reached and has not done what it was asked; its text says why."""
+
+
+def why_not_asked(path: str, identifier: str, owner: int) -> str:
+    """Say why a control socket that a record names cannot be the one of its process; empty where it may be.
+
+    Whoever can write a record must not be able to make others connect to what is not his.
+
+    Args:
+        path: where the record says that the socket is.
+        identifier: the process's id.
+        owner: the user whose record it is.
+    """
+    folder, name = os.path.split(path)
+    strange = f"{path} is not the control socket of this process"
+    if not os.path.isabs(path) or "\0" in path:
+        return strange
+    try:
+        around = os.lstat(folder)
+        is_private = stat.S_ISDIR(around.st_mode) and around.st_uid == owner and not around.st_mode & 0o077
+        is_named = os.path.basename(folder) == f"{FOLDER_PREFIX}{owner}" and name == f"{identifier}.sock"
+        return "" if is_private and is_named and stat.S_ISSOCK(os.lstat(path).st_mode) else strange
+    except OSError as error:
+        return f"its control channel failed ({error.strerror})"
 
 
 def remove_dead(path: str) -> None:
@@ -54,15 +83,25 @@ def _connect(client: socket.socket, path: str, deadline: float) -> None:
             _sleep(0.01)
 
 
-def ask(path: str, do: str, deadline: float, **more: object) -> Answer:
+def ask(path: str, do: str, deadline: float, owner: int | None = None, **more: object) -> Answer:
     """Ask the process that listens at *path*; wait until *deadline* (of ``time.monotonic``).
 
+    Args:
+        path: its control socket.
+        do: what it is asked for.
+        deadline: until when.
+        owner: the user who has to be the one who answers; None for anybody.
+        more: what the request says beside that.
+
     Raises:
-        RefusedError: when it could not do that.
+        RefusedError: when it could not do that, or is another user's.
         OSError: when it cannot be reached, does not answer in time, or answers nonsense.
     """
     with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         _connect(client, path, deadline)
+        user = int.from_bytes(client.getsockopt(*_PEER, _PEER_BYTES)[_USER], sys.byteorder)
+        if owner not in (None, user):
+            raise RefusedError(f"user {user} answers in its place")
         client.sendall(json.dumps({"vmpilot_cov": VERSION, "do": do, **more}).encode() + b"\n")
         received = b""
         while not received.endswith(b"\n"):

@@ -105,7 +105,7 @@ class Drain:
             return
         measured = measured if self._branch else segment.to_lines(measured)
         seen = self._seen_of_others.setdefault(self.label, {})
-        united = segment.join(seen.get(path), measured)
+        united = segment.join(seen[path], measured) if path in seen else measured
         if united != seen.get(path):
             self.add_source(path)
             part = self._open_part(now())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 
 from server_hook import clock
 from server_hook.config.settings import Settings
 from server_hook.control.channel import Answerer, Channel, socket_folder
 from server_hook.problems import Problems
-from server_hook.store import records, segment, working_folder
+from server_hook.store import clean_up, records, working_folder
 
 
 class Presence:
@@ -101,11 +102,7 @@ class Presence:
         self._close_channel()
         if self.record is not None:
             self.record = None
-            with contextlib.suppress(OSError):  # one by one: shutil would be imported at a process's end
-                for name in os.listdir(self.folder):
-                    if name == records.RECORD or name.endswith((segment.SUFFIX, ".tmp")):
-                        os.unlink(f"{self.folder}/{name}")
-                os.rmdir(self.folder)
+            clean_up.remove_process(Path(self.folder))
 
     def forget(self) -> None:
         """Close the descriptors alone, in a forked child: the socket's name and the folder are the parent's."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from types import CodeType
 
 from server_hook.arcs import Arcs
-from server_hook.store import segment, working_folder
+from server_hook.clock import is_moment
+from server_hook.store import safe_files, segment, working_folder
 from server_hook.store.fingerprint import fingerprint
+from server_hook.store.safe_files import MOST_RESETS_BYTES, read_source
 from server_hook.store.segment import Part, Source
 
-RESETS = "resets"
-"""Name of the file in a working folder that lists when its servers were reset, in seconds since the epoch."""
 EVER = float("inf")
 
 
@@ -29,20 +29,31 @@ def note_reset(data_folder: str, moment: float) -> None:
     Raises:
         OSError: when the folder cannot be written.
     """
-    working = os.path.join(data_folder, working_folder.WORKING_FOLDER)
-    os.makedirs(working, exist_ok=True)
-    with open(os.path.join(working, RESETS), "a", encoding="ascii") as file:
-        file.write(f"{moment!r}\n")
+    working = working_folder.make_working_folder(data_folder)
+    safe_files.append(os.path.join(working, working_folder.RESETS), f"{moment!r}\n")
 
 
-def last_reset(data_folder: str, until: float = EVER) -> float:
-    """Return when the servers of a data folder were last reset before *until*; 0 for never."""
+def last_reset(data_folder: str, until: float = EVER, refuse: Callable[[OSError], object] = str) -> float:
+    """Return when the servers of a data folder were last reset before *until*; 0 for never.
+
+    Args:
+        data_folder: holds the working folder.
+        until: no later reset counts.
+        refuse: hears of a list of resets that is not used.
+    """
     moments = [0.0]
-    with contextlib.suppress(OSError), open(f"{data_folder}/{working_folder.WORKING_FOLDER}/{RESETS}", "rb") as file:
-        for line in file:
+    working = os.path.join(data_folder, working_folder.WORKING_FOLDER)
+    try:
+        safe_files.check_folder(working)
+        path = os.path.join(working, working_folder.RESETS)
+        for line in safe_files.read(path, MOST_RESETS_BYTES).split():
             with contextlib.suppress(ValueError):
                 moments.append(float(line))
-    return max(moment for moment in moments if moment <= until)
+    except (FileNotFoundError, NotADirectoryError):
+        return 0.0
+    except OSError as error:
+        refuse(error)
+    return max(moment for moment in moments if is_moment(moment) and moment <= until)
 
 
 def counted(parts: Iterable[Part], sign_of_life: float, reset_at: float, until: float = EVER) -> Iterator[Part]:
@@ -83,9 +94,8 @@ def _module_lines(path: str, mark: str) -> segment.Lines:
     if mark and fingerprint(path) != mark:
         return 0
     try:
-        with open(path, "rb") as file:
-            module = compile(file.read(), path, "exec", dont_inherit=True)
-    except (OSError, SyntaxError, ValueError):
+        module = compile(read_source(path), path, "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # whatever lies there now
         return 0
     return segment.bitmap(_lines_run_at_import(module))
 

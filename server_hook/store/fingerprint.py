@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from server_hook.coverage_private import zip_member
+from server_hook.store.safe_files import RefusedError, read_source
 
 LENGTH = 32
 """Hexadecimal digits that are kept: 128 bits, far more than accidents need."""
@@ -16,8 +17,9 @@ LENGTH = 32
 def fingerprint(path: str) -> str:
     """Return the fingerprint of the file, or the member of a zip file, at *path*; empty if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            content: bytes | None = file.read()
+        content: bytes | None = read_source(path)
+    except RefusedError:
+        return ""
     except OSError:
         content = zip_member(path)
     return hashlib.sha256(content).hexdigest()[:LENGTH] if content is not None else ""

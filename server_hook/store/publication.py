@@ -15,9 +15,12 @@ from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
 from server_hook.arcs import Arcs
-from server_hook.coverage_private import add_contexts, close_data, open_to_read, open_to_write
+from server_hook.clock import is_moment
+from server_hook.coverage_private import add_contexts, close_data, open_to_write
 from server_hook.environment import ORIGINS
-from server_hook.store import segment, working_folder
+from server_hook.store import safe_files, segment, working_folder
+from server_hook.store.clean_up import PUBLISHING
+from server_hook.store.database import open_to_read
 from server_hook.store.segment import ByContext, Source
 from server_hook.store.working_folder import folder_identity
 
@@ -61,7 +64,7 @@ def write_data_file(
     branch: bool = False,
     oldest: Moments = UNKNOWN,
 ) -> None:
-    """Write a coverage data file aside and rename it into place.
+    """Write a coverage data file aside and rename it into place, without sources whose names are no UTF-8.
 
     Args:
         target: the data file's path.
@@ -73,11 +76,13 @@ def write_data_file(
     Raises:
         OSError: when the folder cannot be written.
     """
-    aside = os.path.join(os.path.dirname(target), working_folder.WORKING_FOLDER, f"publish-{os.getpid()}.tmp")
-    os.makedirs(os.path.dirname(aside), exist_ok=True)
+    working = working_folder.make_working_folder(os.path.dirname(target))
+    aside = os.path.join(working, f"{PUBLISHING}{os.getpid()}.tmp")
+    united = {context: {each: files[each] for each in files if is_utf8(each.path)} for context, files in united.items()}
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
+        safe_files.create(aside, "")  # SQLite would follow a link
         origins, tests = origins_of(united), {name: files for name, files in united.items() if name not in ORIGINS}
         branch = branch or has_arcs(united)
         _write_through(aside, origins, untouched, branch=branch)
@@ -118,24 +123,24 @@ def _numbits(measured: segment.Measured) -> bytes:
 
 def is_published_here(path: str, data_folder: str) -> bool:
     """Tell whether a data file was published out of the segments beside it, so that nothing is lost with it."""
-    own = os.path.join(data_folder, working_folder.WORKING_FOLDER, "identity")
-    if not os.path.exists(own):
+    own = os.path.join(data_folder, working_folder.WORKING_FOLDER, working_folder.IDENTITY)
+    if not os.path.lexists(own):
         return False
-    with contextlib.suppress(sqlite3.Error), open_to_read(Path(path)) as base:
+    with contextlib.suppress(sqlite3.Error, OSError), open_to_read(Path(path)) as base:
         return base.execute(f"SELECT DISTINCT folder FROM {TABLE}").fetchall() == [(folder_identity(data_folder),)]  # noqa: S608 - constant
     return False
 
 
 def read_fingerprints(path: Path) -> Marks | None:
     """Read our own table of a published file: (context, path) -> fingerprint; None when it has none."""
-    with contextlib.suppress(sqlite3.Error), open_to_read(path) as base:
+    with contextlib.suppress(sqlite3.Error, OSError), open_to_read(path) as base:
         return fingerprints_in(base)
     return None
 
 
 def holds_arcs(path: str) -> bool:
     """Tell whether a data file holds arcs; one that cannot be read holds none."""
-    with contextlib.suppress(sqlite3.Error), open_to_read(Path(path)) as base:
+    with contextlib.suppress(sqlite3.Error, OSError), open_to_read(Path(path)) as base:
         return bool(base.execute("SELECT value FROM meta WHERE key = 'has_arcs'").fetchone() == ("1",))
     return False
 
@@ -149,18 +154,23 @@ def fingerprints_in(base: sqlite3.Connection) -> Marks | None:
         return None
 
 
+def is_utf8(path: str) -> bool:
+    """Tell whether a path is UTF-8, as all text in a data file is; file systems have other names, too."""
+    return path.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in path)
+
+
 def oldest_in(base: sqlite3.Connection) -> Moments:
     """Read when the oldest measurement of each origin in an open file began; empty where it does not say so."""
     try:
         rows = base.execute(f"SELECT context, MIN(begun) FROM {TABLE} WHERE typeof(begun) = 'real' GROUP BY context")  # noqa: S608 - constant
-        return dict(rows)
+        return {context: moment for context, moment in rows if is_moment(moment)}
     except sqlite3.Error:  # it is of coverage.py, or of an earlier version of ours
         return {}
 
 
 def read_oldest(path: Path) -> Moments:
     """Read the same of a file."""
-    with contextlib.suppress(sqlite3.Error), open_to_read(path) as base:
+    with contextlib.suppress(sqlite3.Error, OSError), open_to_read(path) as base:
         return oldest_in(base)
     return {}
 
@@ -168,6 +178,7 @@ def read_oldest(path: Path) -> Moments:
 def fill(data: CoverageData, united: ByContext, untouched: Untouched = NO_FILES, *, branch: bool = False) -> None:
     """Put what was measured into a CoverageData, each context under its name; as arcs where *branch* asks for it."""
     branch = branch or has_arcs(united)
+    tracers = {source.path: source.tracer for files in united.values() for source in files if source.tracer}
     for context, files in united.items():
         by_path = _by_path(files)
         data.set_context(context)
@@ -175,7 +186,7 @@ def fill(data: CoverageData, united: ByContext, untouched: Untouched = NO_FILES,
             data.add_arcs({path: segment.to_arcs(each) for path, each in by_path.items()})
         else:
             data.add_lines({path: segment.line_numbers(segment.to_lines(each)) for path, each in by_path.items()})
-        data.add_file_tracers({source.path: source.tracer for source in files if source.tracer})
+        data.add_file_tracers({path: tracers[path] for path in tracers.keys() & by_path})
     data.set_context("")
     (data.add_arcs if branch else data.add_lines)({})  # coverage.py touches no file before it knows what is kept
     for plugin in set(untouched.values()):
@@ -190,8 +201,7 @@ def has_arcs(united: ByContext) -> bool:
 def _by_path(files: Mapping[Source, segment.Measured]) -> dict[str, segment.Measured]:
     united: dict[str, segment.Measured] = {}
     for source, measured in files.items():
-        known = united.get(source.path)
-        united[source.path] = measured if known is None else segment.join(known, measured)
+        segment.unite(united, source.path, measured)
     return united
 
 

@@ -75,8 +75,7 @@ def newest(parts: Iterable[Part]) -> ByContext:
         for source, measured in part.files.items():
             latest[source.path] = max(latest.get(source.path, (0.0, "")), (part.begun, source.fingerprint))
             for context in contexts_of(part.label):
-                files = united.setdefault(context, {})
-                files[source] = segment.join(files.get(source), measured)
+                segment.unite(united.setdefault(context, {}), source, measured)
     states = {
         context: {source: each for source, each in files.items() if source.fingerprint == latest[source.path][1]}
         for context, files in united.items()
@@ -99,11 +98,12 @@ def keep_foreign(target: str, data_folder: str) -> None:
 
     It is about to be published over, and may be the only copy.
     """
-    if not os.path.exists(target) or is_published_here(target, data_folder):
+    working_folder.folder_identity(data_folder)  # first of all: without it nothing is known to be ours
+    if not os.path.lexists(target) or is_published_here(target, data_folder):
         return
     kept = ""
     try:
-        kept = working_folder.make_folder(data_folder, f"kept-{int(os.stat(target).st_mtime_ns):x}")
+        kept = working_folder.make_folder(data_folder, f"kept-{int(os.lstat(target).st_mtime_ns):x}")
         os.replace(target, os.path.join(kept, os.path.basename(target)))
     except FileNotFoundError:  # coverage.py deletes what it combines, at any moment
         with contextlib.suppress(OSError):

@@ -9,11 +9,15 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from server_hook import clock
+from server_hook.environment import ORIGINS
+from server_hook.problems import one_line
+from server_hook.store import safe_files, working_folder
+from server_hook.store.safe_files import MOST_RECORD_BYTES, RefusedError
 
 RECORD = "record.json"
 SILENCE_S = 15.0
@@ -22,6 +26,9 @@ SILENCE_S = 15.0
 NO_SETTINGS: Mapping[str, Any] = {}
 
 Life: TypeAlias = Literal["live", "remote", "dead"]
+
+MOST_WORDS, MOST_LETTERS = 100, 1000
+"""How many words of a command line are told, and how much of each."""
 
 
 class Record(NamedTuple):
@@ -55,6 +62,16 @@ class Record(NamedTuple):
     folded: int = 1
     """How many processes it stands for: ended ones are folded into one."""
 
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two of its segments."""
+        return float(self.settings.get("interval_s") or 1.0)
+
+
+_NOBODY = Record("", 0, "")
+_LIMITS = {"pid": (1, 1 << 31), "ticks": (-1, 1 << 63), "uid": (-1, 1 << 32), "folded": (1, 1 << 31)}
+"""The least and the most that the whole numbers of a record may be."""
+
 
 def is_of(session: str, outer: str) -> bool:
     """Tell whether data of a session, by its id, is of another one: the same, or one inside it."""
@@ -70,7 +87,7 @@ def describe_process(identifier: str, origin: str, session: str, settings: Mappi
         pid=os.getpid(),
         origin=origin,
         session=session,
-        command=tuple(sys.orig_argv),
+        command=tuple(word[:MOST_LETTERS] for word in sys.orig_argv[:MOST_WORDS]),
         folder=_working_folder(),
         started=clock.now(),
         ticks=_start_ticks(os.getpid()),
@@ -86,34 +103,77 @@ def describe_process(identifier: str, origin: str, session: str, settings: Mappi
 
 def write_record(folder: str, record: Record) -> None:
     """Write a process's record aside and rename it into place."""
-    aside = f"{folder}/.{RECORD}.tmp"
-    with open(aside, "w", encoding="utf-8") as file:
-        json.dump(record._asdict(), file)
-    os.replace(aside, f"{folder}/{RECORD}")
+    safe_files.replace(f"{folder}/{RECORD}", json.dumps(record._asdict()).encode("ascii"))
+
+
+def load_record(folder: Path) -> Record:
+    """Read the record in a process's folder.
+
+    Raises:
+        RefusedError: when it cannot be believed or understood.
+        OSError: when there is none.
+    """
+    path = f"{folder}/{RECORD}"
+    try:
+        raw = json.loads(safe_files.read(path, MOST_RECORD_BYTES))
+        return Record(**{name: _checked(name, value) for name, value in raw.items() if name in Record._fields})
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise RefusedError(path, f"it cannot be understood ({one_line(error)})") from error
 
 
 def read_record(folder: Path) -> Record | None:
     """Read the record in a process's folder; None when there is none that can be understood."""
     try:
-        raw = json.loads((folder / RECORD).read_text("utf-8"))
-        known = Record("", 0, "")._asdict()
-        return Record(**{name: _understood(value, known[name]) for name, value in raw.items() if name in known})
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return load_record(folder)
+    except OSError:
         return None
 
 
-def _understood(value: Any, example: Any) -> Any:  # noqa: ANN401 - what JSON gives
-    """Take a value of a record if it is of the kind of another one; lists are tuples there.
+def recorded(data_folder: Path) -> Iterator[tuple[Path, Record]]:
+    """Walk the folders of all processes that have recorded beside *data_folder*, with their records."""
+    for folder in working_folder.process_folders(data_folder):
+        record = read_record(folder)
+        if record is not None:
+            yield folder, record
+
+
+def is_alive(folder: Path, record: Record) -> bool:
+    """Tell whether the process that records in a folder lives, as far as can be told from here."""
+    return life_of(record, heartbeat_age_s(folder)) != "dead"
+
+
+def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 - what JSON gives
+    """Take a value of a record if it is one that a process can have; lists are tuples there.
 
     Raises:
         TypeError: when it is not.
     """
-    if isinstance(example, tuple):
-        return tuple(str(word) for word in value)
-    wanted = (int, float) if isinstance(example, float) else type(example)
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise TypeError(type(value))
+    example = getattr(_NOBODY, name)
+    if name == "settings":
+        good = _are_settings(value)
+    elif name == "command":
+        good = isinstance(value, list) and all(isinstance(word, str) for word in value)
+        value = tuple(value) if good else ()
+    elif name in _LIMITS:
+        least, most = _LIMITS[name]
+        good = type(value) is int and least <= value <= most
+    elif isinstance(example, float):
+        good = clock.is_moment(value)
+    else:
+        good = isinstance(value, str) and (name != "origin" or value in ORIGINS)
+    if not good:
+        raise TypeError(f"{name} is {str(value)[:MOST_LETTERS]!r}")
     return value
+
+
+def _are_settings(value: object) -> bool:
+    """Tell whether a value has the form of settings: names with texts, numbers, switches or lists of texts."""
+    if not isinstance(value, dict) or not 0 <= value.get("interval_s", 1.0) <= clock.LAST_MOMENT:
+        return False
+    return all(
+        isinstance(each, (str, bool, int, float)) or (isinstance(each, list) and all(isinstance(x, str) for x in each))
+        for each in value.values()
+    )
 
 
 def sign_of_life(folder: Path) -> float:
@@ -122,6 +182,14 @@ def sign_of_life(folder: Path) -> float:
         return (folder / RECORD).stat().st_mtime
     except OSError:
         return 0.0
+
+
+def owner_of(folder: Path) -> int:
+    """Return the user whose record lies in a process's folder; -1 where none does."""
+    try:
+        return os.lstat(folder / RECORD).st_uid
+    except OSError:
+        return -1
 
 
 def heartbeat_age_s(folder: Path) -> float:
@@ -136,9 +204,7 @@ def life_of(record: Record, heartbeat_s: float) -> Life:
         return "dead"
     if (record.boot, record.namespace, record.host) == (_boot_id(), _pid_namespace(), socket.gethostname()):
         return "live" if _same_process(record) else "dead"
-    said = record.settings.get("interval_s", 1.0)
-    interval_s = said if isinstance(said, (int, float)) else 1.0
-    return "remote" if heartbeat_s < max(SILENCE_S, 5 * interval_s) else "dead"
+    return "remote" if heartbeat_s < max(SILENCE_S, 5 * record.interval_s) else "dead"
 
 
 def _same_process(record: Record) -> bool:

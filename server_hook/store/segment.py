@@ -6,7 +6,6 @@ numbits) in hexadecimal; arcs are what ``Arcs.to_text`` makes of them.
 """
 
 # No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
-import contextlib
 import json
 import os
 import sys
@@ -14,19 +13,28 @@ import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from server_hook.arcs import Arcs
+from server_hook.clock import is_moment
+from server_hook.environment import ORIGINS
+from server_hook.problems import one_line, printable
+from server_hook.store import safe_files
+from server_hook.store.safe_files import MOST_SEGMENT_BYTES
 
 FORMAT = "3" if sys.byteorder == "little" else "3-big-endian"
 SUFFIX = ".seg"
 MOST_SOURCES = 1 << 16
 """How many sources are kept as one and the same value, whoever measured them."""
-_FILES = (open, os.replace)  # not by name: tests replace them with mocks
+MOST_LINES = 1 << 20
+"""How many lines a source file may have."""
+MOST_LETTERS = 4096
+"""How long the path of a source, or its tracer's name, may be."""
 _MAGIC = "vmpilot-cov segment"
 _BITS = [tuple(bit for bit in range(8) if octet >> bit & 1) for octet in range(256)]
 """The places of the bits of each octet."""
 
+Key = TypeVar("Key")
 Lines: TypeAlias = int
 Measured: TypeAlias = Lines | Arcs
 
@@ -102,16 +110,19 @@ class Part:
 
     def add(self, source: Source, measured: Measured) -> None:
         """Add lines or arcs of one file; the union is kept."""
-        self.files[source] = join(self.files.get(source), measured)
+        unite(self.files, source, measured)
 
 
-def join(one: Measured | None, other: Measured) -> Measured:
+def join(one: Measured, other: Measured) -> Measured:
     """Unite what was measured; where either side has arcs, lines enter as arcs from a line to itself."""
-    if one is None:
-        return other
     if isinstance(one, int) and isinstance(other, int):
         return one | other
     return to_arcs(one) | to_arcs(other)
+
+
+def unite(files: dict[Key, Measured], key: Key, measured: Measured) -> None:
+    """Add what was measured of a file to what is there of it."""
+    files[key] = join(files[key], measured) if key in files else measured
 
 
 def to_arcs(measured: Measured) -> Arcs:
@@ -166,26 +177,16 @@ def decode(octets: bytes) -> list[Part]:
         raise TornError(f"{len(body)} bytes do not match the checksum and length that were promised")
     try:
         raw = json.loads(body)
-        sources = [intern_source(*names) for names in raw["sources"]]
+        sources = dict(enumerate(intern_source(*names) for names in raw["sources"]))
         return [_decode_part(part, sources) for part in raw["parts"]]
-    except (LookupError, TypeError, ValueError) as error:
-        raise TornError(f"its body cannot be understood: {error!r}") from error
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise TornError(f"its body cannot be understood: {one_line(repr(error))}") from error
 
 
 def write(folder: str, number: int, parts: Iterable[Part]) -> int:
     """Write a segment aside and rename it into place; return its size in bytes."""
     octets = encode(parts)
-    final = f"{folder}/{number:06d}{SUFFIX}"
-    aside = f"{folder}/.{number:06d}.tmp"
-    try:
-        open_file, replace = _FILES
-        with open_file(aside, "wb") as file:
-            file.write(octets)
-        replace(aside, final)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(aside)
-        raise
+    safe_files.replace(f"{folder}/{number:06d}{SUFFIX}", octets)
     return len(octets)
 
 
@@ -193,11 +194,11 @@ def read_folder(folder: Path) -> Iterator[tuple[Path, list[Part] | TornError]]:
     """Read all segments of one process's folder, oldest first; a torn one is yielded as its error."""
     for path in sorted(folder.glob("*" + SUFFIX)):
         try:
-            yield path, decode(path.read_bytes())
+            yield path, decode(safe_files.read(str(path), MOST_SEGMENT_BYTES))
         except FileNotFoundError:  # folded or erased meanwhile
             continue
         except OSError as error:
-            yield path, TornError(f"it cannot be read: {error.strerror}")
+            yield path, TornError(error.strerror)
         except TornError as error:
             yield path, error
 
@@ -218,26 +219,47 @@ def _encode_measured(measured: Measured) -> str | list[str]:
     return f"{measured:x}" if isinstance(measured, int) else [measured.to_text()]
 
 
-def _decode_part(raw: dict[str, object], sources: list[Source]) -> Part:
-    files = raw["files"]
-    if not isinstance(files, list):
-        raise TypeError("files")
-    label = Label(str(raw["origin"]), str(raw["context"]), bool(raw["startup"]))
-    begun, ended, epoch = (float(str(raw[name])) for name in ("begun", "ended", "epoch"))
-    part = Part(label, begun, ended, epoch=epoch)
-    for place, measured in files:
-        part.add(sources[place], _decode_measured(measured))
-    return part
+def _decode_part(raw: dict[str, Any], sources: dict[int, Source]) -> Part:
+    begun, ended, epoch = raw["begun"], raw["ended"], raw["epoch"]
+    if not (is_moment(begun) and is_moment(ended) and is_moment(epoch)):
+        raise ValueError(f"no moments: {begun}, {ended}, {epoch}")
+    files: dict[Source, Measured] = {}
+    for place, text in raw["files"]:
+        source, measured = sources[place], _decode_measured(text)
+        files[source] = join(files[source], measured) if source in files else measured  # as unite, of many files
+    return Part(_label(raw["origin"], raw["context"], raw["startup"] is True), begun, ended, files, epoch)
+
+
+@lru_cache(MOST_SOURCES)
+def _label(origin: str, context: str, startup: bool) -> Label:  # noqa: FBT001 - as the segment has it
+    is_of_a_test = context not in ("", origin)
+    if origin not in ORIGINS or (is_of_a_test and (origin == "pipeline" or context in ORIGINS)):
+        raise ValueError(f"no origin {origin!r}, or no context {context!r}")
+    return Label(origin, printable(context), startup)
 
 
 @lru_cache(MOST_SOURCES)
 def intern_source(path: str, fingerprint: str, tracer: str) -> Source:
-    """Return one and the same value for a source, whichever process measured it."""
+    """Return one and the same value for a source, whichever process measured it.
+
+    Raises:
+        ValueError: when there can be no such source.
+    """
+    for text in (path, fingerprint, tracer):
+        if not isinstance(text, str) or "\0" in text or len(text) > MOST_LETTERS:
+            raise ValueError(f"no path, fingerprint or tracer: {str(text)[:80]!r}")
+    os.fsencode(path), fingerprint.encode(), tracer.encode()
     return Source(path, fingerprint, tracer)
 
 
 def _decode_measured(raw: str | list[str]) -> Measured:
-    return int(raw, 16) if isinstance(raw, str) else Arcs.from_text(raw[0])
+    if isinstance(raw, str):
+        lines = int(raw, 16) if len(raw) <= MOST_LINES // 4 else -1
+        if lines >= 0:
+            return lines
+    elif (arcs := Arcs.from_text(raw[0])).is_within(MOST_LINES):
+        return arcs
+    raise ValueError(f"lines below 0, or beyond {MOST_LINES}")
 
 
 def contexts_of(label: Label) -> Iterable[str]:

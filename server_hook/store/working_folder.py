@@ -5,54 +5,109 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
 
 from server_hook import clock
+from server_hook.store import safe_files
+from server_hook.store.safe_files import RefusedError
 
 WORKING_FOLDER = ".vmpilot-cov"
+IDENTITY, LOCK, IGNORE = "identity", "lock", ".gitignore"
+RESETS = "resets"
+"""Name of the file in a working folder that lists when its servers were reset, in seconds since the epoch."""
 LOCK_WAIT_S = 10.0
+_DIGITS = frozenset("0123456789abcdef")
+
+
+def make_working_folder(data_folder: str) -> str:
+    """Make the working folder of *data_folder*, which ignores itself in git; return its path.
+
+    Raises:
+        RefusedError: when a link is in its place, or somebody else's.
+        OSError: when it cannot be made.
+    """
+    os.makedirs(data_folder, exist_ok=True)
+    working = _make(os.path.join(data_folder, WORKING_FOLDER))
+    ignore = os.path.join(working, IGNORE)
+    safe_files.create(ignore, "# Made by pytest-vmpilot-cov: what each measured process has recorded.\n*\n")
+    return working
 
 
 def make_folder(data_folder: str, identifier: str) -> str:
-    """Make the folder of one process below the working folder of *data_folder*; return its path."""
-    working = os.path.join(data_folder, WORKING_FOLDER)
-    folder = os.path.join(working, identifier)
-    os.makedirs(folder, exist_ok=True)
-    ignore = os.path.join(working, ".gitignore")
-    if not os.path.exists(ignore):
-        with open(ignore, "w", encoding="utf-8") as file:
-            file.write("# Made by pytest-vmpilot-cov: what each measured process has recorded.\n*\n")
+    """Make the folder of one process below the working folder of *data_folder*; return its path.
+
+    Raises:
+        OSError: as ``make_working_folder``.
+    """
+    return _make(os.path.join(make_working_folder(data_folder), identifier))
+
+
+def _make(folder: str) -> str:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder)
+    safe_files.check_folder(folder)
     return folder
 
 
-def process_folders(data_folder: Path) -> Iterator[Path]:
-    """Walk the folders of all processes that were recorded beside *data_folder*."""
+def data_folder_of(process_folder: Path) -> Path:
+    """Return the data folder that holds the folder of a process."""
+    return process_folder.parent.parent
+
+
+def process_folders(data_folder: Path, refuse: Callable[[OSError], object] = str) -> Iterator[Path]:
+    """Walk the folders of all processes that were recorded beside *data_folder*.
+
+    Args:
+        data_folder: holds the working folder.
+        refuse: hears of each thing in the working folder that is not used.
+    """
+    working = os.path.join(data_folder, WORKING_FOLDER)
     try:
-        places = sorted((data_folder / WORKING_FOLDER).iterdir())
-    except OSError:
+        safe_files.check_folder(working)
+        names = sorted(os.listdir(working))
+    except (FileNotFoundError, NotADirectoryError):
         return
-    yield from (place for place in places if os.path.isdir(place) and not place.name.startswith("."))
+    except OSError as error:
+        refuse(error)
+        return
+    for name in (name for name in names if not name.startswith(".")):
+        path = os.path.join(working, name)
+        try:
+            found = os.lstat(path)
+            if stat.S_ISDIR(found.st_mode):
+                safe_files.check_owner(path, found)
+                yield Path(path)
+            else:
+                safe_files.check_regular(path, found)
+        except FileNotFoundError:  # compacted or erased meanwhile
+            continue
+        except OSError as error:
+            refuse(error)
 
 
 def folder_identity(data_folder: str) -> str:
-    """Return the name that the working folder of *data_folder* gave itself, made once."""
-    path = os.path.join(data_folder, WORKING_FOLDER, "identity")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with contextlib.suppress(FileExistsError), open(path, "x", encoding="utf-8") as file:
-        file.write(os.urandom(8).hex())
-    with open(path, encoding="utf-8") as file:
-        return file.read()
+    """Return the name that the working folder of *data_folder* gave itself, made once.
+
+    Raises:
+        RefusedError: when something else lies in its place.
+        OSError: as ``make_working_folder``.
+    """
+    path = os.path.join(make_working_folder(data_folder), IDENTITY)
+    safe_files.create(path, os.urandom(8).hex())
+    identity = safe_files.read(path, 16).decode("ascii", "replace")
+    if len(identity) != 16 or not _DIGITS.issuperset(identity):  # noqa: PLR2004 - two digits an octet
+        raise RefusedError(path, "it does not hold what vmpilot-cov has written; delete it")
+    return identity
 
 
 @contextlib.contextmanager
 def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
     """Hold the data folder's lock while publishing; say whether it is held. Renames are atomic even without it."""
-    working = os.path.join(data_folder, WORKING_FOLDER)
-    os.makedirs(working, exist_ok=True)
-    with _open_lock(os.path.join(working, "lock")) as file:
+    working = make_working_folder(data_folder)
+    with safe_files.open_lock(os.path.join(working, LOCK)) as file:
         until, held = clock.steady() + wait_s, False
         while not held and clock.steady() < until:
             try:
@@ -63,11 +118,3 @@ def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
             except OSError:  # a file system without locks
                 held = True
         yield held
-
-
-def _open_lock(path: str) -> TextIO:
-    """Open the file of a lock, made if need be; to lock another user's, reading it is enough."""
-    try:
-        return open(path, "a", encoding="utf-8")
-    except PermissionError:
-        return open(path, encoding="utf-8")

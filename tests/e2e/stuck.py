@@ -8,6 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
+from server_hook.control.channel import socket_folder
 from server_hook.store import records, segment, working_folder
 from server_hook.store.fingerprint import fingerprint
 
@@ -21,7 +22,7 @@ def main() -> None:
     part.add(segment.Source(work, fingerprint(work)), segment.bitmap([1, 4]))
     segment.write(folder, 1, [part])
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address := f"{project.parent}/{os.getpid()}")
+        listener.bind(address := f"{socket_folder()}/{os.getpid()}-stuck.sock")
         listener.listen()
         record = records.describe_process(f"{os.getpid()}-stuck", "pipeline", "", {})
         records.write_record(folder, record._replace(socket=address))

@@ -185,7 +185,7 @@ def test_session_folder_that_cannot_be_written(app: Project) -> None:
     app.write(".vmpilot-cov", "a file is in the way\n")
     line = usage_error(session(app))
     assert line.startswith(f"ERROR: {app.path / '.vmpilot-cov'}/")
-    assert " cannot be written: Not a directory" in line
+    assert " cannot be written: it is a file, not a folder; delete it" in line
     assert line.endswith(" (cannot-record)")
     elsewhere = {"COVERAGE_FILE": str(app.path.parent / "elsewhere" / ".coverage")}
     assert session(app, "--cov-fail-under=10", env=elsewhere).returncode == 0

@@ -126,7 +126,7 @@ def test_a_thousand_processes_are_combined(app: Project) -> None:
             close_data(data)
         else:
             folder = working_folder.make_folder(str(artifact), f"{number}-a")
-            records.write_record(folder, records.Record(f"{number}-a", number, "pipeline", ended=1.0))
+            records.write_record(folder, records.Record(f"{number}-a", number + 1, "pipeline", ended=1.0))
             segment.write(folder, 1, [Part(Label("pipeline"), 1.0, 2.0, {source: bitmap(lines)})])
     for number in range(10):
         shutil.make_archive(str(app.path / f"{number}"), "zip", app.path / f"artifacts/{number}")

@@ -208,7 +208,7 @@ def shared() -> Iterator[Path]:
 
 @pytest.fixture
 def nobodys(app: Project, shared: Path) -> Iterator[Server]:
-    """Give a server of another user, in a project that everybody may read, with a data folder that all may write to."""
+    """Give a server of another user, in a project that everybody may read, with a data folder of its own."""
     if os.getuid():
         pytest.skip("only root can start a server of another user")
     app.write("serve_as.py", SERVE_AS)
@@ -216,7 +216,7 @@ def nobodys(app: Project, shared: Path) -> Iterator[Server]:
     data, place = shared / "data", Project(shared / "project")
     shutil.copytree(app.path, place.path)
     data.mkdir()
-    data.chmod(0o777)
+    os.chown(data, NOBODY, NOBODY)
     env = {"VMPILOT_COV_DATA_DIR": str(data), "PYTHONDONTWRITEBYTECODE": "1"}
     server = place.serve("python", "serve_as.py", "PORT", env=env)
     wait_for(lambda: bool(folders(data)), server.log.read_text)
@@ -249,9 +249,42 @@ def test_a_third_user_is_told_why_a_server_cannot_be_asked(nobodys: Server, shar
     wait_for(lambda: lines_of(only_folder(shared / "data")) >= DRIVEN)
     done = app.run("python", "combine_as.py", env={"VMPILOT_COV_DATA_DIR": str(shared / "data")})
     assert done.returncode == 0, done.stdout + done.stderr
-    (warning,) = (line for line in done.stdout.splitlines() if line.startswith("WARNING"))
+    (warning,) = (line for line in done.stdout.splitlines() if line.startswith("WARNING") and "silent" in line)
     assert "did not deliver: its control channel failed (Permission denied); counted is what it wrote " in warning
     assert pipeline_lines(app) >= START | DRIVEN
+
+
+TRAP = """
+    import os, sys
+
+    os.setgroups([]), os.setgid(65534), os.setuid(65534)
+    os.chdir(sys.argv[1])
+    os.mkdir(".vmpilot-cov"), os.chmod(".vmpilot-cov", 0o777)
+    for name in ("identity", "resets", ".gitignore", "lock", "publish-1.tmp"):
+        os.symlink(f"{sys.argv[1]}/../{name}", f".vmpilot-cov/{name}")
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_trap_in_a_shared_folder_is_named(app: Project, shared: Path) -> None:
+    """What another user has put where all may write is not read, not followed and not written to, and each says so."""
+    (shared / "identity").write_text("a secret")
+    (shared / "resets").write_text("a configuration")
+    (data := shared / "data").mkdir()
+    data.chmod(0o1777)
+    app.write("trap.py", TRAP)
+    assert app.run("python", "trap.py", str(data)).returncode == 0
+    env = {"VMPILOT_COV_DATA_DIR": str(data)}
+    why = f"it belongs to user {NOBODY}, and everybody may write the folder that it lies in; delete it, or "
+    ended = app.run("python", "-c", "import app.main", env={**env, "VMPILOT_COV": "."})
+    assert f"{data}/.vmpilot-cov cannot be written ({why}" in ended.stderr
+    for verb in (["dump", "--reset"], ["combine"], ["erase", str(data)]):
+        done = app.run("vmpilot-cov", *verb, env=env)
+        assert f"{data}/.vmpilot-cov" in done.stdout + done.stderr
+        assert why in done.stdout + done.stderr
+    assert sorted(path.name for path in shared.iterdir()) == ["data", "identity", "resets"]
+    assert sorted(path.name for path in data.iterdir()) == [".vmpilot-cov"]
+    assert (shared / "resets").read_text() == "a configuration"
 
 
 ANOTHER_ROOT = """

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from pytest_vmpilot_cov.model import ORIGINS, Options, Setting, Threshold
 from server_hook.arcs import Arcs
+from server_hook.clock import LAST_MOMENT
 from server_hook.config.settings import Settings
+from server_hook.problems import printable
 from server_hook.store import records, segment, working_folder
 from server_hook.store.records import Record
 from server_hook.store.segment import Label, Measured, Part, Source, bitmap
@@ -120,15 +122,20 @@ def anything_measured() -> st.SearchStrategy[Measured]:
 
 
 def odd_text() -> st.SearchStrategy[str]:
-    """Draw any text that a file system may give, names that are no UTF-8 (lone surrogates) included."""
-    return st.text(st.characters(codec="utf-8") | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF))
+    """Draw any name that a file system may give, such as are no UTF-8 (lone surrogates) included."""
+    characters = st.characters(codec="utf-8", exclude_characters="\0")
+    return st.text(characters | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF))
 
 
 def many_parts() -> st.SearchStrategy[list[Part]]:
     """Draw the parts of a segment, with odd paths, contexts and both kinds of measurement."""
-    source = st.builds(Source, odd_text(), odd_text(), odd_text())
-    label = st.builds(Label, st.sampled_from(ORIGINS), odd_text(), st.booleans(), dropped=st.sampled_from([False]))
-    moment = st.floats(allow_nan=False, allow_infinity=False)
+    text = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+    source = st.builds(Source, odd_text(), text, text)
+    context = text.map(printable).filter(lambda each: each not in ORIGINS)
+    kept = st.just(False)  # noqa: FBT003 - nothing is written of what is dropped
+    of_tests = st.builds(Label, st.sampled_from(["unit", "e2e"]), context, st.booleans(), kept)
+    label = of_tests | st.builds(Label, st.sampled_from(ORIGINS), st.just(""), st.booleans(), kept)
+    moment = st.floats(0, LAST_MOMENT)
     files = st.dictionaries(source, anything_measured(), max_size=3)
     return st.lists(st.builds(Part, label, moment, moment, files), max_size=3)
 

@@ -17,7 +17,7 @@ from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.model import Combined, Figures, Outcome, Row, Verdict
 from pytest_vmpilot_cov.report.drift import differences
 from pytest_vmpilot_cov.report.pipeline import server_lines
-from server_hook.store import compaction, epochs, publication, publish, segment, working_folder
+from server_hook.store import clean_up, compaction, epochs, publication, publish, segment, working_folder
 from server_hook.store import records as records_
 from server_hook.store.records import Record
 from server_hook.store.segment import Label, Part, Source, bitmap
@@ -142,22 +142,63 @@ def test_what_is_not_understood_stays(tmp_path: Path, spoil: Callable[[Path], No
 @pytest.mark.parametrize(
     ("ended", "parts"),
     [
-        (0.0, []),
         (4e9, []),
         (None, [a_part("unit", {FRESH: bitmap([1])})]),
         (None, [Part(Label("pipeline"), 1.0, 2.0, {FRESH: 1}, epoch=1.0)]),
         (None, [a_part("pipeline", {})]),
     ],
-    ids=["killed", "ended just now", "of the tests", "was reset", "without lines"],
+    ids=["ended just now", "of the tests", "was reset", "without lines"],
 )
 def test_what_may_be_asked_for_stays(tmp_path: Path, ended: float | None, parts: list[Part]) -> None:
-    """Killed processes, those that have just ended, and those whose lines count by other rules are left alone."""
+    """Processes that have just ended, and those whose lines count by other rules, are left alone."""
     leave_many(tmp_path)
     place = leave(tmp_path, 7, *parts, ended=ended)
     if parts and parts[0].label.origin == "unit":
         records_.write_record(str(place), Record("7-a", 7, "unit", ended=7.0))
     compaction.compact(tmp_path)
     assert names_in(tmp_path) == ["7", "folded"]
+
+
+@pytest.mark.parametrize("reset_at", [0.0, 120.0])
+def test_killed_processes_are_folded_too(tmp_path: Path, reset_at: float) -> None:
+    """However often a server is killed, each later end pays for few folders; the account and all figures stay."""
+    for number in range(100, 100 + MANY):
+        leave(tmp_path, number, ended=0.0 if number % 3 else None)
+    if reset_at:
+        epochs.note_reset(str(tmp_path), reset_at)
+    before = said(tmp_path)
+    compaction.compact(tmp_path)
+    assert names_in(tmp_path) == ["folded"] * (4 if reset_at else 2)
+    assert before == said(tmp_path)
+    compaction.compact(tmp_path)
+    assert before == said(tmp_path)
+
+
+def test_a_killed_process_that_wrote_nothing_leaves_nothing(tmp_path: Path) -> None:
+    """The folder of a process that was killed before its first segment goes; that of a live one stays."""
+    leave_many(tmp_path)
+    for number, pid in ((7, 7), (8, os.getpid())):
+        here = records_.describe_process(f"{number}-a", "pipeline", "", SETTINGS)._replace(pid=pid)
+        place = recorded(tmp_path, here)
+        os.utime(place / records_.RECORD, (number, number))
+        (place / ".000001.seg.tmp").write_bytes(b"half a segment")
+    compaction.compact(tmp_path)
+    assert names_in(tmp_path) == ["8", "folded"]
+
+
+def test_what_killed_processes_left_aside_is_removed(tmp_path: Path) -> None:
+    """Half a publication, or half a compaction, goes when it has rested; other files stay."""
+    working = Path(working_folder.make_working_folder(str(tmp_path)))
+    for name in ("publish-7.tmp", "publish-8.tmp", "publish-9.txt"):
+        (working / name).write_bytes(b"")
+    for name in (f"{clean_up.COMPACTING}old", f"{clean_up.COMPACTING}young"):
+        (working / name).mkdir()
+        (working / name / ".record.json.tmp").write_bytes(b"")
+    for name in ("publish-7.tmp", "publish-9.txt", f"{clean_up.COMPACTING}old"):
+        os.utime(working / name, (1.0, 1.0))
+    compaction.compact(tmp_path)
+    expected = {".gitignore", "publish-8.tmp", "publish-9.txt", f"{clean_up.COMPACTING}young"}
+    assert expected == {path.name for path in working.iterdir()}
 
 
 def test_other_settings_are_folded_apart(tmp_path: Path) -> None:
@@ -171,7 +212,7 @@ def test_other_settings_are_folded_apart(tmp_path: Path) -> None:
     assert before == said(tmp_path)
 
 
-@pytest.mark.parametrize("broken", ["os.rename", "shutil.rmtree"])
+@pytest.mark.parametrize("broken", ["os.rename", "server_hook.store.clean_up.remove_process"])
 def test_folding_that_is_broken_off_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     """Wherever it is broken off, what counts stays; the next one does the work."""
     leave_many(tmp_path)
@@ -234,7 +275,7 @@ def test_what_was_erased_does_not_come_back(tmp_path: Path, monkeypatch: pytest.
     """Erasing keeps folds out while it goes on, and takes what a broken one has left aside."""
     leave_many(tmp_path)
     working = tmp_path / working_folder.WORKING_FOLDER
-    (working / f"{compaction.ASIDE}x").mkdir()
+    (working / f"{clean_up.COMPACTING}x").mkdir()
     recorded(tmp_path, Record("1-live", os.getpid(), "pipeline", host="elsewhere"))
     erase_segments, free = erase_._erase_segments, []
 

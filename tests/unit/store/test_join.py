@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_hook.arcs import Arcs
-from server_hook.store.segment import Measured, Source, bitmap, join, line_numbers, to_arcs, to_lines
+from server_hook.store.segment import Measured, Source, bitmap, join, line_numbers, to_arcs, to_lines, unite
 from tests.unit.conftest import a_part, anything_measured, arc_sets, bitmaps
 
 
@@ -41,8 +41,10 @@ def test_joining_is_idempotent(measured: Measured) -> None:
 
 @given(anything_measured())
 def test_joining_with_nothing_changes_nothing(measured: Measured) -> None:
-    """Joined with nothing, a measurement is what it was."""
-    assert measured == join(None, measured)
+    """United with nothing, a measurement is what it was."""
+    files: dict[str, Measured] = {}
+    unite(files, "a", measured)
+    assert {"a": measured} == files
 
 
 @given(bitmaps(), arc_sets())

@@ -168,10 +168,21 @@ def test_what_an_earlier_process_left_aside_is_no_harm(tmp_path: Path) -> None:
     assert expected == lines_in(tmp_path / ".coverage")
 
 
-def test_a_path_that_cannot_be_stored_is_an_error_like_others(tmp_path: Path) -> None:
-    """A source whose path is no UTF-8, which SQLite cannot hold, fails as every other write: as OSError."""
+@pytest.mark.parametrize("measured", [bitmap([1]), Arcs({(1, 2)})])
+def test_a_path_that_cannot_be_stored_is_left_out(tmp_path: Path, measured: segment.Measured) -> None:
+    """A source whose path is no UTF-8, which SQLite cannot hold, does not keep the others out."""
+    united: segment.ByContext = {
+        "unit": {Source("/app/\udcff.py"): measured, APP: measured},
+        "test_one": {APP: measured},
+    }
+    publication.write_data_file(str(tmp_path / ".coverage"), united)
+    assert {"/app/main.py"} == {path for files in lines_in(tmp_path / ".coverage").values() for path in files}
+
+
+def test_a_context_that_cannot_be_stored_is_an_error_like_others(tmp_path: Path) -> None:
+    """What SQLite cannot hold fails as every other write: as OSError."""
     with opened_below(tmp_path), pytest.raises(OSError, match=r"'.*/\.coverage'$"):
-        publication.write_data_file(str(tmp_path / ".coverage"), {"unit": {Source("/app/\udcff.py"): bitmap([1])}})
+        publication.write_data_file(str(tmp_path / ".coverage"), {"unit": {APP: 2}, "\udcff": {APP: bitmap([1])}})
 
 
 def test_sources_may_be_named_relative_to_a_folder() -> None:
@@ -229,7 +240,7 @@ def test_a_pipeline_without_lines_is_not_published(tmp_path: Path) -> None:
     """Where nothing counts any more, as after a reset, there is no file, and none is taken for a foreign one."""
     process_with(tmp_path, "1-a", a_part("pipeline", {APP: bitmap([1])}))
     target = Path(publish.publish_pipeline(str(tmp_path)))
-    (tmp_path / working_folder.WORKING_FOLDER / "resets").write_text("1e12\n")
+    (tmp_path / working_folder.WORKING_FOLDER / "resets").write_text("1e10\n")
     for _ in range(2):
         publish.publish_pipeline(str(tmp_path))
         assert not target.exists()

@@ -148,7 +148,7 @@ def test_torn_segments_stand_beside_good_ones(tmp_path: Path) -> None:
     expected = [
         ("000001.seg", PARTS[:1]),
         ("000002.seg", "it does not begin like a segment"),
-        ("000003.seg", "it cannot be read: Is a directory"),
+        ("000003.seg", "it is a folder, not a regular file; delete it"),
         ("000004.seg", PARTS[1:]),
     ]
     assert expected == found

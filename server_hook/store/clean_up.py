@@ -1,0 +1,61 @@
+"""Clean up: only what has a name that we give is removed, one by one, never a tree and never behind a link."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from server_hook import clock
+from server_hook.store import records, safe_files, segment, working_folder
+
+COMPACTING = ".folding-"
+"""How the name of a folder begins that is not yet in its place."""
+PUBLISHING = "publish-"
+"""How the name of a data file begins that is not yet in its place."""
+REST_S = 60.0
+"""What was left this long ago, nobody is at work on any more."""
+
+
+def is_own_name(name: str) -> bool:
+    """Tell whether a file in a process's folder has a name that this project gives."""
+    is_aside = name.startswith(".") and name.endswith(".tmp")
+    return name == records.RECORD or name.endswith(segment.SUFFIX) or is_aside
+
+
+def remove_process(folder: Path) -> bool:
+    """Remove what a process has recorded, and its folder unless something else lies in it; say whether it is gone."""
+    return safe_files.remove_folder(str(folder), is_own_name)
+
+
+def remove_left_over(working: Path, rest_s: float = REST_S) -> None:
+    """Remove what processes were about to put into its place when they were killed.
+
+    Raises:
+        OSError: when the working folder cannot be read.
+    """
+    for name in os.listdir(working):
+        if name.startswith((COMPACTING, PUBLISHING)):
+            with contextlib.suppress(OSError):
+                _remove_aside(working / name, clock.now() - rest_s)
+
+
+def _remove_aside(path: Path, before: float) -> None:
+    if os.lstat(path).st_mtime > before:
+        return
+    if path.name.startswith(COMPACTING):
+        remove_process(path)
+    elif _is_publication(path.name):
+        path.unlink()
+
+
+def remove_working_folder(data_folder: Path) -> None:
+    """Remove the working folder of *data_folder*, unless a process or something else is in it."""
+    ours = (working_folder.IDENTITY, working_folder.LOCK, working_folder.IGNORE, working_folder.RESETS)
+    if not any(working_folder.process_folders(data_folder)):
+        working = str(data_folder / working_folder.WORKING_FOLDER)
+        safe_files.remove_folder(working, lambda name: name in ours or _is_publication(name))
+
+
+def _is_publication(name: str) -> bool:
+    return name.startswith(PUBLISHING) and name.endswith(".tmp")

@@ -1,0 +1,59 @@
+"""Data files that somebody else may have written: they are read within limits of time and size, and tables alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from server_hook.clock import steady
+from server_hook.store.safe_files import check_data_file
+
+LEAST_READ_S = 30.0
+READ_BYTES_PER_S = 1 << 20
+"""How long a file may be read: so many seconds, and one more for each MiB, a hundredth of the usual speed."""
+MOST_VALUE_BYTES = 64 << 20
+"""How large a single value may be; that of the arcs of a whole file is made while it is read."""
+_STEPS = 100_000
+"""How many steps of SQLite lie between two looks at the clock."""
+_NO_TABLES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR (type = 'table' AND NOT rootpage)"
+
+
+@contextlib.contextmanager
+def open_to_read(path: Path, more: str = "") -> Iterator[sqlite3.Connection]:
+    """Open a data file, and do not change it; what is read is what it holds at one moment.
+
+    Args:
+        path: the data file.
+        more: what SQLite's documentation of URIs allows further, as ``&immutable=1``: regard no locks.
+
+    Raises:
+        RefusedError: when it is no regular file, or too large.
+        OSError: when it is gone, cannot be read, or takes too long.
+        sqlite3.Error: when it cannot be opened, or has views or triggers, which may stand for anything.
+    """
+    until = steady() + LEAST_READ_S + check_data_file(str(path)) / READ_BYTES_PER_S
+    with contextlib.closing(sqlite3.connect(f"{_uri_of(path)}?mode=ro{more}", uri=True)) as base:
+        base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_VALUE_BYTES)
+        base.set_progress_handler(lambda: steady() > until, _STEPS)
+        base.execute("PRAGMA trusted_schema = OFF")
+        base.execute("BEGIN")
+        for (name,) in base.execute(_NO_TABLES):
+            raise sqlite3.DatabaseError(f"{name} in it is no table, as all in a data file of coverage.py is")
+        try:
+            yield base
+        except sqlite3.OperationalError as error:
+            if steady() > until:
+                raise TimeoutError("it takes too long to read") from error
+            raise
+
+
+def _uri_of(path: Path) -> str:
+    """Return a file's URI; ``Path.as_uri`` would import urllib, and an import may be too late at a process's end."""
+    octets = os.fsencode(os.path.realpath(path))
+    plain = (octet < 128 and (chr(octet).isalnum() or chr(octet) in "/._-") for octet in octets)  # noqa: PLR2004 - ASCII
+    return "file://" + "".join(
+        chr(octet) if is_plain else f"%{octet:02x}" for octet, is_plain in zip(octets, plain, strict=True)
+    )

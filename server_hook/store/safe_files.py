@@ -1,0 +1,230 @@
+"""The door to the data folder: whatever lies in one may have been put there by somebody else.
+
+Only regular files are opened, below a limit of size, through no link and without waiting. What lies in a folder that
+everybody may write is believed if this user, root or the folder's owner has made it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+MOST_RECORD_BYTES = 1 << 20
+MOST_SEGMENT_BYTES = 64 << 20
+MOST_RESETS_BYTES = 16 << 20
+MOST_SOURCE_BYTES = 32 << 20
+MOST_DATA_BYTES = 16 << 30
+"""How large a record, a segment, the list of resets, a source file and a data file may be."""
+
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_MAKE = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+# not by name: tests of the application replace these with mocks
+_open, _file, _replace, _unlink = os.open, open, os.replace, os.unlink
+
+
+class RefusedError(OSError):
+    """Something in a data folder that is not used; ``strerror`` says why, and what to do."""
+
+    def __init__(self, path: str, why: str) -> None:
+        """Refuse what lies at *path*."""
+        super().__init__(errno.EPERM, why, path)
+
+
+def read(path: str, most_bytes: int) -> bytes:
+    """Read a file of a data folder.
+
+    Raises:
+        RefusedError: when it is no regular file, too large, or of a user who is not believed.
+        OSError: when it is gone or cannot be read.
+    """
+    found = os.lstat(path)
+    check_owner(path, found)
+    return _read(path, found, os.O_NOFOLLOW, most_bytes)
+
+
+def read_source(path: str) -> bytes:
+    """Read a source file, whoever owns it and whatever links lead to it.
+
+    Raises:
+        RefusedError: when it is no regular file, or too large.
+        OSError: when it is gone or cannot be read.
+    """
+    return _read(path, os.stat(path), 0, MOST_SOURCE_BYTES)
+
+
+def check_data_file(path: str) -> int:
+    """Look at a data file before SQLite opens it, which would wait for ever at a FIFO; return its size in bytes.
+
+    Raises:
+        RefusedError: when it is no regular file, or too large.
+        OSError: when it is gone or cannot be read.
+    """
+    found = os.stat(path)
+    check_regular(path, found)
+    if found.st_size > MOST_DATA_BYTES:
+        raise RefusedError(path, f"it is larger than {MOST_DATA_BYTES >> 30} GiB")
+    os.close(_open(path, _READ))
+    return found.st_size
+
+
+def check_regular(path: str, found: os.stat_result) -> None:
+    """Refuse what is no regular file."""
+    if not stat.S_ISREG(found.st_mode):
+        raise RefusedError(path, f"it is {_kind_of(found)}, not a regular file; delete it")
+
+
+def check_folder(path: str) -> None:
+    """Look at a folder of ours before anything in it is used.
+
+    Raises:
+        RefusedError: when it is a link, no folder, or of a user who is not believed.
+        OSError: when it is gone.
+    """
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode):
+        raise RefusedError(path, f"it is {_kind_of(found)}, not a folder; delete it")
+    check_owner(path, found)
+
+
+def check_owner(path: str, found: os.stat_result) -> None:
+    """Refuse what a stranger has put into a folder that everybody may write."""
+    if found.st_uid in (os.geteuid(), 0):
+        return
+    around = os.stat(os.path.dirname(path) or ".")
+    if around.st_mode & stat.S_IWOTH and found.st_uid != around.st_uid:
+        raise RefusedError(
+            path,
+            f"it belongs to user {found.st_uid}, and everybody may write the folder that it lies in; "
+            "delete it, or take that right away (chmod o-w)",
+        )
+
+
+def replace(path: str, octets: bytes) -> None:
+    """Write a file of a data folder aside and rename it into place.
+
+    Raises:
+        OSError: when the folder cannot be written.
+    """
+    aside = aside_of(path)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            _unlink(aside)  # of a process that was killed, or a trap
+        with _file(_open(aside, _MAKE | os.O_WRONLY | os.O_EXCL, 0o666), "wb") as file:
+            file.write(octets)
+        _replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            _unlink(aside)
+        raise
+
+
+def aside_of(path: str) -> str:
+    """Name the file that becomes the one at *path*."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.tmp")
+
+
+def create(path: str, text: str) -> None:
+    """Write a file of a data folder, unless something lies there.
+
+    Raises:
+        OSError: when the folder cannot be written.
+    """
+    try:
+        number = _open(path, _MAKE | os.O_WRONLY | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return
+    with _file(number, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def append(path: str, text: str) -> None:
+    """Add to a file of a data folder, made if need be.
+
+    Raises:
+        RefusedError: when it is no regular file, has a second name, or is of a user who is not believed.
+        OSError: when it cannot be written.
+    """
+    _check_own(path)
+    with _file(_open(path, _MAKE | os.O_WRONLY | os.O_APPEND, 0o666), "a", encoding="utf-8") as file:
+        check_regular(path, os.fstat(file.fileno()))
+        file.write(text)
+
+
+def open_lock(path: str) -> BinaryIO:
+    """Open the file of a lock, made if need be; to lock another user's, reading it is enough.
+
+    Raises:
+        RefusedError: as ``append``.
+        OSError: when the folder cannot be written.
+    """
+    _check_own(path)
+    try:
+        return _file(_open(path, _MAKE | os.O_RDWR, 0o666), "rb")
+    except PermissionError:
+        return _file(_open(path, _READ | os.O_NOFOLLOW), "rb")
+
+
+def remove_folder(folder: str, is_ours: Callable[[str], bool]) -> bool:
+    """Remove a folder of ours: the files with names that we give, one by one, then the folder if it is empty.
+
+    Nothing below it is entered, and no link leads elsewhere: each step is taken from the folder that was opened.
+
+    Returns:
+        Whether it is gone.
+    """
+    with contextlib.suppress(OSError), _opened(os.path.dirname(folder)) as around:
+        with _opened(os.path.basename(folder), around) as here:
+            for name in filter(is_ours, os.listdir(here)):
+                with contextlib.suppress(OSError):
+                    _unlink(name, dir_fd=here)
+        os.rmdir(os.path.basename(folder), dir_fd=around)
+    return not os.path.lexists(folder)
+
+
+@contextlib.contextmanager
+def _opened(folder: str, around: int | None = None) -> Iterator[int]:
+    """Open a folder, itself and through no link, for as long as something is done in it."""
+    number = os.open(folder, _FOLDER, dir_fd=around)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _read(path: str, found: os.stat_result, flags: int, most_bytes: int) -> bytes:
+    check_regular(path, found)
+    with _file(_open(path, _READ | flags), "rb") as file:
+        found = os.fstat(file.fileno())  # it may be another one by now
+        check_regular(path, found)
+        if found.st_size > most_bytes:
+            raise RefusedError(path, f"it is larger than {most_bytes >> 20} MiB, which none of ours is; delete it")
+        octets: bytes = file.read(found.st_size)  # no more: it may grow for ever
+    return octets
+
+
+def _check_own(path: str) -> None:
+    """Refuse to write to what is there already, unless it is a file of ours alone."""
+    with contextlib.suppress(FileNotFoundError):
+        found = os.lstat(path)
+        check_regular(path, found)
+        check_owner(path, found)
+        if found.st_nlink > 1:
+            raise RefusedError(path, "it has another name elsewhere; delete it")
+
+
+def _kind_of(found: os.stat_result) -> str:
+    return _KINDS.get(stat.S_IFMT(found.st_mode), "a file")
