@@ -12,7 +12,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
-from server_hook.problems import one_line
 
 SHOWN_WORDS = 3
 A_PLUGIN, IGNORED, NOT_RUN = "a plugin", "ignored", "not run"
@@ -75,7 +74,7 @@ def early_end(error: BaseException | None, finished: int, collected: int) -> str
         return ""
     if type(error) is KeyboardInterrupt:  # pytest's own kinds of it have a reason
         return "stopped by Ctrl-C"
-    return f"stopped early: {one_line(error) or type(error).__name__}"
+    return f"stopped early: {' '.join(str(error).split()) or type(error).__name__}"
 
 
 def ide_of(modules: Container[str], program: str) -> str:
