@@ -10,14 +10,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.collect.ask import ask_servers
-from pytest_vmpilot_cov.collect.processes import Scope, is_of_run
+from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.coverage_private import is_project_file
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import Options, Outcome
 from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.session.early_imports import below, early_imports
+from pytest_vmpilot_cov.session.retention import forget_earlier_sessions
 from pytest_vmpilot_cov.verdict import reach_verdict
-from server_hook.store import clean_up, publication, records, working_folder
+from server_hook.store import working_folder
 
 if TYPE_CHECKING:
     from pluggy import PluginManager
@@ -97,17 +98,3 @@ def _reset_servers(options: Options) -> list[str]:
     except OSError as error:
         raise UsageError(say("cannot-reset", path=error.filename, why=error.strerror)) from None
     return [not_reset(each) for each in deliveries if not each.answered]
-
-
-def forget_earlier_sessions(options: Options) -> None:
-    """Remove what sessions that are over have measured: a session replaces the last one's data of its COVERAGE_FILE."""
-    data_folder = options.data_folder
-    recorded = list(records.recorded(data_folder))
-    living = {each.session for folder, each in recorded if each.session and records.is_alive(folder, each)}
-    for folder, record in recorded:
-        is_living = any(records.is_of(record.session, each) for each in living) or records.is_alive(folder, record)
-        if record.origin in ("unit", "e2e") and is_of_run(record, options) and not is_living:
-            clean_up.remove_process(folder)
-    published = data_folder / options.tests_file
-    if published.exists() and publication.read_fingerprints(published) is not None:
-        published.unlink(missing_ok=True)

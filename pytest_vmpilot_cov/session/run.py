@@ -19,8 +19,8 @@ from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.options.options import resolve
 from pytest_vmpilot_cov.report.terminal import section
+from pytest_vmpilot_cov.session.child_environment import Environment
 from pytest_vmpilot_cov.session.contexts import TestContexts
-from pytest_vmpilot_cov.session.environment import Environment
 from pytest_vmpilot_cov.session.lead import Lead
 from pytest_vmpilot_cov.session.nesting import has_own_verdict, outer_session
 from pytest_vmpilot_cov.session.origins import rules_of

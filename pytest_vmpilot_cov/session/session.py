@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_vmpilot_cov.integrations.debuggers import trace_again
 from pytest_vmpilot_cov.messages import UsageError, say
-from pytest_vmpilot_cov.session.environment import BETWEEN_TESTS, Environment, variables_for_servers
+from pytest_vmpilot_cov.session.child_environment import BETWEEN_TESTS, Environment, variables_for_servers
 from pytest_vmpilot_cov.session.nesting import inner_id
 from pytest_vmpilot_cov.session.recording import OUTSIDE, Recording
 from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
