@@ -105,8 +105,7 @@ def _data_files(
 
     for folder, reset_at in resets.items():
         places = [folder, *working_folder.process_folders(folder)]
-        paths = [path for place in places for path in sorted(place.glob(".coverage.*"))]
-        for path in (path for path in paths if counts(path.name)):
+        for path in (place / name for place in places for name in _names_in(place) if counts(name)):
             is_pipeline = path.name == publish.PIPELINE_FILE
             is_derived = (
                 is_pipeline and (scope.session or reset_at) and publication.is_published_here(str(path), str(folder))
@@ -114,6 +113,13 @@ def _data_files(
             is_before = is_pipeline and reset_at and _measured(path) < reset_at
             if not (is_derived or is_before) and _is_used(path, refuse, is_ours=path.parent != folder):
                 yield path
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:  # it is not there, or its working folder is refused for the same reason
+        return []
 
 
 def _is_used(path: Path, refuse: Callable[[OSError], object], *, is_ours: bool) -> bool:
