@@ -38,7 +38,7 @@ def reach_verdict(
         UsageError: when the configuration cannot be used.
     """
     with working_in(options.root), contributed_data(plugins, options) as contributed:
-        collected = collect(options, replace(scope, more=contributed.given))
+        collected = collect(options, replace(scope, extra=contributed.given))
         combined = combine(options, collected)
         with reporting(options, combined) as cov:
             figures = count(cov)

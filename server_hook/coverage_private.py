@@ -9,10 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from itertools import starmap
 from types import FrameType, SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -40,14 +37,15 @@ class UnsupportedError(Exception):
 
 
 class WatchedCoverage(Coverage):
-    """A Coverage that tells when it meets a source file for the first time, and keeps its warnings to itself."""
+    """A Coverage that says when a file runs for the first time, and keeps its warnings to itself."""
 
-    on_first_sight: Callable[[str], None] | None = None
+    on_new_file: Callable[[str, str, FrameType], None] | None = None
+    """Called with a file's name, its path if it is measured or nothing, and the frame that runs it; must not raise."""
 
     def _should_trace(self, filename: str, frame: FrameType) -> Any:  # noqa: ANN401 - coverage's FileDisposition
         disposition = super()._should_trace(filename, frame)
-        if disposition.trace and disposition.source_filename and self.on_first_sight:
-            self.on_first_sight(disposition.source_filename)
+        if self.on_new_file:
+            self.on_new_file(filename, (disposition.trace and disposition.source_filename) or "", frame)
         return disposition
 
     def _warn(self, msg: str, slug: str | None = None, once: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
@@ -67,14 +65,30 @@ def start(cov: Coverage) -> None:
     For that it reads the source of every frame, which is a tenth of what a start costs.
     """
     described = vars(collector).get("short_stack")
-    if described is None:
-        cov.start()
-        return
-    vars(collector)["short_stack"] = str  # ""
+    if described is not None:
+        vars(collector)["short_stack"] = str  # ""
     try:
-        cov.start()
+        with _coverage_slot_left():
+            cov.start()
     finally:
-        vars(collector)["short_stack"] = described
+        if described is not None:
+            vars(collector)["short_stack"] = described
+
+
+@contextlib.contextmanager
+def _coverage_slot_left() -> Iterator[None]:
+    """Have coverage.py's core sysmon take one of the free slots of ``sys.monitoring``: the program may want its own."""
+    monitoring: Any = getattr(sys, "monitoring", None)
+    free = [slot for slot in (4, 3) if monitoring and monitoring.get_tool(slot) is None]
+    if not free:
+        yield
+        return
+    usual = monitoring.COVERAGE_ID
+    monitoring.COVERAGE_ID = free[0]
+    try:
+        yield
+    finally:
+        monitoring.COVERAGE_ID = usual
 
 
 def live_sets(cov: Coverage) -> LiveSets:
@@ -111,30 +125,6 @@ def before_each_flush(cov: Coverage, act: Callable[[], object]) -> None:
         return flush()
 
     collector.flush_data = act_and_flush
-
-
-def enter_running_frames(cov: Coverage) -> None:
-    """Tell the tracer of the frames that run already, in a forked child: it has seen none of them begin.
-
-    Without it the rest of each such frame is not measured. The C tracer keeps a stack of frames: all are put on it,
-    ours included, because each takes itself off when it returns; in one step, because every further line of this
-    function would be taken for one of the frame put on last.
-    """
-    tracer = getattr(cov._collector, "tracers", [None])[-1]
-    frames: deque[FrameType] = deque()
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        frames.appendleft(frame)
-        frame = frame.f_back
-    core = core_in_use(cov)
-    if core == "ctrace":
-        events = [(each, event) for each in frames for event in ("call", "line")]
-        deque(starmap(partial(tracer, arg=None), events), maxlen=0)
-    elif core == "sysmon":
-        for running in frames:
-            tracer.sysmon_py_start(running.f_code, 0)
-    for recorded in live_sets(cov).values():
-        recorded.clear()  # the lines where the frames stand are the parent's
 
 
 def unpack_arcs(cov: Coverage, arcs: set[Any]) -> Arcs:

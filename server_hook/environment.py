@@ -33,6 +33,10 @@ class ProcessState:
         """The id of the test session that runs in this process; a session that starts meanwhile is inside it."""
         self.recorder: Recorder | None = None
         """What measures this process, or measured the parent of a fork."""
+        self.taken: dict[int, str] = {}
+        """Who has taken the trace function from us, and when, by the thread's number."""
+        self.times_taken = 0
+        """How many times somebody has taken it."""
 
 
 def process_state() -> ProcessState:

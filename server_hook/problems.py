@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import sys
+from collections.abc import Iterator
 
 
 class HookError(Exception):
@@ -62,15 +63,24 @@ class Problems:
             self._logged.add(slug)
             log_problem(self.latest)
 
-    def notice_debugger(self, core: str) -> None:
-        """Report a debugger that was loaded after the recorder, where both need the trace function."""
-        if "pydevd" in sys.modules and core != "sysmon" and sys.version_info < (3, 12):
-            self.report("debugger-loaded", "a debugger has taken the trace function; what runs now is not measured")
-
     def unwritable(self, folder: str, error: OSError) -> None:
         """Report that a folder cannot be written, or something in it that must not be."""
         path = error.filename if error.errno == errno.EPERM and error.filename else folder
         self.report("folder-unwritable", f"{path} cannot be written ({error.strerror}); data waits in memory")
+
+    @contextlib.contextmanager
+    def fenced(self, folder: str) -> Iterator[None]:
+        """Let no error out, of a thread of ours, an import of the application, or its end; report it instead.
+
+        Args:
+            folder: what is written to meanwhile.
+        """
+        try:
+            yield
+        except OSError as error:
+            self.unwritable(folder, error)
+        except Exception as error:  # noqa: BLE001
+            self.report("recorder-disturbed", f"recording was disturbed: {type(error).__name__}: {error}")
 
     def writable(self) -> None:
         """Note that it can be written again."""

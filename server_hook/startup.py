@@ -19,7 +19,7 @@ from server_hook.environment import (
     VARIABLE,
     process_state,
 )
-from server_hook.problems import HookError
+from server_hook.problems import HookError, log_problem
 
 if TYPE_CHECKING:
     from server_hook.config.settings import Settings
@@ -68,8 +68,6 @@ def start_from_environment() -> None:
     for name in decision.forget:
         os.environ.pop(name, None)
     if decision.reason:
-        from server_hook.problems import log_problem
-
         log_problem(f"this process is not recorded: {decision.reason}")
 
 
@@ -137,6 +135,22 @@ def _begin(start: Start) -> None:
         if DATA_DIR_VARIABLE in os.environ:
             os.environ[DATA_DIR_VARIABLE] = data_folder
     lifecycle.begin(Recorder(settings, data_folder or os.path.dirname(settings.data_file), origin, session))
+    if origin == "pipeline" and (missing := missing_source(settings)):
+        log_problem(f"this process is recorded, but {missing} (nothing-to-measure)")
+
+
+def missing_source(settings: "Settings") -> str:
+    """Say that no folder of the source exists, and which is the nearest that does; empty where one does.
+
+    A plain name may be that of a package that is found later, when the program has set up its path.
+    """
+    folders = [os.path.join(settings.folder, each) for each in settings.source if not each.isidentifier()]
+    if not folders or len(folders) < len(settings.source) or any(map(os.path.isdir, folders)):
+        return ""
+    nearest = folders[0]
+    while not os.path.isdir(nearest):
+        nearest = os.path.dirname(nearest)
+    return f"no folder of [run] source exists: {', '.join(folders)}; the nearest that does is {nearest}"
 
 
 def _server_settings(start: Start) -> "Settings":

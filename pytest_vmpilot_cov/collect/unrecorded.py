@@ -120,13 +120,13 @@ def _processes_with_variable() -> Iterator[Process]:
 
 def _families(processes: Mapping[int, Process], recorded: Container[int]) -> set[int]:
     """Return the processes that were recorded, or have a parent or a child that was: supervisors and their helpers."""
-    found = {pid for pid in processes if pid in recorded}
+    family = {pid for pid in processes if pid in recorded}
     while True:
-        parents = {processes[pid].parent for pid in found}
-        more = {pid for pid, each in processes.items() if pid in parents or each.parent in found} - found
+        parents = {processes[pid].parent for pid in family}
+        more = {pid for pid, each in processes.items() if pid in parents or each.parent in family} - family
         if not more:
-            return found
-        found |= more
+            return family
+        family |= more
 
 
 def _is_server(process: Process, server_command: str) -> bool:
@@ -149,8 +149,8 @@ def _why(process: Process, config: str) -> str:
     if missing:
         return "; ".join(f"source {name} is no folder, {cure}" for name, cure in missing)
     nothing = "it has run no file of [run] source"
-    found = next(_alike(process, settings), None)
-    return f"{nothing}; it finds {found[0]}, which ends like {found[1]}" if found else nothing
+    alike = next(_alike(process, settings), None)
+    return f"{nothing}; it finds {alike[0]}, which ends like {alike[1]}" if alike else nothing
 
 
 def _has_package(python: str) -> bool:

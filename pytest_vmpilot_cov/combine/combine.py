@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.machinery import PathFinder
 
@@ -16,6 +16,7 @@ from server_hook.config.settings import apply_settings, open_coverage
 from server_hook.coverage_private import REFUSALS
 from server_hook.problems import one_line
 from server_hook.store.fingerprint import fingerprint
+from server_hook.store.segment import Part
 
 
 def combine(options: Options, collected: Collected) -> Combined:
@@ -36,10 +37,12 @@ def combine(options: Options, collected: Collected) -> Combined:
         keep_stale = options.stale == "keep"
         combined = unite(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
         lines_only = without_branches(parts, combined.counted)
-        coverage_private.warn_of_modules(cov, {source.path for each in combined.counted.values() for source in each})
-        copies = _installed_copies(combined, options)
+        reached = {source.path for each in combined.counted.values() for source in each}
+        if reached:  # without any data nothing was imported, and that is said in other words
+            coverage_private.warn_of_modules(cov, reached)
+        copies, omitted = _installed_copies(combined, options), frozenset(_omitted(parts, combined, options))
         problems = (*_refused_sources(refused, options), *copies, *cov.warnings())
-        return replace(combined, mapped=mapped, lines_only=lines_only, problems=problems)
+        return replace(combined, mapped=mapped, lines_only=lines_only, omitted=omitted, problems=problems)
     except REFUSALS as error:
         raise UsageError(say("cannot-count", why=one_line(error))) from None
 
@@ -48,6 +51,22 @@ def _refused_sources(refused: Mapping[str, str], options: Options) -> Iterator[s
     """Name each source that does not count, and why."""
     for path, why in sorted(refused.items()):
         yield say("source-refused", path=shown_path(path, options.root), why=why)
+
+
+def _omitted(parts: Iterable[Part], combined: Combined, options: Options) -> Iterator[str]:
+    """Choose, of the measured files that do not count, those that ``omit`` leaves out, here or in a copy."""
+    if not (combined.foreign and options.settings.omit):
+        return
+    settings, foreign = options.settings, set(combined.foreign)
+    with_omit, without = open_coverage(settings.config_file), open_coverage(settings.config_file)
+    apply_settings(with_omit, settings)
+    apply_settings(without, settings._replace(omit=()))
+    omits = coverage_private.omits(with_omit)
+    files = filter(omits, coverage_private.project_files(without))
+    path_map = PathMap(files, fingerprint, coverage_private.path_setting(without, settings.folder))
+    for source in {source for part in parts for source in part.files if source.path in foreign}:
+        if omits(source.path) or path_map.find(source, is_here=os.path.isfile(source.path)):
+            yield source.path
 
 
 def _installed_copies(combined: Combined, options: Options) -> Iterator[str]:

@@ -51,6 +51,10 @@ class Answer(NamedTuple):
     """Whether it serves on although the supervisor that started it has ended."""
     took_s: float = 0.0
     """How long it took to do what it was asked."""
+    reached: bool = True
+    """Whether it has run any file of the source."""
+    elsewhere: str = ""
+    """A file that it has run outside the source and that ends like one of it, while it has reached none."""
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:

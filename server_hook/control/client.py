@@ -58,6 +58,19 @@ def remove_dead(path: str) -> None:
                 os.unlink(path)
 
 
+def socket_of(pid: int) -> str:
+    """Find where a process of this user that has no record listens; empty where it does not.
+
+    A recorded process that has run no file of its source leaves nothing in the data folder, but it can be asked.
+    """
+    with contextlib.suppress(OSError):
+        folder = socket_folder()
+        for name in sorted(os.listdir(folder)):
+            if name.startswith(f"{pid}-") and name.endswith(".sock"):
+                return f"{folder}/{name}"
+    return ""
+
+
 def _connect(client: socket.socket, path: str, deadline: float) -> None:
     """Connect, and wait while as many others do as may wait: a socket with a time limit is refused at once then."""
     while True:

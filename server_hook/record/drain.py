@@ -48,11 +48,16 @@ class Drain:
         self._names: set[str] = set()
         self._begun = now()
 
-    def inherit(self, parent: Drain) -> None:
-        """Know the sources that the parent of a fork has loaded as they were then: this process has them from it."""
-        self.label = parent.label
-        self._fingerprints.update(parent._fingerprints)
-        self._names.update(parent._names)
+    def of_child(self, cov: WatchedCoverage) -> Drain:
+        """Return that of a forked child: it counts for the same label, and has from its parent what that has loaded.
+
+        Args:
+            cov: the Coverage that measures the child.
+        """
+        child = Drain(cov, self.label, branch=self._branch)
+        child._fingerprints.update(self._fingerprints)
+        child._names.update(self._names)
+        return child
 
     def add_source(self, path: str) -> None:
         """Take the fingerprint of a source file that runs for the first time."""

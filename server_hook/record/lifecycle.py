@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from server_hook.coverage_private import enter_running_frames
 from server_hook.environment import process_state
-from server_hook.problems import log_problem
+from server_hook.problems import HookError, log_problem
 from server_hook.record import recorder as recording
 from server_hook.record.collectors import watch_starts
 from server_hook.record.reloads import watch_loads
 from server_hook.record.signals import save_before_defaults
+from server_hook.record.tracers import enter_running_frames, forget_live, is_tracing_for, trace_again
+from server_hook.record.tracing import share_trace_function
 from server_hook.record.verbs import answer
 
 if TYPE_CHECKING:
@@ -36,10 +39,17 @@ def begin(recorder: Recorder) -> None:
     """Start a recorder and follow its process to the end.
 
     Raises:
-        HookError: as ``Recorder.start`` does.
+        HookError: when only the pure-Python tracer is there, which breaks servers.
+        CoverageException: when coverage.py refuses the settings.
     """
     recorder.start(partial(answer, recorder))
-    _follow_process(signals=recorder.settings.signals)
+    if recorder.core == "pytrace" and recorder.origin == "pipeline":
+        recorder.stop()
+        raise HookError(
+            "the pure-Python tracer breaks requests and is not used in a server; install coverage with its "
+            "C extension, or take COVERAGE_CORE, [run] core and timid away (pytrace-refused)"
+        )
+    _follow_process(signals=recorder.settings.signals, traces=recorder.core == "ctrace")
 
 
 def begin_again(recorder: Recorder) -> None:
@@ -48,11 +58,12 @@ def begin_again(recorder: Recorder) -> None:
     enter_running_frames(recorder.cov)
 
 
-def _follow_process(*, signals: bool) -> None:
+def _follow_process(*, signals: bool, traces: bool) -> None:
     """Write the last segment of whatever recorder is current, however this process ends; once a process.
 
     Args:
         signals: whether signals that are left to their default may be caught.
+        traces: whether a trace function measures it, which others may want.
     """
     state = process_state()
     if state.is_followed:
@@ -64,10 +75,26 @@ def _follow_process(*, signals: bool) -> None:
         _save_before(name)
     for name in ("fork", "forkpty"):
         _go_on_after(name)
-    watch_loads(_notice_load)
+    for name in ("unshare", "setns"):
+        _step_aside_for(name)
+    watch_loads(recording.notice_load)
     watch_starts(_notice_collector)
+    if traces:
+        share_trace_function(_is_ours, _trace_again)
     if signals:
         save_before_defaults(_finish, _resume)
+
+
+def _is_ours(function: object) -> bool:
+    current = recording.current()
+    return current is not None and is_tracing_for(current.cov, function)
+
+
+def _trace_again(innermost: FrameType | None) -> None:
+    with _fenced("this thread is not measured any more"):
+        current = recording.current()
+        if current is not None:
+            trace_again(current.cov, innermost)
 
 
 def _finish() -> None:
@@ -89,16 +116,14 @@ def _hold() -> None:
     with _fenced("the recorder's thread could not be stopped"):
         current = recording.current()
         if current is not None:
-            current.thread.stop()
+            current.hold()
 
 
 def _go_on() -> None:
     with _fenced("the recorder's thread could not be started again"):
         current = recording.current()
         if current is not None:
-            current.has_forked = True
-            if not current.thread.waits_for_fork:
-                current.thread.start()
+            current.go_on()
 
 
 def _go_on_after(name: str) -> None:
@@ -117,14 +142,27 @@ def _go_on_after(name: str) -> None:
             current.thread.waits_for_fork = False
             _go_on()
 
-    setattr(os, name, forked)
+    _replace(name, forked)
 
 
-def _notice_load(path: str) -> None:
-    with _fenced("a reload went unnoticed"):
+def _step_aside_for(name: str) -> None:
+    """Stop the thread for a call that the kernel refuses to a process with several, as ``unshare`` of users."""
+    original = getattr(os, name, None)
+    if original is None:  # before Python 3.12
+        return
+
+    @wraps(original)
+    def called(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - stands in for either
         current = recording.current()
         if current is not None:
-            current.notice_load(path)
+            current.thread.stop()
+        try:
+            original(*args, **kwargs)
+        finally:
+            if current is not None:
+                current.thread.start()
+
+    _replace(name, called)
 
 
 def _notice_collector(collector: Collector) -> None:
@@ -147,7 +185,13 @@ def _save_before(name: str) -> None:
         finally:
             _resume()
 
-    setattr(os, name, saved)
+    _replace(name, saved)
+
+
+def _replace(name: str, function: Callable[..., Any]) -> None:
+    """Put a function in the place of one of ``os``, where pickle finds it, too: it looks where that came from."""
+    for module in (os, sys.modules[getattr(os, name).__module__]):
+        setattr(module, name, function)
 
 
 def _resume() -> None:
@@ -159,14 +203,15 @@ def _resume() -> None:
 
 def _begin_anew_in_child() -> None:
     """Give a forked child a recorder and a Coverage of its own."""
-    inherited = recording.inherited()
-    if inherited is None:
+    inherited = process_state().recorder
+    if inherited is None or inherited.pid == os.getpid():
         return
     with _fenced("this forked child is not recorded"):
         inherited.release_parent()
         child = inherited.recorder_of_child()
         begin(child)
         enter_running_frames(child.cov)
+        forget_live(child.cov)  # the lines where the frames stand are the parent's
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook import coverage_private
-from server_hook.record import collectors
+from server_hook.record import collectors, tracers
 from server_hook.store.segment import Measured, bitmap
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Others:
             with fenced():
                 if collectors.is_on_top(self._own):
                     cut()
-                    coverage_private.enter_running_frames(self._own)
+                    tracers.enter_running_frames(self._own)
 
         with fenced():
             cut()  # what ours has measured comes first

@@ -20,25 +20,33 @@ class Presence:
     announcement makes it anew.
     """
 
-    def __init__(self, data_folder: str, name: str, session: str | None, problems: Problems) -> None:
+    def __init__(
+        self, data_folder: str, name: str, session: str | None, problems: Problems, answerer: Answerer | None = None
+    ) -> None:
         """Prepare to be found.
 
         Args:
             data_folder: the folder that holds, or will hold, ``.vmpilot-cov``.
-            name: this process's id; its folder and its socket are called by it.
+            name: what its id ends with, if anything; its folder and its socket are called by the id.
             session: the id of the test session that it belongs to, empty for none; None makes it a session itself.
             problems: what the record says is wrong.
+            answerer: answers what comes in on the control channel; without one there is no channel.
         """
-        self.id = name
-        self.session = name if session is None else session
-        self.folder = os.path.join(data_folder, working_folder.WORKING_FOLDER, name)
-        self.answerer: Answerer | None = None
-        """Answers what comes in on the control channel; without one there is no channel."""
+        self.id = "-".join(filter(None, (str(os.getpid()), os.urandom(4).hex(), name)))
+        self.session = self.id if session is None else session
+        self.folder = os.path.join(data_folder, working_folder.WORKING_FOLDER, self.id)
+        self.answerer = answerer
         self.record: records.Record | None = None
         self.channel: Channel | None = None
         self._data_folder = data_folder
         self._problems = problems
         self._started_at = clock.now()
+        self._root = _identity_of("/")
+
+    def of_child(self) -> Presence:
+        """Return that of a child that was forked outside Python, and close what it has inherited."""
+        self.forget()
+        return Presence(self._data_folder, "", self.session, self._problems, self.answerer)
 
     @property
     def is_complete(self) -> bool:
@@ -53,7 +61,7 @@ class Presence:
             OSError: when the folder cannot be written.
         """
         working_folder.make_folder(self._data_folder, self.id)
-        self._listen()
+        self.listen()
         record = records.describe_process(self.id, origin, self.session, settings._asdict())
         self.record = record._replace(
             started=self._started_at,
@@ -63,6 +71,15 @@ class Presence:
             problem=self._problems.latest,
         )
         records.write_record(self.folder, self.record)
+
+    def check_root(self) -> None:
+        """Check that paths mean what they meant.
+
+        Raises:
+            PermissionError: when the process has changed its root folder.
+        """
+        if _identity_of("/") != self._root:
+            raise PermissionError(0, "the process has changed its root")
 
     def beat(self) -> None:
         """Give the sign of life that others judge by: the time stamp of the record."""
@@ -92,7 +109,8 @@ class Presence:
         if self.channel is not None:
             self.channel.forget()
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Open the control channel, unless it is open; a process that has nothing to show can be asked all the same."""
         if self.answerer is None or not (self.channel is None or self.channel.is_lost):
             return
         try:
@@ -104,3 +122,8 @@ class Presence:
         if self.channel is not None:
             self.channel.close()
             self.channel = None
+
+
+def _identity_of(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino

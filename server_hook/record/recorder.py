@@ -7,17 +7,21 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from server_hook import clock, coverage_private
 from server_hook.config.settings import Settings, apply_settings, open_coverage
 from server_hook.control.channel import Answerer
 from server_hook.environment import process_state
-from server_hook.problems import HookError, Problems
-from server_hook.record import collectors
+from server_hook.problems import Problems, log_problem
+from server_hook.record import collectors, tracers
 from server_hook.record.drain import Drain
 from server_hook.record.presence import Presence
-from server_hook.record.thread import RecorderThread
+from server_hook.record.reached import Reached
+from server_hook.record.reloads import watch_compiles_after
+from server_hook.record.thread import RecorderThread, holding
+from server_hook.record.tracing import check_tracing
 from server_hook.store import records, segment
 from server_hook.store.publish import publish_pipeline  # early: a signal may come inside a late import
 
@@ -26,8 +30,6 @@ if TYPE_CHECKING:
 
 REST_FACTOR = 50
 """A cut is followed by at least this many times its own cost without one: recording takes at most 2 % of a core."""
-LOCK_WAIT_S = 5.0
-"""How long an ending process waits for a cut that is under way; then it goes on without the lock."""
 
 _getpid, _new_lock = os.getpid, _thread.RLock  # tests of the application replace such by mocks
 
@@ -35,13 +37,14 @@ _getpid, _new_lock = os.getpid, _thread.RLock  # tests of the application replac
 def current() -> Recorder | None:
     """Return the recorder of this process; a process has at most one."""
     recorder = process_state().recorder
-    return recorder if recorder is not None and recorder.pid == _getpid() else None
+    return recorder if recorder is not None and recorder.is_here() else None
 
 
-def inherited() -> Recorder | None:
-    """Return the recorder of the parent, in a child that was forked from a recorded process."""
-    recorder = process_state().recorder
-    return recorder if recorder is not None and recorder.pid != _getpid() else None
+def notice_load(path: str) -> None:
+    """Tell the recorder of this process that a file is loaded; never raise into the program that loads it."""
+    recorder = current()
+    if recorder is not None:
+        recorder.notice_load(path)
 
 
 class Recorder:
@@ -76,21 +79,19 @@ class Recorder:
         self.pid = _getpid()
         self.parent = parent or os.getppid()  # the process that forked it may have ended since
         self.is_fork = bool(parent)
-        """Whether a recorded process forked this one: as long as that lives, it is the one that publishes."""
+        """Whether a recorded process forked this one; that one publishes as long as it lives."""
         self.has_forked = False
         self.core = ""
         self.problems = Problems()
-        identifier = "-".join(filter(None, (str(self.pid), os.urandom(4).hex(), name)))
-        self.presence = Presence(data_folder, identifier, session, self.problems)
+        self.presence = Presence(data_folder, name, session, self.problems)
         self.cov = open_coverage(settings.config_file)
         self.drain = Drain(self.cov, segment.Label(origin), branch=settings.branch)
-        self.segments = 0
-        self.flushed_at = 0.0
-        self.rest_s = 0.0
-        self._rested_at = 0.0
+        self.reached = Reached(settings.source)
+        self.segments, self.flushed_at = 0, 0.0
+        self.rest_s = self._rested_at = 0.0
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, settings.interval_s)
         self._lock = _new_lock()
-        self._root = _identity_of("/")
+        self._is_forking = False
 
     def start(self, answerer: Answerer | None = None) -> None:
         """Start to measure, and a thread that writes a segment each interval and answers the control channel.
@@ -99,20 +100,13 @@ class Recorder:
             answerer: answers what this process is asked; without one it cannot be asked.
 
         Raises:
-            HookError: when only the pure-Python tracer is there, which breaks servers.
-            coverage.exceptions.CoverageException: when coverage.py refuses the settings.
+            CoverageException: when coverage.py refuses the settings.
         """
         self.presence.answerer = answerer
         apply_settings(self.cov, self.settings, to_measure=True)
-        self.cov.on_first_sight = self._add_source
+        self.cov.on_new_file = self._notice_file
         coverage_private.start(self.cov)
         self.core = coverage_private.core_in_use(self.cov)
-        if self.core == "pytrace" and self.origin == "pipeline":
-            self.cov.stop()
-            raise HookError(
-                "the pure-Python tracer breaks requests and is not used in a server; install coverage with its "
-                "C extension, or take COVERAGE_CORE, [run] core and timid away (pytrace-refused)"
-            )
         coverage_private.before_each_flush(self.cov, self.flush)
         process_state().recorder = self
         self.thread.start()
@@ -124,17 +118,19 @@ class Recorder:
 
     def switch(self, label: segment.Label) -> None:
         """Count what is measured from now on under another label."""
-        if label == self.drain.label:
+        if label == self.drain.label or not self.is_here():
             return
-        with self._locked():
+        with holding(self._lock):
             self.drain.cut()
             self.drain.label = label
-        self._see_all_again()
+        tracers.see_all_again(self.core)
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
         began = clock.cpu()
-        with self._locked():
+        if not self.is_here():
+            return
+        with holding(self._lock):
             if self.segments and not os.path.exists(self.presence.folder):
                 self.drain.requeue_all()  # somebody has taken the written segments away
             parts = self.drain.cut()
@@ -145,15 +141,11 @@ class Recorder:
 
     def reset(self) -> None:
         """Begin a new epoch: what was measured so far is written, and every line is new again."""
-        with self._locked():
+        with holding(self._lock):
             self.flush()
             self.drain.begin_epoch(clock.now())
-        self._see_all_again()
+        tracers.see_all_again(self.core)
         self.flush()
-
-    def _see_all_again(self) -> None:
-        if self.core == "sysmon":
-            sys.monitoring.restart_events()  # type: ignore[attr-defined,unused-ignore]
 
     def _write(self, parts: list[segment.Part]) -> None:
         try:
@@ -173,36 +165,70 @@ class Recorder:
         self.flush()
         if left_out := self.drain.left_out():
             self.problems.report("coverage-on-top", f"another coverage.py measured for a while, without {left_out[0]}")
-        with self._locked(), self._reporting(self.presence.folder):
+        with holding(self._lock), self.problems.fenced(self.presence.folder):
             if not self.segments:
                 self.presence.remove()
             self.presence.end()
         is_publisher = not self.is_fork or os.getppid() != self.parent
         if self.origin == "pipeline" and is_publisher and (self.segments or self.has_forked):
-            with self._reporting(self.data_folder):
+            with self.problems.fenced(self.data_folder):
                 publish_pipeline(self.data_folder, self.settings.relative_to)
 
     def stop(self) -> None:
         """Stop to measure for good, without writing anything."""
-        state = process_state()
-        if state.recorder is self:
-            state.recorder = None
+        if process_state().recorder is self:
+            process_state().recorder = None
         self.thread.stop()
-        self.cov.on_first_sight = None
+        self.cov.on_new_file = None
         self.drain.others.close()
         collectors.stop(self.cov)
+
+    def hold(self) -> None:
+        """Step aside for a fork that Python is about to make."""
+        self._is_forking = True
+        self.thread.stop()
+
+    def go_on(self) -> None:
+        """Go on in the parent, once the fork is made."""
+        self._is_forking, self.has_forked = False, True
+        if not self.thread.waits_for_fork:
+            self.thread.start()
+
+    def is_here(self) -> bool:
+        """Tell whether this process is the one that is measured; move into a child that was forked outside Python.
+
+        uWSGI and other programs in C fork without Python's hooks. The child goes on measuring with what it has
+        inherited, and whoever asks this first finds that the pid is another one.
+        """
+        if self.pid != _getpid() and not self._is_forking:
+            with self.problems.fenced(self.presence.folder):
+                self._move_into_child()
+        return self.pid == _getpid()
+
+    def _move_into_child(self) -> None:
+        parent, self.pid, self.parent = self.pid, _getpid(), os.getppid()
+        self.is_fork = False  # the parent knows of no child, and may publish before it ends
+        self.presence = self.presence.of_child()
+        self.drain = self.drain.of_child(self.cov)
+        self.segments, self._lock = 0, _new_lock()  # no other thread lives on
+        self.thread = RecorderThread(self._tick, lambda: self.presence.channel, self.settings.interval_s)
+        tracers.see_all_again(self.core)
+        self.thread.start()
+        if self.reached.any:
+            self.announce()
+        log_problem(f"process {self.pid} was forked outside Python by {parent}; it is recorded now (fork-unseen)")
 
     def release_parent(self) -> None:
         """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
         process_state().recorder = None
         self.presence.forget()
-        self.cov.on_first_sight = None
+        self.cov.on_new_file = None
         collectors.stop(self.cov)
 
     def recorder_of_child(self) -> Recorder:
         """Make the recorder of a forked child: measured alike, for the same label, in a folder of its own."""
         child = Recorder(self.settings, self.data_folder, self.origin, self.presence.session, parent=self.pid)
-        child.drain.inherit(self.drain)
+        child.drain = self.drain.of_child(child.cov)
         return child
 
     def resume(self) -> None:
@@ -221,68 +247,52 @@ class Recorder:
             self._announce_anew()
 
     def _announce_anew(self) -> None:
-        with self._locked():
+        with holding(self._lock):
             self.presence.announce(self.origin, self.core, self.settings)
+        self.thread.wake()
 
     def notice_collector(self, collector: Collector) -> None:
         """Notice that a coverage.py has started; one of somebody else has taken the tracer from ours."""
         if collector is not self.cov._collector:
             self.drain.others.add(collector, self._undisturbed, self.drain.cut)
 
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Hold the lock, and let nothing out, inside a call of somebody else's coverage.py."""
+        with self.problems.fenced(self.presence.folder), holding(self._lock):
+            yield
+
     def notice_load(self, path: str) -> None:
         """Notice that a source file is loaded, perhaps again and with another content."""
-        if self.drain.may_have_seen(path):
-            with self._locked():
-                self.drain.source_reloaded(path)
+        with self.problems.fenced(self.presence.folder):
+            if self.drain.may_have_seen(path):
+                with holding(self._lock):
+                    self.drain.source_reloaded(path)
 
     def _tick(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
-        with self._reporting(self.presence.folder):
-            self.problems.notice_debugger(self.core)
-            if _identity_of("/") != self._root:
-                raise PermissionError(0, "the process has changed its root")
+        with self.problems.fenced(self.presence.folder):
+            check_tracing(self.cov, self.core, self.problems)
+            self.presence.check_root()
             if clock.steady() >= self._rested_at:
                 self.flush()
-            if self.presence.record is None:
-                return self.settings.interval_s  # a process that runs no file of the source leaves nothing behind
+            if self.presence.record is None:  # a process that runs no file of the source leaves nothing behind
+                self.presence.listen()
+                return self.settings.interval_s
             self.announce()
             self.presence.beat()
         return max(self.settings.interval_s, min(self.rest_s, records.SILENCE_S / 3))  # while it rests, it lives
 
-    def _add_source(self, path: str) -> None:
+    def _notice_file(self, filename: str, path: str, frame: FrameType) -> None:
         """Take the fingerprint of a source file that runs for the first time; be announced from then on."""
-        with self._reporting(self.presence.folder):
-            self.drain.add_source(path)
-            if self.presence.record is None:
-                self.announce()
-
-    @contextmanager
-    def _reporting(self, folder: str) -> Iterator[None]:
-        """Let nothing out: this runs in a thread of ours, inside an import of the application, or at its end."""
-        try:
-            yield
-        except OSError as error:
-            self.problems.unwritable(folder, error)
-        except Exception as error:  # noqa: BLE001
-            self.problems.report("recorder-disturbed", f"recording was disturbed: {type(error).__name__}: {error}")
-
-    @contextmanager
-    def _undisturbed(self) -> Iterator[None]:
-        """Hold the lock, and let nothing out, inside a call of somebody else's coverage.py."""
-        with self._reporting(self.presence.folder), self._locked():
-            yield
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the lock, but never wait for ever in a process that is about to end."""
-        held = self._lock.acquire(timeout=LOCK_WAIT_S)
-        try:
-            yield
-        finally:
-            if held:
-                self._lock.release()
-
-
-def _identity_of(path: str) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
+        with self.problems.fenced(self.presence.folder):
+            if not self.is_here():
+                return
+            if self.core == "ctrace" and "greenlet" in sys.modules:
+                tracers.follow_greenlets(self.cov, frame)
+            self.reached.notice(filename, path)
+            if path:
+                self.drain.add_source(path)
+                watch_compiles_after(frame, notice_load)
+                if self.presence.record is None:
+                    self.announce()

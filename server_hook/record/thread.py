@@ -11,7 +11,8 @@ import _thread
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from server_hook.clock import steady
 from server_hook.control.channel import Channel
@@ -22,10 +23,23 @@ _mask, _all_signals = signal.pthread_sigmask, signal.valid_signals()
 
 STOP_S = 1.0
 """How long a fork or an end waits for the thread, which may be writing a segment."""
+LOCK_WAIT_S = 5.0
+"""How long an ending process waits for a cut that is under way; then it goes on without the lock."""
 LONGEST_S = 3600.0
 """Some clocks of the system refuse longer waits."""
-UNANNOUNCED_S = 0.05
-"""How often a process without a control channel looks whether it has got one."""
+YIELD_S = 0.0005
+"""What the thread takes to fall asleep again once it is woken: a fork in C is best made while it waits for nothing."""
+
+
+@contextmanager
+def holding(lock: _thread.RLock) -> Iterator[None]:
+    """Hold a lock, but never wait for ever in a process that is about to end."""
+    is_held = lock.acquire(timeout=LOCK_WAIT_S)
+    try:
+        yield
+    finally:
+        if is_held:
+            lock.release()
 
 
 class RecorderThread:
@@ -69,14 +83,25 @@ class RecorderThread:
         channel = self._channel()
         if channel is not None:
             channel.wake()
-        if self._asleep.locked():
-            self._asleep.release()
+        self._rouse()
         if not self._running.acquire(timeout=STOP_S):
             return
         self._running.release()
         until = steady() + STOP_S
         while self._native and os.path.exists(f"/proc/self/task/{self._native}") and steady() < until:
             _sleep(0.0002)
+
+    def wake(self) -> None:
+        """Let the thread see that there is a control channel now."""
+        if self._rouse():
+            _sleep(YIELD_S)
+
+    def _rouse(self) -> bool:
+        try:
+            self._asleep.release()
+        except RuntimeError:  # it is awake, or waits for clients
+            return False
+        return True
 
     def _run(self) -> None:
         self._native = _native_id()
@@ -87,7 +112,7 @@ class RecorderThread:
                 if channel is not None and not channel.is_lost:
                     channel.serve(min(wait_s, LONGEST_S))
                 else:
-                    self._asleep.acquire(timeout=min(wait_s, UNANNOUNCED_S))
+                    self._asleep.acquire(timeout=min(wait_s, LONGEST_S))
                 if self._wanted and steady() >= self._due:
                     self._due = steady() + self._tick()
         finally:

@@ -42,6 +42,8 @@ def answer(recorder: Recorder, do: str, _request: Mapping[str, Any]) -> Answer:
         problem=recorder.problems.latest,
         orphan=is_orphan(recorder.parent),
         took_s=steady() - began,
+        reached=recorder.reached.any,
+        elsewhere=recorder.reached.elsewhere,
     )
 
 

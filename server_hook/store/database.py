@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ def open_to_read(path: Path, more: str = "") -> Iterator[sqlite3.Connection]:
         sqlite3.Error: when it cannot be opened, or has views or triggers, which may stand for anything.
     """
     until = steady() + LEAST_READ_S + check_data_file(str(path)) / READ_BYTES_PER_S
-    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{more}", uri=True)) as base:
+    with contextlib.closing(sqlite3.connect(f"{_uri_of(path)}?mode=ro{more}", uri=True)) as base:
         base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_VALUE_BYTES)
         base.set_progress_handler(lambda: steady() > until, _STEPS)
         base.execute("PRAGMA trusted_schema = OFF")
@@ -47,3 +48,12 @@ def open_to_read(path: Path, more: str = "") -> Iterator[sqlite3.Connection]:
             if steady() > until:
                 raise TimeoutError("it takes too long to read") from error
             raise
+
+
+def _uri_of(path: Path) -> str:
+    """Return a file's URI; ``Path.as_uri`` would import urllib, and an import may be too late at a process's end."""
+    octets = os.fsencode(os.path.realpath(path))
+    plain = (octet < 128 and (chr(octet).isalnum() or chr(octet) in "/._-") for octet in octets)  # noqa: PLR2004 - ASCII
+    return "file://" + "".join(
+        chr(octet) if is_plain else f"%{octet:02x}" for octet, is_plain in zip(octets, plain, strict=True)
+    )

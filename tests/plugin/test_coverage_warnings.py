@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, lines_in
 
 
 @pytest.fixture
@@ -65,19 +65,21 @@ def test_a_module_that_was_never_imported_is_named(plain: Project) -> None:
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")])
 def test_an_installed_copy_is_named_with_its_cure(plain: Project, options: Sequence[str]) -> None:
-    """Where tests import an installed copy of the source, the session says so; as ``source_pkgs`` it counts."""
+    """An installed copy of the source counts for it; one that is another version is named, with what to do."""
     shutil.copytree(plain.path / "src", plain.path / "site")
     plain.write(".coveragerc", "[run]\nsource = src\n")
+    assert warnings_in(plain, *options, path="site") == []
+    counted = lines_in(plain.path / ".coverage")
+    for file in (plain.path / "site").rglob("*.py"):
+        file.write_text(f"# of an earlier version\n{file.read_text()}")
     first, nothing = warnings_in(plain, *options, path="site")
     assert first == (
         f"nothing of src/ledger was reached: this Python imports ledger from {plain.path}/site/ledger, an installed "
         "copy; set source_pkgs = ledger, or install the project with pip install -e (installed-copy)"
     )
     assert nothing.endswith("(nothing-measured)")
-    plain.write(".coveragerc", "[run]\nsource_pkgs = ledger\n")
-    assert warnings_in(plain, *options, path="site") == []
-    plain.write(".coveragerc", "[run]\nsource = src\n")
     assert warnings_in(plain, *options) == []
+    assert lines_in(plain.path / ".coverage") == counted
 
 
 @pytest.mark.parametrize("stale", ["drop", "fail", "keep"])

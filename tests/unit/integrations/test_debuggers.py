@@ -5,9 +5,11 @@ import sys
 from typing import Any
 
 import pytest
+from coverage import Coverage
 
 from pytest_vmpilot_cov.integrations.debuggers import sign_of, trace_again
 from server_hook.problems import Problems
+from server_hook.record.tracing import check_tracing
 
 
 class CTracer:
@@ -62,6 +64,6 @@ def test_a_debugger_that_comes_later_is_reported(monkeypatch: pytest.MonkeyPatch
     if loaded:
         monkeypatch.setitem(sys.modules, "pydevd", sys)
     problems = Problems()
-    problems.notice_debugger(core)
+    check_tracing(Coverage(data_file=None), core, problems)
     expected = loaded and core == "ctrace" and sys.version_info < (3, 12)
     assert expected == problems.latest.endswith("(debugger-loaded)")

@@ -80,7 +80,7 @@ NOT_ENFORCED = (
 )
 OPTIONS: Options = replace(
     some_options(ROOT, fail_under=75.0, precision=1, config_file="/project/.coveragerc", source=("app",)),
-    places=(Setting(Path("/nowhere/usual")),),
+    data_places=(Setting(Path("/nowhere/usual")),),
 )
 
 FULL = Outcome(
@@ -216,7 +216,7 @@ def test_a_place_that_was_named_and_is_missing_is_said(tmp_path: Path) -> None:
         "correct the path, or start the server with VMPILOT_COV=/project/.coveragerc (pipeline-not-found)"
     )
     for outcome in (NOTHING, FULL):
-        lines = [line.text for line in section(outcome, replace(OPTIONS, places=places))]
+        lines = [line.text for line in section(outcome, replace(OPTIONS, data_places=places))]
         assert [expected] == [line for line in lines if "not-found" in line]
 
 
