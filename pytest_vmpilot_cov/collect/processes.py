@@ -33,6 +33,8 @@ class Scope:
     """Count what was measured since the last reset before this moment; a reset that came later takes nothing away."""
     known_places: tuple[Place, ...] = ()
     """Data files and folders that have another name than their path, or of which an origin is known."""
+    origins: frozenset[str] = frozenset()
+    """Origins whose tests ran in this session."""
     tick: Callable[[str], object] = field(default=str, compare=False)
     """Called with what is read next."""
 

@@ -63,19 +63,21 @@ def test_a_module_that_was_never_imported_is_named(plain: Project) -> None:
     assert warnings_in(plain, "--cov=ledger", "--cov=nosuch") == []
 
 
+@pytest.mark.parametrize("same", ["no", "one"])
 @pytest.mark.parametrize("options", [(), ("-n", "2")])
-def test_an_installed_copy_is_named_with_its_cure(plain: Project, options: Sequence[str]) -> None:
-    """An installed copy of the source counts for it; one that is another version is named, with what to do."""
+def test_an_installed_copy_that_differs_is_named(plain: Project, options: Sequence[str], same: str) -> None:
+    """Where tests import an older copy of the source, the session says so, with the cure; one that is equal counts."""
     shutil.copytree(plain.path / "src", plain.path / "site")
     plain.write(".coveragerc", "[run]\nsource = src\n")
     assert warnings_in(plain, *options, path="site") == []
     counted = lines_in(plain.path / ".coverage")
-    for file in (plain.path / "site").rglob("*.py"):
-        file.write_text(f"# of an earlier version\n{file.read_text()}")
+    plain.write("site/ledger/__init__.py", "def add():\n    return 1\n\nOLD = 1\n")
+    if same == "no":
+        plain.write("site/ledger/sub/__init__.py", "OLD = 1\n")
     first, nothing = warnings_in(plain, *options, path="site")
     assert first == (
         f"nothing of src/ledger was reached: this Python imports ledger from {plain.path}/site/ledger, an installed "
-        "copy; set source_pkgs = ledger, or install the project with pip install -e (installed-copy)"
+        "copy that differs; install the project again, or with pip install -e (installed-copy)"
     )
     assert nothing.endswith("(nothing-measured)")
     assert warnings_in(plain, *options) == []
@@ -105,3 +107,37 @@ def test_files_without_a_source_are_not_stale(plain: Project, stale: str) -> Non
         "2 measured files have no source here and don't count (src/ledger/gone.py, src/ledger/made.py): "
         "generated, deleted or unreadable (no-source)"
     )
+
+
+@pytest.mark.parametrize("options", [("-n", "2"), ("-n2", "--dist=loadfile"), ("--tx=2*popen", "--dist=load")])
+def test_a_dynamic_context_is_refused_with_workers(plain: Project, options: Sequence[str]) -> None:
+    """``dynamic_context = test_function`` with pytest-xdist is a usage error, as it is an error with pytest-cov."""
+    file = plain.write(".coveragerc", "[run]\nsource = src\ndynamic_context = test_function\n")
+    done = plain.pytest("--vmpilot-cov", *options, env={"PYTHONPATH": str(plain.path / "src")})
+    assert done.returncode == 4
+    assert done.stderr.strip() == (
+        f"ERROR: Detected dynamic_context=test_function in {file}, which does not work with pytest-xdist; "
+        "use --cov-context=test instead (context-refused)"
+    )
+    assert warnings_in(plain, *options, "--cov-context=test") == []
+
+
+def test_a_context_of_the_configuration_is_named(plain: Project) -> None:
+    """A context that the configuration asks for, and that the data files will not have, is one warning."""
+    file = plain.write(".coveragerc", "[run]\nsource = src\ndynamic_context = test_function\n")
+    (said,) = warnings_in(plain)
+    assert said == (
+        f"dynamic_context = test_function in {file} isn't used; --cov-context=test records which test ran each line "
+        "(context-unused)"
+    )
+    assert warnings_in(plain, "--cov-context=test") == []
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_an_origin_that_reached_nothing_has_its_row(plain: Project, options: Sequence[str]) -> None:
+    """Tests that ran and reached nothing of the source have their origin's row, with 0; others have none."""
+    plain.write(".coveragerc", "[run]\nsource = src\n")
+    plain.write("e2e/test_browser.py", "def test_browser():\n    assert True\n")
+    done = plain.pytest("--vmpilot-cov", *options, env={"PYTHONPATH": str(plain.path / "src")})
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith(("unit ", "e2e ", "pipeline "))]
+    assert rows == [["unit", "1", "3", "2", "67%", "2"], ["e2e", "0", "3", "0", "0%", "0"]]
