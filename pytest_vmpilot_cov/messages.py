@@ -18,6 +18,9 @@ _TEXTS: Final = {
     "report-unknown": "--cov-report={value} is not a report; use {known}, file kinds with :DEST",
     "report-same-file": "markdown and markdown-append cannot both write {path}; give one of them another :DEST",
     "context-unknown": "--cov-context={value} is no context; use test",
+    "context-refused": "Detected dynamic_context=test_function in {config}, which does not work with pytest-xdist; "
+    "use --cov-context=test instead",
+    "context-unused": "{name} = {value} in {config} isn't used; --cov-context=test records which test ran each line",
     "cov-without-effect": "--cov measures nothing here, because pytest-cov is not loaded; add --vmpilot-cov",
     "option-without-effect": "without effect, because --vmpilot-cov was not given and pytest-cov is not loaded: "
     "{flags}",
@@ -50,8 +53,8 @@ _TEXTS: Final = {
     "and they count as missing",
     "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; {cure}",
     "no-source": "{files} have no source here and don't count ({names}): generated, deleted or unreadable",
-    "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy; "
-    "set source_pkgs = {name}, or install the project with pip install -e",
+    "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy "
+    "that differs; install the project again, or with pip install -e",
     "pipeline-hidden": "all {files} that pipeline measured are left out: they are omitted, or lie outside the source "
     "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "

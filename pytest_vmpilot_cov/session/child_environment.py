@@ -87,7 +87,7 @@ def variables_for_servers(options: Options) -> dict[str, str]:
     A server measures as the session does, but its data is not the session's.
     """
     inherited = {name: os.environ[name] for name in (VARIABLE, SESSION_VARIABLE) if name in os.environ}
-    places = {place.where: str(place.value) for place in options.places if place.where == DATA_DIR_VARIABLE}
+    places = {place.where: str(place.value) for place in options.data_places if place.where == DATA_DIR_VARIABLE}
     return {**inherited, **places, ORIGIN_VARIABLE: "pipeline"}
 
 

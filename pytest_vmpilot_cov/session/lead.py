@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -44,10 +44,16 @@ class Lead:
         self._plugins = plugins
         self._until = 0.0
         self._problems: list[str] = []
+        self._origins: set[str] = set()
+        """Those whose tests ran."""
 
     def note(self, *problems: str) -> None:
         """Collect problems for the report."""
         self._problems += filter(None, problems)
+
+    def note_origins(self, origins: Iterable[str]) -> None:
+        """Note whose tests ran: an origin that reached nothing has its row, too."""
+        self._origins.update(origins)
 
     def make_room(self) -> None:
         """Remove what earlier sessions measured, make this process's folder, and reset the servers if requested.
@@ -86,7 +92,8 @@ class Lead:
         Raises:
             UsageError: when the configuration cannot be used.
         """
-        scope = Scope("" if options.append else self.session, until=self._until)
+        scope = Scope("" if options.append else self.session, until=self._until, origins=frozenset(self._origins))
+        self.note(*self._measurement.warnings())
         outcome = reach_verdict(options, scope, self._plugins, leave=self._measurement.data_file)
         return replace(outcome, problems=(*self._problems, *_problems_of_children(outcome), *outcome.problems))
 

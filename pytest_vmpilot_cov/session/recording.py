@@ -89,6 +89,10 @@ class Recording:
             return self._recorder.problems.latest.partition(";")[0]
         return self._say_left_out(left_out) if left_out else ""
 
+    def warnings(self) -> list[str]:
+        """List what coverage.py warned of."""
+        return self._recorder.cov.warnings()
+
     def close(self) -> None:
         """End this process's record, so that nobody asks it any more."""
         if self.presence.record is not None:  # else it never began

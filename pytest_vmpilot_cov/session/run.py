@@ -28,7 +28,7 @@ from pytest_vmpilot_cov.session.partial import enforced, ide_of, thresholds_in_w
 from pytest_vmpilot_cov.session.running_coverage import beside
 from pytest_vmpilot_cov.session.selection import Selection, TakenAway
 from pytest_vmpilot_cov.session.session import Session, choose_measurement
-from pytest_vmpilot_cov.session.xdist import Worker, Workers, is_worker
+from pytest_vmpilot_cov.session.xdist import Worker, Workers, is_worker, refuse_dynamic_context
 from pytest_vmpilot_cov.stash import HEADER, RUN, SESSION, WARNING
 from server_hook.coverage_private import REFUSALS
 from server_hook.environment import process_state
@@ -98,6 +98,7 @@ class Run:
             if self._options.no_cov_on_fail and session.testsfailed:
                 self._not_reported, self._options = say("no-cov-on-fail"), unjudged(self._options)
             self._lead.note(*self._session.finish())
+            self._lead.note_origins(self._session.origins)
             self._outcome = self._lead.give_verdict(self._options)
             failed = not self._outcome.verdict.passed
         except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
@@ -138,7 +139,9 @@ def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pyte
         config.stash[HEADER] = [f"vmpilot-cov: {say('session-inside')}"]
         return None
     try:
-        session, why = _prepare(config, resolve(config, typed), typed, outer)
+        options = resolve(config, typed)
+        refuse_dynamic_context(options, typed)
+        session, why = _prepare(config, options, typed, outer)
         if is_worker():
             taken = TakenAway()
             config.pluginmanager.register(taken, TAKEN_AWAY)

@@ -87,6 +87,10 @@ class RunningCoverage:
         children = "; those that this process starts are its as well" if self.measures_children else ""
         return say("collector-running", file=self.data_file, origin=origin, children=children)
 
+    def warnings(self) -> list[str]:
+        """List no warning: this coverage.py shows its own."""
+        return []
+
     def close(self) -> None:
         """Say that this process has ended."""
         with suppress(OSError):

@@ -52,6 +52,8 @@ class Session:
         self.measurement = measurement
         self.server_variables: dict[str, str] = {}
         """Environment variables that make a server record itself as the pipeline."""
+        self.origins: set[str] = set()
+        """The origins whose tests ran in this process."""
         self._environment = environment
         self._outer = process_state().session
         self._rules = rules
@@ -102,6 +104,7 @@ class Session:
         trace_again(self._trace)
         self._times_taken = process_state().times_taken
         self._origin = self._rules.of_item(item)
+        self.origins.add(self._origin)
         if not self.options.context:
             self._count_for(Label(self._origin), children=self._origin)
 

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.session.recording import OUTSIDE
-from server_hook.config.settings import Settings
+from server_hook.config.settings import Settings, open_coverage
 from server_hook.environment import SESSION_VARIABLE, process_state
 from server_hook.problems import one_line
 from server_hook.record.recorder import Recorder
 from server_hook.store import records, segment, working_folder
 
 if TYPE_CHECKING:
+    import argparse
+
+    from pytest_vmpilot_cov.model import Options
     from pytest_vmpilot_cov.session.lead import Lead
     from pytest_vmpilot_cov.session.selection import Selection, TakenAway
     from pytest_vmpilot_cov.session.session import Session
@@ -31,6 +34,8 @@ DELIVERY = "vmpilot_cov"
 """The key in pytest-xdist's ``workeroutput`` under which a worker says why its data is incomplete, if it is."""
 TAKEN = "vmpilot_cov_taken"
 """The key for the tests that were taken away: how many by whom, and the paths that pytest ignored."""
+RAN = "vmpilot_cov_ran"
+"""The key for the origins whose tests the worker ran."""
 ENDING_S = 1.0
 """How many seconds a process may take to end once its connection is closed."""
 
@@ -83,6 +88,7 @@ class Worker:
             output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]  # pytest-xdist's
             output[DELIVERY] = self._finish()
             output[TAKEN] = self._taken.tests, self._taken.ignored
+            output[RAN] = sorted(self._session.origins) if self._session is not None else []
 
     def _finish(self) -> str:
         if self._session is None:
@@ -93,6 +99,20 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
             return f"{type(error).__name__}: {one_line(error)}"
         return "; ".join(missing)
+
+
+def refuse_dynamic_context(options: Options, typed: argparse.Namespace) -> None:
+    """Refuse ``dynamic_context = test_function`` in a session with workers, as pytest-cov does.
+
+    Raises:
+        UsageError: when the configuration has it, and workers are asked for.
+    """
+    has_workers = any(getattr(typed, name, None) for name in ("numprocesses", "tx", "distload"))
+    if not has_workers and getattr(typed, "dist", "no") == "no":
+        return
+    config = options.settings.config_file
+    if not options.context and open_coverage(config).get_option("run:dynamic_context") == "test_function":
+        raise UsageError(say("context-refused", config=config))
 
 
 class Node(Protocol):
@@ -128,6 +148,7 @@ class Workers:
         if error is not None:
             self._lead.note(self._crashed(name, error))
             return
+        self._lead.note_origins(node.workeroutput.get(RAN, ()))
         self._selection.add_of_worker(*node.workeroutput.get(TAKEN, ({}, [])))
         if why := node.workeroutput.get(DELIVERY, "it did not come to its tests"):
             self._lead.note(say("worker-incomplete", worker=name, why=why))
