@@ -48,8 +48,14 @@ def warn_of_modules(cov: Coverage, reached: Iterable[str]) -> None:
     It does so itself at the end of a process that it measures alone.
     """
     for name in _in_or_out(cov).source_pkgs:
-        if not any(is_of_module(path, name) for path in reached):
+        if os.sep not in name and not any(is_of_module(path, name) for path in reached):  # else a folder is missing
             cov._warn(f"Module {name} was never imported.", slug="module-not-imported")
+
+
+def omits(cov: Coverage) -> Callable[[str], bool]:
+    """Return a judge that says whether ``omit`` of the configuration of *cov* leaves out the file at a path."""
+    matcher = _in_or_out(cov).omit_match
+    return matcher.match if matcher is not None else lambda _: False
 
 
 def file_tracers(cov: Coverage) -> set[str]:

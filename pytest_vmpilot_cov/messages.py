@@ -18,6 +18,9 @@ _TEXTS: Final = {
     "report-unknown": "--cov-report={value} is not a report; use {known}, file kinds with :DEST",
     "report-same-file": "markdown and markdown-append cannot both write {path}; give one of them another :DEST",
     "context-unknown": "--cov-context={value} is no context; use test",
+    "context-refused": "Detected dynamic_context=test_function in {config}, which does not work with pytest-xdist; "
+    "use --cov-context=test instead",
+    "context-unused": "{name} = {value} in {config} isn't used; --cov-context=test records which test ran each line",
     "cov-without-effect": "--cov measures nothing here, because pytest-cov is not loaded; add --vmpilot-cov",
     "option-without-effect": "without effect, because --vmpilot-cov was not given and pytest-cov is not loaded: "
     "{flags}",
@@ -50,15 +53,15 @@ _TEXTS: Final = {
     "and they count as missing",
     "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; {cure}",
     "no-source": "{files} have no source here and don't count ({names}): generated, deleted or unreadable",
-    "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy; "
-    "set source_pkgs = {name}, or install the project with pip install -e",
+    "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy "
+    "that differs; install the project again, or with pip install -e",
     "pipeline-hidden": "all {files} that pipeline measured are left out: they are omitted, or lie outside the source "
     "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
     "let server and tests read the same configuration, and restart the server",
     "session-differs": "the session measured with {name} = {theirs}, here it is {ours}: its verdict was about other "
     "figures than these; write into the configuration what its command line said",
-    "worker-crashed": "worker {worker} crashed: {how}; {kept}",
+    "worker-crashed": "worker {worker} crashed: {how}; {data}",
     "worker-incomplete": "worker {worker} did not deliver all that it reached: {why}",
     "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "
     "a server that was started since cannot have its port; its lines count; end it by its pid",
@@ -84,6 +87,8 @@ _TEXTS: Final = {
     "{origin}, because it does not tell tests apart{children}",
     "coverage-on-top": "another coverage.py took the measurement over for a while, and its settings leave out {files}: "
     "lines of these that ran meanwhile are missing; let it measure the same source, or run it in a process of its own",
+    "trace-taken": "{tests} took the trace function away; what ran until it was given back is not measured",
+    "child-incomplete": "process {pid} ({command}), which a test started, could not record all that it ran: {why}",
     "already-collected": "coverage.py measures this process already ({who}); the session does not measure",
     "session-inside": "the session around this one measures and judges what it runs; for a verdict of its own, give it "
     "--vmpilot-cov on its own command line",
@@ -104,8 +109,8 @@ _TEXTS: Final = {
     "server-command-invalid": "{command} cannot be split into words: {why}",
     "server-port-unknown": "nothing says at which port {command} will answer; write {{port}} where its port belongs, "
     "and a free one is taken, or name the port, as in port=9099",
-    "server-not-up": "the server {command} {state}, {waited} s after its start; waited was for {readiness} ({wrong}), "
-    "at most {limit} s; the end of its output in {log}:\n{output}\n",
+    "server-not-up": "the server {command} {state}, {waited} s after its start; waited was for {readiness} "
+    "({problem}), at most {limit} s; the end of its output in {log}:\n{output}\n",
     "server-not-ours": "{url} is answered by process {pid} ({who}), not by the server that was started: {command}; "
     "end that process by its pid, or write {{port}} in place of the port, so that a free one is taken",
     "server-ended": "the server {command} {how} before it was stopped; what it reached in its last interval may be "

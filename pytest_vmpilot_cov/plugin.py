@@ -41,27 +41,27 @@ def pytest_load_initial_conftests(
     This comes before the same hook of other plugins: VS Code's looks for pytest-cov in it, and pytest-cov starts in it.
     """
     manager = early_config.pluginmanager
-    known = early_config.known_args_namespace
-    added = flags.add_shared_options(parser, known)
+    typed = early_config.known_args_namespace
+    added = flags.add_shared_options(parser, typed)
     if not flags.ask_for_anything(args):  # the rest costs, for nothing
         pytest_cov.lend_fixtures(manager)
         _stay_out(early_config)
         return (yield)
-    button = known.vmpilot_cov and manager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
+    button = typed.vmpilot_cov and manager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
     if added or button:
-        known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
-        early_config.known_args_namespace = known
-    vscode.stand_in_for_pytest_cov(manager, known)
-    pytest_cov.stand_in(early_config, known, args)
-    if known.vmpilot_cov and not known.no_cov:
+        typed = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
+        early_config.known_args_namespace = typed
+    vscode.stand_in_for_pytest_cov(manager, typed)
+    pytest_cov.stand_in(early_config, typed, args)
+    if typed.vmpilot_cov and not typed.no_cov:
         from pytest_vmpilot_cov.session.run import start_session
 
-        options = start_session(early_config, known, parser)
+        options = start_session(early_config, typed, parser)
         if button and options is not None and options.settings.branch:
             args.append("--cov-branch")  # VS Code's view shows branches where it sees this
     else:
         _stay_out(early_config)
-    pytest_cov.silence(known)  # last: until here ``--cov`` says what to measure
+    pytest_cov.silence(typed)  # last: until here ``--cov`` says what to measure
     return (yield)
 
 
@@ -150,7 +150,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     try:
         return (yield)
     finally:
-        session.leave()
+        session.leave_item(item)
 
 
 @pytest.hookimpl(wrapper=True)

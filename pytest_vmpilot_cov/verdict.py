@@ -38,10 +38,10 @@ def reach_verdict(
         UsageError: when the configuration cannot be used.
     """
     with working_in(options.root), contributed_data(plugins, options) as contributed:
-        collected = collect(options, replace(scope, more=contributed.given))
+        collected = collect(options, replace(scope, extra=contributed.given))
         combined = combine(options, collected)
         with reporting(options, combined) as cov:
-            figures = count(cov)
+            figures = count(cov, scope.origins)
             verdict = judge(figures, options, checks_of(plugins, figures, combined, options))
             problems = (*contributed.failures, *collected.problems, *combined.problems)
             outcome = make_reports(cov, options, Outcome(collected, combined, figures, verdict, problems=problems))

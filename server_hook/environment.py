@@ -35,6 +35,8 @@ class ProcessState:
         """What measures this process, or measured the parent of a fork."""
         self.taken: dict[int, str] = {}
         """Who has taken the trace function from us, and when, by the thread's number."""
+        self.times_taken = 0
+        """How many times somebody has taken it."""
 
 
 def process_state() -> ProcessState:

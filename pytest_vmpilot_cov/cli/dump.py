@@ -28,20 +28,20 @@ def dump(options: Options, places: Sequence[Path], *, reset: bool) -> Dumped:
     """Have every live server write what it has, and begin anew if asked to; publish ``.coverage.pipeline``."""
     refusals: list[OSError] = []
     try:
-        found = ask_servers(options, "reset" if reset else "dump", places, refusals.append)
+        deliveries = ask_servers(options, "reset" if reset else "dump", places, refusals.append)
     except OSError as error:
         return Dumped((), (say("cannot-reset", path=error.filename, why=error.strerror),))
-    lines = [_said(each, each.answer, reset=reset) for each in found if each.answer]
+    lines = [_said(each, each.answer, reset=reset) for each in deliveries if each.answer]
     problems = [refused(error, Scope()) for error in refusals]
-    problems += [_silence(each, reset=reset) for each in found if not each.answer]
-    for folder in dict.fromkeys(data_folder_of(each.folder) for each in found):
+    problems += [_silence(each, reset=reset) for each in deliveries if not each.answer]
+    for folder in dict.fromkeys(data_folder_of(each.folder) for each in deliveries):
         try:
             publish.publish_pipeline(str(folder), options.settings.relative_to)
         except OSError as error:
             problems.append(say("cannot-publish", path=folder / publish.PIPELINE_FILE, why=error.strerror or error))
-    if not found:
+    if not deliveries:
         config = options.settings.config_file or options.settings.folder
-        looked = places or dict.fromkeys(place.value for place in options.places)
+        looked = places or dict.fromkeys(place.value for place in options.data_places)
         problems.append(say("nobody-records", places=", ".join(map(str, looked)), config=config))
     return Dumped(tuple(lines), tuple(problems))
 

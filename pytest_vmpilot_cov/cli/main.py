@@ -136,15 +136,18 @@ def _combine(parsed: argparse.Namespace) -> int:
         return _show(options, outcome)
     from pytest_vmpilot_cov.collect.artifacts import open_artifacts
 
-    with contextlib.closing(progress), open_artifacts(parsed.paths, progress.tick) as found:
-        if not found.places:
-            return _say_nothing(options, found.problems, parsed.paths)
+    with contextlib.closing(progress), open_artifacts(parsed.paths, progress.tick) as artifacts:
+        if not artifacts.places:
+            return _say_nothing(options, artifacts.problems, parsed.paths)
         scope = Scope(
-            all_runs=True, only=tuple(place.path for place in found.places), told=found.places, tick=progress.tick
+            all_runs=True,
+            only=tuple(place.path for place in artifacts.places),
+            known_places=artifacts.places,
+            tick=progress.tick,
         )
         outcome = reach_verdict(options, scope, hooks_of_command())
         progress.close()
-        return _show(options, replace(outcome, problems=(*found.problems, *outcome.problems)), parsed.paths)
+        return _show(options, replace(outcome, problems=(*artifacts.problems, *outcome.problems)), parsed.paths)
 
 
 def _report(parsed: argparse.Namespace) -> int:
@@ -159,22 +162,22 @@ def _report(parsed: argparse.Namespace) -> int:
     return _show(options, outcome)
 
 
-def _show(options: Options, outcome: Outcome, named: Sequence[str] = ()) -> int:
+def _show(options: Options, outcome: Outcome, words: Sequence[str] = ()) -> int:
     from pytest_vmpilot_cov.report.terminal import section
     from pytest_vmpilot_cov.report.warnings import warnings_of
 
     if not outcome.figures.total.reached:
-        return _say_nothing(options, warnings_of(outcome, options), named)
+        return _say_nothing(options, warnings_of(outcome, options), words)
     for line in section(outcome, options):
         show(line.text)
     return 0 if outcome.verdict.passed else FAILED
 
 
-def _say_nothing(options: Options, problems: Iterable[str], named: Sequence[str]) -> int:
+def _say_nothing(options: Options, problems: Iterable[str], words: Sequence[str]) -> int:
     """Say that there is nothing to judge, and all that may be the reason."""
     for problem in problems:
         show_problem(problem)
-    places = ", ".join(dict.fromkeys(named or [str(place.value) for place in options.places]))
+    places = ", ".join(dict.fromkeys(words or [str(place.value) for place in options.data_places]))
     config = options.settings.config_file or options.settings.folder
     show_problem(say("nothing-to-combine", places=places, config=config))
     return FAILED

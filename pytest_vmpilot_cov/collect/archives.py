@@ -24,38 +24,38 @@ def is_archive(path: Path) -> bool:
     return is_archive_name(path.name) or zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
-def unpack(path: Path, named: str, folder: Path, intake: Intake, depth: int = 1) -> None:
+def unpack(path: Path, label: str, folder: Path, intake: Intake, depth: int = 1) -> None:
     """Copy the data in an archive below *folder*, each member under its own name; archives in it become folders.
 
     Args:
         path: the archive.
-        named: what to call it.
+        label: what to call it.
         folder: where the copies go.
         intake: takes them, and notes what cannot be read; what was read before counts.
         depth: how many archives this one lies in, itself included.
     """
     if depth > DEEPEST:
-        intake.refuse(named, f"it lies in {DEEPEST} other archives; unpack some of them")
+        intake.refuse(label, f"it lies in {DEEPEST} other archives; unpack some of them")
         return
     try:
         for member in _members(path):
             if is_wanted(member.name):
-                _take(member, f"{named}/{member.name}", folder, intake, depth)
+                _take(member, f"{label}/{member.name}", folder, intake, depth)
     except Exception as error:  # noqa: BLE001 - zipfile and tarfile raise what a damaged one makes of them
-        intake.refuse(named, _zstd(path) or _why(error))
+        intake.refuse(label, _zstd(path) or _why(error))
 
 
-def _take(member: Member, named: str, folder: Path, intake: Intake, depth: int) -> None:
+def _take(member: Member, label: str, folder: Path, intake: Intake, depth: int) -> None:
     try:
-        copy = intake.copy(member, folder, named)
+        copy = intake.copy(member, folder, label)
     except Exception as error:  # noqa: BLE001 - the same
-        intake.refuse(named, _why(error))
+        intake.refuse(label, _why(error))
         return
     if copy is not None and is_archive_name(copy.name):
         aside = copy.with_name(f".{copy.name}.packed")
         os.replace(copy, aside)
         copy.mkdir(exist_ok=True)
-        unpack(aside, named, copy, intake, depth + 1)
+        unpack(aside, label, copy, intake, depth + 1)
         aside.unlink()
 
 

@@ -57,18 +57,18 @@ class _Search:
     intake: Intake
     places: dict[Path, Place] = field(default_factory=dict)
     copies: int = 0
-    found: int = 0
+    count: int = 0
 
     def take(self, word: str) -> None:
         """Gather what one word names."""
         origin, _, rest = word.partition("=")
         origin, word = (origin, rest) if origin in ORIGINS and rest else ("", word)
-        before = self.found, len(self.intake.problems)
+        before = self.count, len(self.intake.problems)
         if is_url(word) and not word.startswith("file://"):
             self._take_url(word, origin)
         else:
             self._take_path(word.removeprefix("file://"), origin)
-        if before == (self.found, len(self.intake.problems)):
+        if before == (self.count, len(self.intake.problems)):
             self.intake.problems.append(say("data-nowhere", place=word))
 
     def _take_url(self, url: str, origin: str) -> None:
@@ -85,10 +85,10 @@ class _Search:
         if os.path.exists(word):
             self._take_named(_place(word, origin), is_typed=True)
             return
-        found = sorted(glob.glob(word, recursive=True, include_hidden=True)) if glob.has_magic(word) else []
-        if not found:
+        names = sorted(glob.glob(word, recursive=True, include_hidden=True)) if glob.has_magic(word) else []
+        if not names:
             raise UsageError(say("data-unreadable", path=word, why="there is no such file or folder"))
-        for name in found:
+        for name in names:
             self._take_named(_place(name, origin), is_typed=False)
 
     def _take_named(self, place: Place, *, is_typed: bool) -> None:
@@ -116,8 +116,8 @@ class _Search:
             elif records.RECORD in files and any(name.endswith(segment.SUFFIX) for name in files):
                 processes.setdefault(folder.parent, []).append(folder)
             self._find_foreign(_below(top, folder), files)
-        for working, found in processes.items():
-            self._add(Place(self._gather_processes(working, found, top), top.named, top.origin, is_copy=True))
+        for working, own_folders in processes.items():
+            self._add(Place(self._gather_processes(working, own_folders, top), top.label, top.origin, is_copy=True))
 
     def _gather_processes(self, working: Path, processes: Sequence[Path], top: Place) -> Path:
         """Make a data folder of processes' folders that lie in none: CI strips the folder that was uploaded."""
@@ -127,7 +127,7 @@ class _Search:
             place = _below(top, path)
             member = Member(str(path.relative_to(working)), path.stat().st_mtime, partial(_opened, path))
             try:
-                self.intake.copy(member, made / working_folder.WORKING_FOLDER, place.named)
+                self.intake.copy(member, made / working_folder.WORKING_FOLDER, place.label)
             except OSError as error:
                 self._refuse(place, error)
         return made
@@ -145,7 +145,7 @@ class _Search:
         try:
             if not os.path.isfile(place.path):
                 if is_data_name(name):
-                    self.intake.refuse(place.named, "it is no file")
+                    self.intake.refuse(place.label, "it is no file")
             elif is_data_name(name) or (may_be and is_data_file(place.path)):
                 self._add(place)
             elif is_archive_name(name):
@@ -155,17 +155,17 @@ class _Search:
 
     def _open(self, place: Place) -> None:
         folder = self._new_folder()
-        unpack(place.path, place.named, folder, self.intake)
-        self._search(Place(folder, place.named, place.origin, is_copy=True))
+        unpack(place.path, place.label, folder, self.intake)
+        self._search(Place(folder, place.label, place.origin, is_copy=True))
 
     def _add(self, place: Place) -> None:
-        self.found += 1
-        self.intake.tick(place.named)
+        self.count += 1
+        self.intake.tick(place.label)
         path = Path(os.path.realpath(place.path))
-        self.places.setdefault(path, Place(path, place.named, place.origin, place.is_copy))
+        self.places.setdefault(path, Place(path, place.label, place.origin, place.is_copy))
 
     def _refuse(self, place: Place, error: OSError) -> None:
-        name = _below(place, Path(error.filename)).named if error.filename else place.named
+        name = _below(place, Path(error.filename)).label if error.filename else place.label
         self.intake.refuse(name, error.strerror or error)
 
     def _new_folder(self) -> Path:
@@ -195,7 +195,7 @@ def _below(top: Place, path: Path) -> Place:
     """Call a path below a place after it."""
     if path == top.path:
         return top
-    return Place(path, os.path.join(top.named, os.path.relpath(path, top.path)), top.origin, top.is_copy)
+    return Place(path, os.path.join(top.label, os.path.relpath(path, top.path)), top.origin, top.is_copy)
 
 
 def _place(word: str, origin: str) -> Place:

@@ -38,31 +38,31 @@ def ask_servers(
     """
     folders = distinct(folder_of(place) for place in places or places_of(options))
     processes = find_processes(folders, options, Scope(), refuse=refuse)
-    found = [each for each in processes if each.record.origin == "pipeline"]
+    deliveries = [each for each in processes if each.record.origin == "pipeline"]
     if do == "reset":
         for folder in folders:
             if any(working_folder.process_folders(folder)) or (folder / publish.PIPELINE_FILE).exists():
                 epochs.note_reset(str(folder), time.time())
-    return ask_all([each for each in found if each.life != "dead"], do)
+    return ask_all([each for each in deliveries if each.life != "dead"], do)
 
 
-def ask_all(found: list[Delivery], do: str) -> list[Delivery]:
+def ask_all(deliveries: list[Delivery], do: str) -> list[Delivery]:
     """Ask every live process at the same time; who does not answer in time is noted, not waited for."""
     deadline = time.monotonic() + WAIT_S
 
     def is_asked(delivery: Delivery) -> bool:
         return delivery.life != "dead" and delivery.record.pid != os.getpid()
 
-    answers = list(found)
+    answers = list(deliveries)
 
     def ask(place: int) -> None:
-        why = _why_unreachable(found[place])
-        answers[place] = replace(found[place], asked=True, problem=why or "it could not be asked")  # unless it can
+        why = _why_unreachable(deliveries[place])
+        answers[place] = replace(deliveries[place], asked=True, problem=why or "it could not be asked")  # unless it can
         if not why:
-            answers[place] = _ask(replace(found[place], asked=True), do, deadline)
+            answers[place] = _ask(replace(deliveries[place], asked=True), do, deadline)
 
     asking = []
-    for place in (place for place, each in enumerate(found) if is_asked(each)):
+    for place in (place for place, each in enumerate(deliveries) if is_asked(each)):
         thread = threading.Thread(target=ask, args=(place,))  # one for each: nobody waits behind others who are silent
         try:
             thread.start()

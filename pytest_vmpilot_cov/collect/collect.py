@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from pytest_vmpilot_cov.collect.ask import ask_all
@@ -24,37 +25,145 @@ from server_hook.store.working_folder import data_folder_of
 
 def collect(options: Options, scope: Scope) -> Collected:
     """Ask the live processes, then read every segment and data file that belongs to the scope."""
-    places = (*(scope.only or places_of(options)), *scope.more)
-    named = {place: None for place in places if os.path.isfile(place)}  # in their order
-    folders = distinct(folder_of(place) for place in places if not (scope.only and place in named))
-    problems: list[str] = []
-
-    def refuse(error: OSError) -> None:
-        problems.append(refused(error, scope))
-
-    found = list(find_processes(folders, options, scope, refuse=refuse))
-    if scope.ask:
-        found = ask_all(found, "dump")
-    fold = Union()
-    until = min(scope.until, time.time())
-    resets = {folder: epochs.last_reset(str(folder), until, refuse) for folder in folders}
-    problems += _future_resets(folders)
-
-    def read_all(some: Iterable[Delivery]) -> list[Delivery]:
-        return [_read_process(each, fold, problems, resets[data_folder_of(each.folder)], scope) for each in some]
-
-    deliveries = read_all(found)
-    later = find_processes(folders, options, scope, known={each.folder for each in found}, refuse=refuse)
-    if folded := read_all(each for each in later if each.record.folded > 1):  # meanwhile, of some that were found
-        deliveries = [*filter(_is_there, deliveries), *folded]
+    reading = _Reading(options, scope)
+    deliveries = reading.processes()
+    data_files = reading.data_files()
     if not scope.only:
-        problems += find_unrecorded(options, deliveries)
-    whole = distinct(folder_of(place) for place in places if place not in named)
-    files = distinct([*named, *_data_files({folder: resets[folder] for folder in whole}, options, scope, refuse)])
-    tried = [_read_file(scope, path, options.settings.folder, fold, problems) for path in files]
-    read = tuple(each for each in tried if each is not None)
-    said = tuple(dict.fromkeys(problems))
-    return Collected(tuple(fold.take()), tuple(deliveries), read, said, max(resets.values(), default=0.0))
+        reading.problems += find_unrecorded(options, deliveries)
+    return reading.collected(deliveries, data_files)
+
+
+class _Reading:
+    """One collection on its way: what was read so far, and what is wrong with it."""
+
+    def __init__(self, options: Options, scope: Scope) -> None:
+        """Sort the places to read into data files and data folders; nothing is read yet."""
+        self.problems: list[str] = []
+        self._options, self._scope = options, scope
+        places = (*(scope.only or places_of(options)), *scope.extra)
+        self._files = [place for place in places if os.path.isfile(place)]
+        files = set(self._files)
+        self._folders = distinct(folder_of(place) for place in places if not (scope.only and place in files))
+        """Those of the processes that are looked for; a file alone stands for its folder, unless it was named."""
+        self._whole = distinct(folder_of(place) for place in places if place not in files)
+        """Those whose data files are read, too."""
+        self._union = Union()
+
+    @cached_property
+    def _resets(self) -> Mapping[Path, float]:
+        """When the servers of each folder were last reset; looked up after they were asked, which takes time."""
+        until = min(self._scope.until, time.time())
+        return {folder: epochs.last_reset(str(folder), until, self._refuse) for folder in self._folders}
+
+    def processes(self) -> list[Delivery]:
+        """Find the processes, ask those that live, and read what all of them have written."""
+        deliveries = list(self._find())
+        if self._scope.ask:
+            deliveries = ask_all(deliveries, "dump")
+        self.problems += _future_resets(self._folders)
+        return self._with_compacted([self._read_process(each) for each in deliveries])
+
+    def data_files(self) -> list[DataFile]:
+        """Read the data files that were named, and those of whole folders."""
+        paths = distinct([*self._files, *self._files_in_folders()])
+        return [file for file in map(self._read_file, paths) if file is not None]
+
+    def collected(self, deliveries: Sequence[Delivery], data_files: Sequence[DataFile]) -> Collected:
+        """Return all that was read."""
+        problems = tuple(dict.fromkeys(self.problems))
+        reset_at = max(self._resets.values(), default=0.0)
+        return Collected(tuple(self._union.take()), tuple(deliveries), tuple(data_files), problems, reset_at)
+
+    def _refuse(self, error: OSError) -> None:
+        self.problems.append(refused(error, self._scope))
+
+    def _find(self, passed: Container[Path] = ()) -> Iterator[Delivery]:
+        return find_processes(self._folders, self._options, self._scope, passed, refuse=self._refuse)
+
+    def _with_compacted(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Read what processes were compacted into while others were read: their own folders may have been empty.
+
+        A compacted folder is renamed into its place before the folders that it stands for go, so that whoever looks
+        for it afterwards finds what he missed; what he has read already counts once.
+        """
+        later = self._find({each.folder for each in deliveries})
+        compacted = [self._read_process(each) for each in later if each.record.folded > 1]
+        return [*filter(_is_there, deliveries), *compacted] if compacted else deliveries
+
+    def _read_process(self, delivery: Delivery) -> Delivery:
+        """Read one process's segments; return its delivery with what they hold."""
+        parts: list[Part] = []
+        self._scope.tick(str(delivery.folder))
+        for path, read in segment.read_folder(delivery.folder):
+            if isinstance(read, segment.TornError):
+                label = self._scope.place_of(path).label
+                self.problems.append(say("segment-torn", path=label, process=delivery.record.id, why=read))
+            else:
+                parts += read
+        if delivery.record.origin == "pipeline":
+            reset_at = self._resets[data_folder_of(delivery.folder)]
+            parts = list(epochs.counted(parts, delivery.alive_at, reset_at, self._scope.until))
+        for part in parts:
+            self._union.add(part)
+        newest = max([0.0, *(part.ended for part in parts)])
+        return replace(delivery, newest=newest, executed=any(part.files for part in parts))
+
+    def _files_in_folders(self) -> Iterator[Path]:
+        """List the data files of whole folders: publications, and the foreign ones that were kept aside.
+
+        After a reset the segments alone tell what came before it: a publication may hold both. A session reads none
+        that was made here: what it holds lies in segments, here or in another place, and counts no more where that is
+        gone.
+        """
+        for folder in self._whole:
+            reset_at = self._resets[folder]
+            for path in _candidates(folder):
+                is_pipeline = path.name == publish.PIPELINE_FILE
+                if not (is_pipeline or self._is_of_tests(path.name)) or (
+                    is_pipeline and reset_at and _measured(path) < reset_at
+                ):
+                    continue
+                by_segments = is_pipeline and (self._scope.session or reset_at)
+                if by_segments and publication.is_published_here(str(path), str(folder)):
+                    continue
+                if _is_used(path, self._refuse, is_ours=path.parent != folder):
+                    yield path
+
+    def _is_of_tests(self, name: str) -> bool:
+        """Tell whether a data file holds what tests reached and is to be read; a session counts its own segments."""
+        if self._scope.session:
+            return False
+        return is_tests_file(name) if self._scope.all_runs else name == self._options.tests_file
+
+    def _read_file(self, path: Path) -> DataFile | None:
+        """Read a data file: ours with its fingerprints, any other one as unverified data; None if it is gone."""
+        place = self._scope.place_of(path)
+        self._scope.tick(place.label)
+        written, label = _written(path), place.label if place.is_copy else ""
+        if written is None:
+            return None
+        try:
+            parts, published = read_data_file(place.path, self._options.settings.folder, place.origin)
+        except UNREADABLE as error:
+            if not os.path.exists(place.path):  # deleted meanwhile
+                return None
+            self.problems.append(say("data-unreadable", path=place.label, why=one_line(error)))
+            return DataFile(place.path, written, label=label)
+        if not any(part.files for part in parts):
+            self.problems.append(say("data-empty", path=place.label))
+        measured = min((part.begun for part in parts if part.begun), default=0.0)
+        for part in parts:
+            part.begun, part.ended = min(part.begun or written, written), written
+            self._union.add(part)
+        origins = frozenset(part.label.origin for part in parts if part.files)
+        is_derived = published and publication.is_published_here(str(place.path), str(place.path.parent))
+        return DataFile(place.path, written, published, label, origins, measured, is_derived)
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """List what may be a data file in a data folder, or was kept aside among its processes."""
+    places = (folder, *working_folder.process_folders(folder))
+    return [path for place in places for path in sorted(place.glob(".coverage.*"))]
 
 
 def _future_resets(folders: Iterable[Path]) -> Iterator[str]:
@@ -71,58 +180,13 @@ def _is_there(delivery: Delivery) -> bool:
     return delivery.life != "dead" or os.path.exists(delivery.folder)
 
 
-def _read_process(delivery: Delivery, fold: Union, problems: list[str], reset_at: float, scope: Scope) -> Delivery:
-    """Read one process's segments; return its delivery with what was found."""
-    whole: list[Part] = []
-    scope.tick(str(delivery.folder))
-    for path, read in segment.read_folder(delivery.folder):
-        if isinstance(read, segment.TornError):
-            named = scope.place_of(path).named
-            problems.append(say("segment-torn", path=named, process=delivery.record.id, why=read))
-            continue
-        whole.extend(read)
-    kept = whole
-    if delivery.record.origin == "pipeline":
-        kept = list(epochs.counted(whole, delivery.alive_at, reset_at, scope.until))
-    for part in kept:
-        fold.add(part)
-    newest = max([0.0, *(part.ended for part in kept)])
-    return replace(delivery, newest=newest, executed=any(part.files for part in kept))
-
-
-def _data_files(
-    resets: Mapping[Path, float], options: Options, scope: Scope, refuse: Callable[[OSError], object]
-) -> Iterator[Path]:
-    """List the data files of whole folders: publications, and the foreign ones that were kept aside.
-
-    After a reset the segments alone tell what came before it: a publication may hold both. A session reads none that
-    was made here: what it holds lies in segments, here or in another place, and counts no more where that is gone.
-    """
-
-    def counts(name: str) -> bool:
-        is_tests = is_tests_file(name) if scope.all_runs else name == options.tests_file
-        return name == publish.PIPELINE_FILE or (is_tests and not scope.session)
-
-    for folder, reset_at in resets.items():
-        places = [folder, *working_folder.process_folders(folder)]
-        paths = [path for place in places for path in sorted(place.glob(".coverage.*"))]
-        for path in (path for path in paths if counts(path.name)):
-            is_pipeline = path.name == publish.PIPELINE_FILE
-            is_derived = (
-                is_pipeline and (scope.session or reset_at) and publication.is_published_here(str(path), str(folder))
-            )
-            is_before = is_pipeline and reset_at and _measured(path) < reset_at
-            if not (is_derived or is_before) and _is_used(path, refuse, is_ours=path.parent != folder):
-                yield path
-
-
 def _is_used(path: Path, refuse: Callable[[OSError], object], *, is_ours: bool) -> bool:
     """Tell whether a data file is there and may be read; a link to one is its owner's affair, except among ours."""
     try:
-        found = os.lstat(path)
-        safe_files.check_owner(str(path), found)
-        if is_ours or not stat.S_ISLNK(found.st_mode):
-            safe_files.check_regular(str(path), found)
+        status = os.lstat(path)
+        safe_files.check_owner(str(path), status)
+        if is_ours or not stat.S_ISLNK(status.st_mode):
+            safe_files.check_regular(str(path), status)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -142,28 +206,3 @@ def _written(path: Path) -> float | None:
         return path.stat().st_mtime
     except FileNotFoundError:
         return None
-
-
-def _read_file(scope: Scope, path: Path, folder: str, fold: Union, problems: list[str]) -> DataFile | None:
-    """Read a coverage data file: ours with its fingerprints, any other one as unverified data; None if it is gone."""
-    place = scope.place_of(path)
-    scope.tick(place.named)
-    written, named = _written(path), place.named if place.is_copy else ""
-    if written is None:
-        return None
-    try:
-        read, published = read_data_file(place.path, folder, place.origin)
-    except UNREADABLE as error:
-        if not os.path.exists(place.path):  # deleted meanwhile
-            return None
-        problems.append(say("data-unreadable", path=place.named, why=one_line(error)))
-        return DataFile(place.path, written, named=named)
-    if not any(part.files for part in read):
-        problems.append(say("data-empty", path=place.named))
-    measured = min((part.begun for part in read if part.begun), default=0.0)
-    for part in read:
-        part.begun, part.ended = min(part.begun or written, written), written
-        fold.add(part)
-    origins = frozenset(part.label.origin for part in read if part.files)
-    is_derived = published and publication.is_published_here(str(place.path), str(place.path.parent))
-    return DataFile(place.path, written, published, named, origins, measured, is_derived)

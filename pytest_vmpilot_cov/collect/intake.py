@@ -59,11 +59,11 @@ class Intake:
     problems: list[str] = field(default_factory=list)
     room_bytes: int = field(default_factory=lambda: MOST_BYTES)
 
-    def refuse(self, named: str, why: object) -> None:
+    def refuse(self, label: str, why: object) -> None:
         """Note what does not count, and why."""
-        self.problems.append(say("data-unreadable", path=named, why=one_line(why)))
+        self.problems.append(say("data-unreadable", path=label, why=one_line(why)))
 
-    def copy(self, member: Member, folder: Path, named: str) -> Path | None:
+    def copy(self, member: Member, folder: Path, label: str) -> Path | None:
         """Copy a member below *folder*; None where it is no data, or, with a note, where it may not be copied.
 
         Raises:
@@ -71,9 +71,9 @@ class Intake:
         """
         why = member.refused or why_outside(member.name)
         if why:
-            self.refuse(named, why)
+            self.refuse(label, why)
             return None
-        self.tick(named)
+        self.tick(label)
         target = folder / member.name
         try:
             return target if self._copy(member, target) else None

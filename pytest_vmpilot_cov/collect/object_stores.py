@@ -32,7 +32,7 @@ def fetch(url: str, folder: Path, intake: Intake) -> Path | None:
         intake: takes them, and notes what cannot be read.
 
     Returns:
-        The copy of the one object that was named; None where it was a prefix or pattern.
+        The copy of the one object that was label; None where it was a prefix or pattern.
 
     Raises:
         UsageError: when the library that knows this kind of store is not installed.
@@ -62,23 +62,23 @@ def _members(store: Any, path: str) -> Iterator[Member]:  # noqa: ANN401 - fsspe
     tops = store.glob(path) if has_pattern else [path]
     root = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0] if has_pattern else path.rstrip("/")
     for top in tops:
-        for name, known in sorted(store.find(top, detail=True).items()):
+        for name, facts in sorted(store.find(top, detail=True).items()):
             inside = name.removeprefix(root).lstrip("/")
             if is_wanted(inside):
-                yield Member(inside, _written(known), partial(store.open, name, "rb", block_size=CHUNK_BYTES))
+                yield Member(inside, _written(facts), partial(store.open, name, "rb", block_size=CHUNK_BYTES))
 
 
-def _copy(member: Member, folder: Path, named: str, intake: Intake) -> Path | None:
+def _copy(member: Member, folder: Path, label: str, intake: Intake) -> Path | None:
     try:
-        return intake.copy(member, folder, named)
+        return intake.copy(member, folder, label)
     except Exception as error:  # noqa: BLE001 - each store raises its own
-        intake.refuse(named, _why(error))
+        intake.refuse(label, _why(error))
         return None
 
 
-def _written(known: dict[str, Any]) -> float:
+def _written(facts: dict[str, Any]) -> float:
     """Return when an object was written; each store has its own word for that."""
-    moment = next((known[word] for word in ("LastModified", "mtime", "last_modified", "created") if word in known), 0.0)
+    moment = next((facts[word] for word in ("LastModified", "mtime", "last_modified", "created") if word in facts), 0.0)
     return moment.timestamp() if isinstance(moment, datetime) else float(moment or 0.0)
 
 

@@ -25,33 +25,37 @@ class Scope:
     """Whether live processes are asked for a dump."""
     only: tuple[Path, ...] = ()
     """Data files and folders to read, and nothing else; empty means the places of the options."""
-    more: tuple[Path, ...] = ()
+    extra: tuple[Path, ...] = ()
     """Data files and folders that others contribute, beside those."""
     all_runs: bool = False
     """Whether what tests reached counts whichever COVERAGE_FILE their run had, or that of this run alone."""
     until: float = epochs.EVER
     """Count what was measured since the last reset before this moment; a reset that came later takes nothing away."""
-    told: tuple[Place, ...] = ()
-    """What is known of some data files and folders beyond their paths."""
+    known_places: tuple[Place, ...] = ()
+    """Data files and folders that have another name than their path, or of which an origin is known."""
+    origins: frozenset[str] = frozenset()
+    """Origins whose tests ran in this session."""
     tick: Callable[[str], object] = field(default=str, compare=False)
-    """Is told what is read next."""
+    """Called with what is read next."""
 
     def place_of(self, path: Path) -> Place:
         """Return what is known of a path, or of the folder that it lies in; the rest of the path is kept."""
-        parent = next((each for each in (path, *path.parents) if each in self._known), None) if self.told else None
+        if not self.known_places:
+            return Place(path, str(path))
+        parent = next((each for each in (path, *path.parents) if each in self._by_path), None)
         if parent is None:
             return Place(path, str(path))
-        known = self._known[parent]
-        return replace(known, path=path, named=str(path).replace(str(parent), known.named, 1))
+        place = self._by_path[parent]
+        return replace(place, path=path, label=str(path).replace(str(parent), place.label, 1))
 
     @cached_property
-    def _known(self) -> dict[Path, Place]:
-        return {place.path: place for place in self.told}
+    def _by_path(self) -> dict[Path, Place]:
+        return {place.path: place for place in self.known_places}
 
 
 def places_of(options: Options) -> tuple[Path, ...]:
     """Return where data may lie: the session's own data folder, and the places of servers."""
-    return (options.data_folder, *(place.value for place in options.places))
+    return (options.data_folder, *(place.value for place in options.data_places))
 
 
 def distinct(paths: Iterable[Path]) -> list[Path]:
@@ -81,7 +85,7 @@ def find_processes(
     folders: Iterable[Path],
     options: Options,
     scope: Scope,
-    known: Container[Path] = (),
+    passed: Container[Path] = (),
     refuse: Callable[[OSError], object] = str,
 ) -> Iterator[Delivery]:
     """Walk the announced processes of data folders that belong to the scope; nobody is asked yet.
@@ -90,12 +94,12 @@ def find_processes(
         folders: the data folders.
         options: whose data folder is the session's own.
         scope: what belongs to this collection.
-        known: folders of processes that are passed over.
+        passed: folders of processes that are passed over.
         refuse: hears of what is not used.
     """
     own, settings = options.data_folder.resolve(), records.NO_SETTINGS
     places = (place for folder in folders for place in working_folder.process_folders(folder, refuse))
-    for place in (place for place in places if place not in known):
+    for place in (place for place in places if place not in passed):
         record = _record_in(place, refuse)
         if record.settings == settings:  # most of a record, and the same in a thousand processes
             record = record._replace(settings=settings)
@@ -114,7 +118,7 @@ def find_processes(
 
 def refused(error: OSError, scope: Scope) -> str:
     """Say what lies in a data folder and is not used, and why."""
-    return say("data-refused", path=scope.place_of(Path(error.filename)).named, why=error.strerror)
+    return say("data-refused", path=scope.place_of(Path(error.filename)).label, why=error.strerror)
 
 
 def _record_in(folder: Path, refuse: Callable[[OSError], object]) -> records.Record:

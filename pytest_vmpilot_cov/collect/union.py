@@ -1,7 +1,7 @@
 """The fold: parts united as they come, so that memory grows with the sources and never with the processes.
 
-Nothing that is asked of parts afterwards needs to know which process they are from. Kept apart is what is told apart
-later: labels, states of a source, lines from arcs, and for each source when its oldest measurement begun.
+No later step needs to know which process a part is from. Kept apart is what a later step tells apart: labels, states of
+a source, lines and arcs, and for each source when its oldest measurement began.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Union:
             if union is None:
                 union = unions[kind] = self._unions.setdefault((part.label, kind), _Union())
                 union.ended = max(union.ended, part.ended)
-            known = union.files.get(source)
-            if known is None:
+            entry = union.files.get(source)
+            if entry is None:
                 union.files[source] = measured, part.begun
                 continue
-            before, begun = known
+            before, begun = entry
             united = before | measured  # type: ignore[operator]  # one union holds one kind
             if united is not before or part.begun < begun:
                 union.files[source] = united, min(part.begun, begun)

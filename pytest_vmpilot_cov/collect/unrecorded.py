@@ -12,6 +12,7 @@ import time
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 
 from pytest_vmpilot_cov.collect.processes import folder_of, places_of
@@ -19,16 +20,21 @@ from pytest_vmpilot_cov.coverage_private import project_files
 from pytest_vmpilot_cov.messages import say, shown_path
 from pytest_vmpilot_cov.model import Delivery, Options
 from pytest_vmpilot_cov.servers.ports import listening_at
+from server_hook.clock import steady
 from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_server_command, program_of
 from server_hook.config.files import locate
 from server_hook.config.settings import Settings, apply_settings, open_coverage, read_settings
 from server_hook.config.sources import missing_sources
+from server_hook.control import client
+from server_hook.control.channel import Answer
 from server_hook.environment import ORIGIN_VARIABLE, VARIABLE
 from server_hook.problems import HookError
 
 PROC = Path("/proc")
 START_S = 2.0
 """A process that is younger is only about to start."""
+ANSWER_S = 2.0
+"""How long such a process may take to say what it has reached."""
 START_LINE = "a0_vmpilot_cov.pth"
 _TRACER = "/coverage/tracer."
 """A library that each process maps which measures, or stands ready to."""
@@ -86,7 +92,9 @@ def find_unrecorded(options: Options, deliveries: Iterable[Delivery]) -> Iterato
             config = process.config
             is_ours = not folders.isdisjoint(map(os.path.realpath, (config, os.path.dirname(config))))
             if is_ours and process.pid not in families and _is_server(process, options.settings.server_command):
-                yield _named(process, config, _why(process, config))
+                why = _why(process, config)
+                if why:
+                    yield _named(process, config, why)
         except (OSError, HookError):  # it has ended meanwhile, or says itself what is wrong with its configuration
             continue
 
@@ -120,13 +128,13 @@ def _processes_with_variable() -> Iterator[Process]:
 
 def _families(processes: Mapping[int, Process], recorded: Container[int]) -> set[int]:
     """Return the processes that were recorded, or have a parent or a child that was: supervisors and their helpers."""
-    found = {pid for pid in processes if pid in recorded}
+    family = {pid for pid in processes if pid in recorded}
     while True:
-        parents = {processes[pid].parent for pid in found}
-        more = {pid for pid, each in processes.items() if pid in parents or each.parent in found} - found
+        parents = {processes[pid].parent for pid in family}
+        more = {pid for pid, each in processes.items() if pid in parents or each.parent in family} - family
         if not more:
-            return found
-        found |= more
+            return family
+        family |= more
 
 
 def _is_server(process: Process, server_command: str) -> bool:
@@ -140,17 +148,30 @@ def _is_server(process: Process, server_command: str) -> bool:
 
 
 def _why(process: Process, config: str) -> str:
+    """Say why a process has recorded nothing; empty where it has, in a place that is not looked at."""
     if not process.is_ready:
         if _has_package(process.python):
             return f"its Python, {process.python}, did not start to record; what it said is in its log"
         return f"its Python, {process.python}, lacks the package; pip install pytest-vmpilot-cov there, and restart it"
+    answer = _ask(process.pid)
+    if answer.reached:
+        return ""
     settings = read_settings(config)
     missing = list(missing_sources(settings.source, settings.folder))
     if missing:
         return "; ".join(f"source {name} is no folder, {cure}" for name, cure in missing)
     nothing = "it has run no file of [run] source"
-    found = next(_alike(process, settings), None)
-    return f"{nothing}; it finds {found[0]}, which ends like {found[1]}" if found else nothing
+    found = answer.elsewhere or next(_alike(process, settings), "")
+    does = "it has run" if answer.elsewhere else "it finds"
+    return f"{nothing}; {does} {found}, which ends like {_own(found, settings)}" if found else nothing
+
+
+def _ask(pid: int) -> Answer:
+    """Ask a process that has no record what it has reached; where it does not answer, it is taken at its silence."""
+    try:
+        return client.ask(client.socket_of(pid), "status", steady() + ANSWER_S, owner=os.getuid())
+    except OSError:
+        return Answer("", pid, reached=False)
 
 
 def _has_package(python: str) -> bool:
@@ -161,17 +182,33 @@ def _has_package(python: str) -> bool:
     return any(True for home, place in homes for _ in home.glob(f"{place}/{START_LINE}"))
 
 
-def _alike(process: Process, settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield files where a process imports from whose path ends like that of a file of the source, and that file."""
+def _source_files(settings: Settings) -> list[Path]:
+    """List the files of the source, packages' own last: most of these are empty."""
     cov = open_coverage(settings.config_file)
     apply_settings(cov, settings)
-    files = sorted(project_files(cov), key=lambda path: (path.endswith("__init__.py"), path))
+    return sorted(map(Path, project_files(cov)), key=lambda path: (path.name == "__init__.py", path))
+
+
+def _own(other: str, settings: Settings) -> str:
+    """Return the file of the source whose path has the longest end in common with another path."""
+
+    def common_end(path: Path) -> int:
+        pairs = zip(reversed(path.parts), reversed(Path(other).parts), strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    own = max(_source_files(settings), key=common_end, default=Path(settings.folder))
+    return shown_path(str(own), Path(settings.folder))
+
+
+def _alike(process: Process, settings: Settings) -> Iterator[str]:
+    """Yield files where a process imports from whose path ends like that of a file of the source."""
+    files = _source_files(settings)
     scripts = [word for word in process.command[1:] if word.endswith(".py")]
     words = [*process.environment.get("PYTHONPATH", "").split(os.pathsep), *map(os.path.dirname, scripts), ""]
     for start in dict.fromkeys(process.folder / word for word in words):
         for path in files:
-            parts = Path(path).parts
+            parts = path.parts
             for length in range(min(len(parts) - 1, 4), 1, -1):
                 other = start.joinpath(*parts[-length:])
                 if other.is_file() and not other.samefile(path):
-                    yield str(other), shown_path(path, Path(settings.folder))
+                    yield str(other)

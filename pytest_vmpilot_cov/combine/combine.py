@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.combine.path_map import PathMap
@@ -16,6 +17,10 @@ from server_hook.config.settings import apply_settings, open_coverage
 from server_hook.coverage_private import REFUSALS
 from server_hook.problems import one_line
 from server_hook.store.fingerprint import fingerprint
+from server_hook.store.segment import Part
+
+if TYPE_CHECKING:
+    from coverage import Coverage
 
 
 def combine(options: Options, collected: Collected) -> Combined:
@@ -25,6 +30,7 @@ def combine(options: Options, collected: Collected) -> Combined:
         UsageError: when the configuration cannot be used.
     """
     cov = open_coverage(options.settings.config_file)
+    unused = () if options.context else tuple(_unused_contexts(cov, options))
     try:
         apply_settings(cov, options.settings)
         refused: dict[str, str] = {}
@@ -36,10 +42,12 @@ def combine(options: Options, collected: Collected) -> Combined:
         keep_stale = options.stale == "keep"
         combined = unite(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
         lines_only = without_branches(parts, combined.counted)
-        coverage_private.warn_of_modules(cov, {source.path for each in combined.counted.values() for source in each})
-        copies = _installed_copies(combined, options)
-        problems = (*_refused_sources(refused, options), *copies, *cov.warnings())
-        return replace(combined, mapped=mapped, lines_only=lines_only, problems=problems)
+        reached = {source.path for each in combined.counted.values() for source in each}
+        if reached:  # without any data nothing was imported, and that is said in other words
+            coverage_private.warn_of_modules(cov, reached)
+        copies, omitted = _differing_copies(combined, options), frozenset(_omitted(parts, combined, options))
+        problems = (*unused, *_refused_sources(refused, options), *copies, *cov.warnings())
+        return replace(combined, mapped=mapped, lines_only=lines_only, omitted=omitted, problems=problems)
     except REFUSALS as error:
         raise UsageError(say("cannot-count", why=one_line(error))) from None
 
@@ -50,19 +58,47 @@ def _refused_sources(refused: Mapping[str, str], options: Options) -> Iterator[s
         yield say("source-refused", path=shown_path(path, options.root), why=why)
 
 
-def _installed_copies(combined: Combined, options: Options) -> Iterator[str]:
-    """Name each package of which nothing was reached, if this Python imports it from another place.
+def _unused_contexts(cov: Coverage, options: Options) -> Iterator[str]:
+    """Name each context of the configuration: the contexts of our data are the origins."""
+    for name in ("dynamic_context", "context"):
+        if value := cov.get_option(f"run:{name}"):
+            yield say("context-unused", name=name, value=value, config=options.settings.config_file)
 
-    Nothing measures that copy: it lies outside the source. Set-ups that test an installed package have it.
+
+def _omitted(parts: Iterable[Part], combined: Combined, options: Options) -> Iterator[str]:
+    """Choose, of the measured files that do not count, those that ``omit`` leaves out, here or in a copy."""
+    if not (combined.foreign and options.settings.omit):
+        return
+    settings, foreign = options.settings, set(combined.foreign)
+    with_omit, without = open_coverage(settings.config_file), open_coverage(settings.config_file)
+    apply_settings(with_omit, settings)
+    apply_settings(without, settings._replace(omit=()))
+    omits = coverage_private.omits(with_omit)
+    files = filter(omits, coverage_private.project_files(without))
+    path_map = PathMap(files, fingerprint, coverage_private.path_setting(without, settings.folder))
+    for source in {source for part in parts for source in part.files if source.path in foreign}:
+        if omits(source.path) or path_map.find(source, is_here=os.path.isfile(source.path)):
+            yield source.path
+
+
+def _differing_copies(combined: Combined, options: Options) -> Iterator[str]:
+    """Name each package of which nothing was reached, if this Python imports another state of it from elsewhere.
+
+    A copy with a file of the project's content is measured, and what differs in it is foreign; without such a file
+    nothing measures it.
     """
     reached = {os.path.dirname(source.path) for files in combined.counted.values() for source in files}
     folders = {os.path.dirname(path) for path in combined.untouched if os.path.basename(path) == "__init__.py"}
     for folder in sorted(folders):
-        inside = folder + os.sep
-        if os.path.dirname(folder) in folders or any(each == folder or each.startswith(inside) for each in reached):
+        if os.path.dirname(folder) in folders or any(_is_at_or_below(each, folder) for each in reached):
             continue
         name = os.path.basename(folder)
         spec = PathFinder.find_spec(name) if name.isidentifier() else None
         copy = os.path.dirname(spec.origin) if spec and spec.origin else folder
-        if os.path.realpath(copy) != os.path.realpath(folder) and copy not in options.settings.copies:
+        is_equal = copy in options.settings.copies and not any(_is_at_or_below(each, copy) for each in combined.foreign)
+        if os.path.realpath(copy) != os.path.realpath(folder) and not is_equal:
             yield say("installed-copy", package=shown_path(folder, options.root), name=name, copy=copy)
+
+
+def _is_at_or_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + os.sep)

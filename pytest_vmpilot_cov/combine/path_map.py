@@ -126,11 +126,11 @@ def _without_end(path: str, parts: int) -> str:
 
 def prefixes(mapped: Iterable[Mapped]) -> Mapping[tuple[str, str], Counter[str]]:
     """Sum up single files: (folder elsewhere, folder here) -> how many files were mapped, by how that was known."""
-    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    folders: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for each in mapped:
         same = common_end(each.measured, each.path)
-        found[_without_end(each.measured, same), _without_end(each.path, same)][each.how] += 1
-    return found
+        folders[_without_end(each.measured, same), _without_end(each.path, same)][each.how] += 1
+    return folders
 
 
 def paths_section(mapped: Iterable[Mapped]) -> list[str]:

@@ -14,32 +14,32 @@ _OPTIONS = {"usepdb": "--pdb", "trace": "--trace"}
 """Options of pytest that ask for its own debugger, by destination."""
 
 
-def sign_here(known: argparse.Namespace, trace: object) -> str:
+def sign_here(typed: argparse.Namespace, trace: object) -> str:
     """Name the sign of a debugger in this process; empty where there is none.
 
     Args:
-        known: what was asked of pytest.
-        trace: the trace function that is set, if whose it is is not known.
+        typed: the options of this session.
+        trace: the trace function that is set; None if we know whose it is.
     """
     tool = None
     if sys.version_info >= (3, 12):
         tool = sys.monitoring.get_tool(sys.monitoring.DEBUGGER_ID)
-    return sign_of(known, sys.modules, tool, trace)
+    return sign_of(typed, sys.modules, tool, trace)
 
 
-def sign_of(known: argparse.Namespace, modules: Container[str], tool: str | None, trace: object) -> str:
+def sign_of(typed: argparse.Namespace, modules: Container[str], tool: str | None, trace: object) -> str:
     """Name the sign of a debugger; empty where there is none.
 
     debugpy alone is no sign: it may be imported and not used. As soon as it debugs, it has loaded pydevd.
 
     Args:
-        known: what was asked of pytest.
+        typed: the options of this session.
         modules: the modules that are loaded.
         tool: who has the debugger's slot in ``sys.monitoring``.
         trace: the trace function that is set.
     """
     for name, flag in _OPTIONS.items():
-        if getattr(known, name, False):
+        if getattr(typed, name, False):
             return flag
     if "pydevd" in modules:
         return "pydevd is loaded"
@@ -48,6 +48,11 @@ def sign_of(known: argparse.Namespace, modules: Container[str], tool: str | None
     if trace is not None:
         return f"a trace function is set: {getattr(trace, '__qualname__', type(trace).__qualname__)}"
     return ""
+
+
+def is_debugging(trace: object) -> bool:
+    """Tell whether a trace function is a debugger's, which may have breakpoints in tests that come later."""
+    return "pydevd" in sys.modules or getattr(trace, "__module__", "") in ("bdb", "pdb", "_pytest.debugging")
 
 
 def trace_again(trace: TraceFunction | None) -> None:

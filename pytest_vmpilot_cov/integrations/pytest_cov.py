@@ -14,31 +14,31 @@ from pytest_vmpilot_cov.stash import HEADER, WARNING
 
 def is_here(manager: pytest.PytestPluginManager) -> bool:
     """Tell whether pytest-cov is loaded; an empty module that bears its name for the sake of an IDE is not."""
-    named = (plugin for plugin in manager.get_plugins() if getattr(plugin, "__name__", "") == "pytest_cov.plugin")
-    return any(hasattr(plugin, "pytest_addoption") for plugin in named)
+    namesakes = (each for each in manager.get_plugins() if getattr(each, "__name__", "") == "pytest_cov.plugin")
+    return any(hasattr(each, "pytest_addoption") for each in namesakes)
 
 
-def stand_in(config: pytest.Config, known: argparse.Namespace, args: Sequence[str]) -> None:
+def stand_in(config: pytest.Config, typed: argparse.Namespace, args: Sequence[str]) -> None:
     """Do what pytest-cov would do, where it is not loaded or our flag is on; else leave all to it.
 
     Raises:
         pytest.UsageError: when an option asks to measure, and nobody will.
     """
-    if is_here(config.pluginmanager) and not known.vmpilot_cov:
+    if is_here(config.pluginmanager) and not typed.vmpilot_cov:
         return
     lend_fixtures(config.pluginmanager, over_its_own=True)
-    if not known.vmpilot_cov:
-        _note_without_effect(config, known)
-    elif known.no_cov:
+    if not typed.vmpilot_cov:
+        _note_without_effect(config, typed)
+    elif typed.no_cov:
         config.stash[HEADER] = [f"vmpilot-cov: {say('no-cov')}"]
         if _is_contradicted(args):
             config.stash[WARNING] = say("no-cov")
 
 
-def silence(known: argparse.Namespace) -> None:
+def silence(typed: argparse.Namespace) -> None:
     """Keep pytest-cov from measuring beside us: it starts where ``--cov`` has a value."""
-    if known.vmpilot_cov:
-        known.cov_source = []
+    if typed.vmpilot_cov:
+        typed.cov_source = []
 
 
 def lend_fixtures(manager: pytest.PytestPluginManager, *, over_its_own: bool = False) -> None:
@@ -54,21 +54,21 @@ def lend_fixtures(manager: pytest.PytestPluginManager, *, over_its_own: bool = F
         manager.register(pytest_cov_fixtures, "vmpilot_cov_fixtures")
 
 
-def _note_without_effect(config: pytest.Config, known: argparse.Namespace) -> None:
-    given = without_effect(known)
-    if "--cov" in given and not (known.help or known.version):
+def _note_without_effect(config: pytest.Config, typed: argparse.Namespace) -> None:
+    given = without_effect(typed)
+    if "--cov" in given and not (typed.help or typed.version):
         raise pytest.UsageError(say("cov-without-effect"))
     if given:
         config.stash[HEADER] = [f"vmpilot-cov: {say('option-without-effect', flags=', '.join(given))}"]
 
 
-def without_effect(known: argparse.Namespace) -> list[str]:
+def without_effect(typed: argparse.Namespace) -> list[str]:
     """List the shared options that were given; none of them does anything where neither we nor pytest-cov are on."""
-    if known.no_cov:
+    if typed.no_cov:
         return []
     neutral = {dest: more.get("default") for dest, _, more in reversed(SHARED_OPTIONS)}
     flags = {dest: flag for dest, flag, _ in reversed(SHARED_OPTIONS)}
-    return [flag for dest, flag in reversed(flags.items()) if getattr(known, dest) != neutral[dest]]
+    return [flag for dest, flag in reversed(flags.items()) if getattr(typed, dest) != neutral[dest]]
 
 
 def _is_contradicted(args: Sequence[str]) -> bool:

@@ -19,14 +19,14 @@ _DISCOVERED = "vmpilot_cov/discovered"
 _PYTEST_COV = ("pytest_cov", "pytest_cov.plugin")
 
 
-def stand_in_for_pytest_cov(manager: pytest.PytestPluginManager, known: argparse.Namespace) -> None:
+def stand_in_for_pytest_cov(manager: pytest.PytestPluginManager, typed: argparse.Namespace) -> None:
     """Register an empty plugin in the place of pytest-cov: without one VS Code's refuses options that are ours, too.
 
     Args:
         manager: pytest's own.
-        known: what was typed; with ``--cov`` alone somebody wants pytest-cov to measure.
+        typed: the options of this session; with ``--cov`` alone pytest-cov is to measure.
     """
-    if not manager.hasplugin(PLUGIN) or (known.cov_source and not known.vmpilot_cov):
+    if not manager.hasplugin(PLUGIN) or (typed.cov_source and not typed.vmpilot_cov):
         return
     if not any(map(manager.hasplugin, _PYTEST_COV)):
         for name in _PYTEST_COV:
@@ -38,7 +38,7 @@ def take_back_button(args: list[str]) -> bool:
     """Take out what the button typed, so that the configuration says what is measured; return whether it had.
 
     Args:
-        args: what pytest was told, of addopts and of the command line; changed in place.
+        args: the words of addopts and of the command line; changed in place.
     """
     for at in reversed(range(len(args))):
         if args[at : at + 2] == BUTTON:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from coverage.exceptions import CoverageException, NoDataError
@@ -47,9 +47,15 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
         close_data(data)
 
 
-def count(cov: ReportingCoverage) -> Figures:
-    """Count statements, and branches where they were measured, for each origin and for all together."""
-    present = [origin for origin in ORIGINS if origin in cov.get_data().measured_contexts()]
+def count(cov: ReportingCoverage, ran: Container[str] = ()) -> Figures:
+    """Count statements, and branches where they were measured, for each origin and for all together.
+
+    Args:
+        cov: a Coverage that holds all that counts.
+        ran: origins whose tests ran: they have a row even if they reached nothing.
+    """
+    measured = cov.get_data().measured_contexts()
+    present = [origin for origin in ORIGINS if origin in measured or origin in ran]
     numbers: dict[str, Any] = {}
     lines: dict[str, dict[str, tuple[int, ...]]] = {}
     tallies: dict[str, dict[str, Tally]] = {}

@@ -11,6 +11,9 @@ from pytest_vmpilot_cov.coverage_private import file_matcher
 from pytest_vmpilot_cov.messages import first_of, say, shown_path
 from pytest_vmpilot_cov.model import Check, Figures, LeftOut, Options, Tally, Threshold, Verdict
 
+MOST_FILES = 10
+"""How many files below the threshold of each file are named, one a line, the worst first."""
+
 
 def judge(figures: Figures, options: Options, beside: Sequence[Check] = ()) -> Verdict:
     """Judge the figures by the thresholds; coverage.py's own rule decides each of them.
@@ -109,14 +112,15 @@ def _each(threshold: Threshold, tallies: Mapping[str, Tally], options: Options) 
     file = _most_to_gain(below or tallies)
     if below:
         worst = sorted(below, key=lambda path: (below[path].percent, path))
-        shown = [f"{_shown(below[path].percent, required)} in {_named(path, options)}" for path in worst]
-        text = (
-            f"FAIL Required coverage of {required:g}% of each file not reached by {len(below)} of {len(tallies)}: "
-            f"{first_of(shown)}{_gain(file, below, options)}"
-        )
+        details = [f"{_shown(below[path].percent, required)} in {_named(path, options)}" for path in worst[:MOST_FILES]]
+        if len(worst) > MOST_FILES:
+            details.append(f"and {len(worst) - MOST_FILES} more")
+        text = f"FAIL Required coverage of {required:g}% of each file not reached by {len(below)} of {len(tallies)}"
+        text += _gain(file, below, options)
     else:
+        details = []
         text = f"Required coverage of {required:g}% of each file reached: the lowest has {_shown(lowest, required)}"
-    return Check(threshold.name, not below, text, required, lowest, _named(file, options))
+    return Check(threshold.name, not below, text, required, lowest, _named(file, options), tuple(details))
 
 
 def _tallies(figures: Figures, origin: str) -> dict[str, Tally]:

@@ -48,7 +48,7 @@ class Place:
     """A data file or data folder to read, and what is known of it beyond its path."""
 
     path: Path
-    named: str
+    label: str
     """What to call it: a copy is called after what it is a copy of."""
     origin: str = ""
     """Whose data a file is that does not say so itself; empty to tell by its name."""
@@ -65,7 +65,7 @@ class DataFile:
     """When, in seconds since the epoch."""
     published: bool = False
     """Whether it is a publication of ours, which knows its fingerprints."""
-    named: str = ""
+    label: str = ""
     """What to call it, where it is a copy of something else; empty for its path."""
     origins: frozenset[str] = frozenset()
     """Whose data it holds; empty where it holds none."""

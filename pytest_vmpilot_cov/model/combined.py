@@ -41,6 +41,8 @@ class Combined:
     stale: tuple[LeftOut, ...] = ()
     foreign: tuple[str, ...] = ()
     """Measured files that are none of the project's: listed, not counted."""
+    omitted: frozenset[str] = frozenset()
+    """Those of them that ``[run] omit`` leaves out."""
     no_source: tuple[str, ...] = ()
     """Measured files that are no file here, nor a member of a zip file: generated, virtual or deleted; not counted."""
     mapped: tuple[Mapped, ...] = ()

@@ -22,6 +22,8 @@ class Check:
     """The percentage that was reached; None where there is none."""
     file: str = ""
     """The file with most to gain for the figure; empty where nothing is missing."""
+    details: tuple[str, ...] = ()
+    """Lines to show below the text."""
 
 
 @dataclass(frozen=True)

@@ -71,10 +71,10 @@ def _add_judging_options(group: pytest.OptionGroup) -> None:
     )
 
 
-def add_shared_options(parser: pytest.Parser, known: argparse.Namespace) -> bool:
+def add_shared_options(parser: pytest.Parser, namespace: argparse.Namespace) -> bool:
     """Add those of the shared options that no other plugin has added; return whether any was."""
     group = parser.getgroup("vmpilot-cov")
-    missing = [each for each in SHARED_OPTIONS if not hasattr(known, each[0])]
+    missing = [each for each in SHARED_OPTIONS if not hasattr(namespace, each[0])]
     for dest, flag, more in missing:
         group.addoption(flag, dest=dest, **more)
     return bool(missing)

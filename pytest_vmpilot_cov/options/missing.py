@@ -19,6 +19,6 @@ def missing_paths(options: Options) -> Iterator[str]:
     for source, cure in missing_sources(options.settings.source, options.settings.folder):
         yield say("source-missing", path=shown_path(source, options.root), where=options.source_from, cure=cure)
     config = options.settings.config_file or options.settings.folder
-    for place in options.places:
+    for place in options.data_places:
         if place.where != "default" and not os.path.exists(place.value):
             yield say("pipeline-not-found", path=place.value, where=place.where, config=config)

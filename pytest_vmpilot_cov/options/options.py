@@ -45,48 +45,48 @@ def parse_require(values: Iterable[str], where: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def resolve(config: pytest.Config, known: argparse.Namespace) -> Options:
+def resolve(config: pytest.Config, typed: argparse.Namespace) -> Options:
     """Resolve everything that a pytest session was told, against its rootdir.
 
     Raises:
         UsageError: when something cannot be used.
     """
-    typed = tuple(str(arg) for arg in config.invocation_params.args)
-    config_path = config_of_session(config.rootpath, str(known.cov_config))
+    words = tuple(str(arg) for arg in config.invocation_params.args)
+    config_path = config_of_session(config.rootpath, str(typed.cov_config))
     fail_under = None
-    if known.cov_fail_under is not None:
-        where = TYPED if _is_typed("--cov-fail-under", typed) else "addopts"
-        fail_under = Setting(percentage(known.cov_fail_under, where), where)
+    if typed.cov_fail_under is not None:
+        where = TYPED if _is_typed("--cov-fail-under", words) else "addopts"
+        fail_under = Setting(percentage(typed.cov_fail_under, where), where)
     options = make_options(
         config.rootpath,
         config_path,
-        overrides=_overrides(config, known, locate(config_path)[1]),
+        overrides=_overrides(config, typed, locate(config_path)[1]),
         fail_under=fail_under,
-        precision=known.cov_precision,
-        reports=report_requests(known.cov_report.items()),
-        places=[Setting(Path(path), "--vmpilot-cov-pipeline") for path in known.vmpilot_cov_pipeline],
-        require=parse_require(known.vmpilot_cov_require, "--vmpilot-cov-require"),
-        stale=Setting(known.vmpilot_cov_stale, "--vmpilot-cov-stale") if known.vmpilot_cov_stale else None,
+        precision=typed.cov_precision,
+        reports=report_requests(typed.cov_report.items()),
+        places=[Setting(Path(path), "--vmpilot-cov-pipeline") for path in typed.vmpilot_cov_pipeline],
+        require=parse_require(typed.vmpilot_cov_require, "--vmpilot-cov-require"),
+        stale=Setting(typed.vmpilot_cov_stale, "--vmpilot-cov-stale") if typed.vmpilot_cov_stale else None,
     )
     return replace(
         options,
-        append=bool(known.cov_append),
-        context=known.cov_context or "",
-        no_cov_on_fail=bool(known.no_cov_on_fail),
-        reset=bool(known.vmpilot_cov_reset),
-        strict=bool(known.vmpilot_cov_strict),
-        show_sets=bool(known.vmpilot_cov_sets),
+        append=bool(typed.cov_append),
+        context=typed.cov_context or "",
+        no_cov_on_fail=bool(typed.no_cov_on_fail),
+        reset=bool(typed.vmpilot_cov_reset),
+        strict=bool(typed.vmpilot_cov_strict),
+        show_sets=bool(typed.vmpilot_cov_sets),
     )
 
 
-def _overrides(config: pytest.Config, known: argparse.Namespace, folder: str) -> dict[str, object]:
+def _overrides(config: pytest.Config, typed: argparse.Namespace, folder: str) -> dict[str, object]:
     """Return what was asked of coverage.py in place of its configuration, whose folder is *folder*."""
     overrides: dict[str, object] = {}
-    if known.cov_branch:
+    if typed.cov_branch:
         overrides["run:branch"] = True
-    if known.cov_source and True not in known.cov_source:  # a bare --cov asks for the configured source
+    if typed.cov_source and True not in typed.cov_source:  # a bare --cov asks for the configured source
         overrides["run:source"] = [
-            typed_source(name, folder, config.invocation_params.dir) for name in known.cov_source
+            typed_source(name, folder, config.invocation_params.dir) for name in typed.cov_source
         ]
     return overrides
 
@@ -117,7 +117,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         source_from="--cov" if "run:source" in (overrides or {}) else settings.config_file,
         precision=_digits(cov.get_option("report:precision") if precision is None else precision),
         reports=reports,
-        places=tuple(_places(places, own, settings, root)),
+        data_places=tuple(_places(places, own, settings, root)),
         require=require,
         thresholds=tuple(each for each in configured if each.name != "total" and each.required),
         tests_file=_tests_file(settings),
@@ -133,10 +133,10 @@ def _tests_file(settings: Settings) -> str:
     return f"{TESTS_FILE}.{own.removeprefix('.coverage.')}"
 
 
-def _stale(asked: Setting[str]) -> str:
-    if asked.value not in STALE:
-        raise UsageError(say("stale-unknown", value=asked.value, where=asked.where))
-    return asked.value
+def _stale(setting: Setting[str]) -> str:
+    if setting.value not in STALE:
+        raise UsageError(say("stale-unknown", value=setting.value, where=setting.where))
+    return setting.value
 
 
 def _read(path: str, overrides: Mapping[str, object] | None) -> tuple[Settings, dict[str, str], Coverage]:
@@ -183,18 +183,18 @@ def typed_source(name: str, folder: str, started_in: Path) -> str:
     return os.path.abspath(seen_from_there)
 
 
-def config_of_session(root: Path, named: str) -> str:
-    """Find the configuration: the one named, else COVERAGE_RCFILE, else the rootdir's own.
+def config_of_session(root: Path, config_option: str) -> str:
+    """Find the configuration: that of ``--cov-config``, else COVERAGE_RCFILE, else the rootdir's own.
 
     Raises:
-        UsageError: when one was named and is not there.
+        UsageError: when one is asked for that does not exist.
     """
-    named = named if named != ".coveragerc" else os.environ.get("COVERAGE_RCFILE", "")
-    if not named:
+    given = config_option if config_option != ".coveragerc" else os.environ.get("COVERAGE_RCFILE", "")
+    if not given:
         return find_config_above(str(root)) or str(root)
-    path = root / Path(named).expanduser()
+    path = root / Path(given).expanduser()
     try:
-        config_file, folder = locate(str(path if path.exists() else Path(named).expanduser()))
+        config_file, folder = locate(str(path if path.exists() else Path(given).expanduser()))
     except HookError as error:
         raise UsageError(str(error)) from None
     return config_file or folder
@@ -204,12 +204,12 @@ def check_own_section(own: dict[str, str], config_file: str) -> None:
     """Refuse names in ``[vmpilot_cov]`` that mean nothing: a misspelt setting would be silently without effect.
 
     Raises:
-        UsageError: naming the first such name and all that are known.
+        UsageError: naming the first such name and all that are typed.
     """
     for name in own:
         if name not in OWN_SETTINGS:
-            known = ", ".join(sorted(OWN_SETTINGS))
-            raise UsageError(say("setting-unknown", name=name, where=config_file, known=known))
+            names = ", ".join(sorted(OWN_SETTINGS))
+            raise UsageError(say("setting-unknown", name=name, where=config_file, known=names))
 
 
 def listed(text: str) -> list[str]:

@@ -29,11 +29,11 @@ class StoreReport(argparse.Action):
     ) -> None:
         """Store one report."""
         kind, dest = values
-        asked = {**namespace.cov_report, kind: dest}
-        files = [asked[each] or _MARKDOWN_FILE for each in MARKDOWN_KINDS if each in asked]
+        reports = {**namespace.cov_report, kind: dest}
+        files = [reports[each] or _MARKDOWN_FILE for each in MARKDOWN_KINDS if each in reports]
         if len(files) > len(set(files)):
             parser.error(say("report-same-file", path=files[0]))
-        namespace.cov_report = asked
+        namespace.cov_report = reports
 
 
 def parse_report(text: str) -> tuple[str, str | None]:
@@ -45,12 +45,12 @@ def parse_report(text: str) -> tuple[str, str | None]:
     kind, colon, dest = text.partition(":")
     good = kind in FILE_KINDS or (kind in TERMINAL_KINDS and dest in ("", "skip-covered"))
     if not (good or text == ""):
-        known = ", ".join(TERMINAL_KINDS + FILE_KINDS)
-        raise argparse.ArgumentTypeError(say("report-unknown", value=text, known=known))
+        kinds = ", ".join(TERMINAL_KINDS + FILE_KINDS)
+        raise argparse.ArgumentTypeError(say("report-unknown", value=text, known=kinds))
     return kind, dest if colon else None
 
 
-def report_requests(asked: Iterable[tuple[str, str | None]]) -> tuple[ReportRequest, ...]:
+def report_requests(parsed: Iterable[tuple[str, str | None]]) -> tuple[ReportRequest, ...]:
     """Turn parsed values into the reports to make; without any value that is the table, with an empty one nothing.
 
     The table in the terminal is printed once: with missing lines if any value asks for them, and without complete
@@ -58,7 +58,7 @@ def report_requests(asked: Iterable[tuple[str, str | None]]) -> tuple[ReportRequ
     """
     from pytest_vmpilot_cov.model import ReportRequest
 
-    values = list(asked) or [("term", None)]
+    values = list(parsed) or [("term", None)]
     tables = dict(each for each in values if each[0] in TERMINAL_KINDS)
     requests = []
     if tables:

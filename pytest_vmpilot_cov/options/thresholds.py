@@ -42,18 +42,18 @@ def read_thresholds(settings: Settings) -> tuple[Threshold, ...]:
     path = settings.config_file
     section = "[tool.vmpilot_cov.fail_under]" if path.endswith(".toml") else f"[{FAIL_UNDER}]"
     try:
-        named = read_fail_under(path)
+        values = read_fail_under(path)
     except HookError as error:
         raise UsageError(str(error)) from None
-    return tuple(_thresholds(named, section, settings))
+    return tuple(_thresholds(values, section, settings))
 
 
-def _thresholds(named: Mapping[str, str], section: str, settings: Settings) -> Iterator[Threshold]:
+def _thresholds(values: Mapping[str, str], section: str, settings: Settings) -> Iterator[Threshold]:
     from pytest_vmpilot_cov.coverage_private import absolute_pattern
     from server_hook.coverage_private import REFUSALS
 
     exact = f"{section} in {settings.config_file}"
-    for name, value in named.items():
+    for name, value in values.items():
         pattern = ""
         if name not in ("total", "each", *ORIGINS):
             if not set(name) & set("/*?[."):

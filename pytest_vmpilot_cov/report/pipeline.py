@@ -35,10 +35,17 @@ def server_lines(outcome: Outcome, options: Options) -> Iterator[str]:
         files = count(hows.total(), "file", "files")
         how = ", ".join(f"{number} by {how}" for how, number in sorted(hows.items()))
         yield f"Mapped: {files} measured below {elsewhere} to {shown_path(here, options.root)} ({how})"
-    foreign = [shown_path(path, options.root) for path in outcome.combined.foreign]
-    if foreign:
-        files = count(len(foreign), "measured file", "measured files")
-        yield f"Not counted: {files} outside the project ({first_of(foreign)})"
+    yield from _not_counted(outcome, options)
+
+
+def _not_counted(outcome: Outcome, options: Options) -> Iterator[str]:
+    """Name the measured files that are none of the project's, and those that its configuration leaves out."""
+    omitted = outcome.combined.omitted
+    outside = [path for path in outcome.combined.foreign if path not in omitted]
+    for why, paths in (("outside the project", outside), ("omitted", sorted(omitted))):
+        if paths:
+            files = count(len(paths), "measured file", "measured files")
+            yield f"Not counted: {files} {why} ({first_of([shown_path(path, options.root) for path in paths])})"
 
 
 def _processes(known: list[Delivery]) -> Iterator[str]:
@@ -91,7 +98,7 @@ def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterat
             continue
         for file in several:
             unverified = "" if file.published else ", unverified: it does not say which source it measured"
-            path = shown_path(file.named or str(file.path), options.root)
+            path = shown_path(file.label or str(file.path), options.root)
             age = f"measured {age_of(file.measured)} ago" if file.measured else f"written {age_of(file.written)} ago"
             yield f"{whose}: read {path}, {age}{unverified}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Outcome
 
 
+NARROW = 40
+"""Of a terminal that says to have fewer columns, pytest-cov thinks that it does not know."""
 COLUMNS = ("Origin", "Files", "Stmts", "Reached", "Cover", "Only here")
 OF_BRANCHES = ("Branches", "Taken")
 """Columns after ``Reached``, where branches were measured: the percentage rests on them as well."""
@@ -40,6 +44,14 @@ def section(outcome: Outcome, options: Options) -> Iterator[Line]:
 
 
 def _lines(outcome: Outcome, options: Options) -> Iterator[Line]:
+    if outcome.text:
+        yield Line(heading())
+    for block in outcome.text:
+        if "\n" in block:
+            yield Line("")
+        yield from (Line(text) for text in block.removesuffix("\n").split("\n"))
+    if outcome.text:
+        yield Line("")
     yield from _table(origin_cells(outcome.figures, options))
     yield Line(
         f"Reached by several origins: {outcome.figures.sets['several']}; by nobody: {outcome.figures.sets['nobody']}"
@@ -47,10 +59,6 @@ def _lines(outcome: Outcome, options: Options) -> Iterator[Line]:
     if options.show_sets:
         yield Line("")
         yield from _table(set_cells(outcome.figures, options))
-    for block in outcome.text:
-        if "\n" in block:
-            yield Line("")
-        yield from (Line(text) for text in block.removesuffix("\n").split("\n"))
     yield Line("")
     yield from (Line(text) for text in server_lines(outcome, options))
     warnings = [*warnings_of(outcome, options), *outcome.verdict.warnings]
@@ -58,12 +66,20 @@ def _lines(outcome: Outcome, options: Options) -> Iterator[Line]:
     if outcome.verdict.not_enforced:
         yield Line(outcome.verdict.not_enforced, "warn")
     for check in outcome.verdict.checks:
-        yield Line(check.text, "good" if check.passed else "bad") if check.text else Line(f"{check.name}: yes", "good")
+        yield Line(check.text or f"{check.name}: yes", "good" if check.passed else "bad")
+        yield from (Line(f"  {text}") for text in check.details)
+
+
+def heading() -> str:
+    """Return the line that pytest-cov prints above its reports; scripts look for it."""
+    width = shutil.get_terminal_size().columns
+    release = "{}.{}.{}-{}-{}".format(*sys.version_info[:5])
+    return f"{f' coverage: platform {sys.platform}, python {release} ':_^{width if width >= NARROW else 80}}"
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
     """Return the verdict as plain lines: the checks, and what there is to say without any."""
-    checks = [check.text or f"{check.name}: yes" for check in verdict.checks]
+    checks = [text for check in verdict.checks for text in (check.text or f"{check.name}: yes", *check.details)]
     return [printable(text) for text in (*filter(None, [verdict.not_enforced]), *checks, *verdict.warnings)]
 
 

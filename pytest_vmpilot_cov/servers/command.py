@@ -35,19 +35,19 @@ def split_command(command: str | Sequence[str | os.PathLike[str]], where: str = 
     return [sys.executable, *words[1:]] if words[:1] in (["python"], ["python3"]) else words
 
 
-def port_of(words: Sequence[str], variables: Iterable[str], asked: int | None) -> int:
+def port_of(words: Sequence[str], variables: Iterable[str], port: int | None) -> int:
     """Decide at which port a server will listen: the one asked for, else a free one or what the command says.
 
     Args:
         words: the command.
         variables: the values of the variables that are set for it.
-        asked: the port that somebody has named, if any.
+        port: the port that the caller gives, if any.
 
     Raises:
         UsageError: when nothing says it.
     """
-    if asked is not None:
-        return asked
+    if port is not None:
+        return port
     if any(PORT in text for text in (*words, *variables)):
         return free_port()
     for word, following in zip(words, [*words[1:], ""], strict=True):

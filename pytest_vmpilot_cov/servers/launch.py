@@ -92,20 +92,20 @@ class PipelineServer:
             LaunchError: when it has ended, the time is over, or somebody else answers in its place.
         """
         begun = time.monotonic()
-        left_s, wrong = readiness.timeout_s, "not tried"
-        while wrong and left_s > 0 and self.process.poll() is None:
-            wrong = readiness.probe(left_s)
-            if wrong:
+        left_s, problem = readiness.timeout_s, "not tried"
+        while problem and left_s > 0 and self.process.poll() is None:
+            problem = readiness.probe(left_s)
+            if problem:
                 time.sleep(_PAUSE_S)
             left_s = begun + readiness.timeout_s - time.monotonic()
         stranger = self._stranger()  # whose port it is explains an end, too
         if stranger:
             text = say("server-not-ours", command=self._command, url=self.url, pid=stranger, who=_command_of(stranger))
             raise LaunchError(text)
-        if wrong or self.process.poll() is not None:
-            raise LaunchError(self._why_not_up(readiness, wrong or "answered", readiness.timeout_s - left_s))
+        if problem or self.process.poll() is not None:
+            raise LaunchError(self._why_not_up(readiness, problem or "answered", readiness.timeout_s - left_s))
 
-    def _why_not_up(self, readiness: Readiness, wrong: str, waited_s: float) -> str:
+    def _why_not_up(self, readiness: Readiness, problem: str, waited_s: float) -> str:
         code = self.process.poll()
         return say(
             "server-not-up",
@@ -114,7 +114,7 @@ class PipelineServer:
             waited=f"{waited_s:.1f}",
             readiness=readiness,
             limit=f"{readiness.timeout_s:g}",
-            wrong=wrong,
+            problem=problem,
             log=self.log,
             output="\n".join(self.output.splitlines()[-TAIL_LINES:]) or "(nothing)",
         )

@@ -16,13 +16,13 @@ _LISTENS = "0A"
 def listening_at(pid: int) -> list[str]:
     """List the TCP addresses at which a process listens, such as ``127.0.0.1:9099``; empty where nobody tells."""
     inodes = set(_socket_inodes(pid))
-    found = [
+    addresses = [
         address
         for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6))
         for address, inode in _listeners(f"/proc/{pid}/net/{table}", family)
         if inode in inodes
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(addresses))
 
 
 def listeners_at(port: int) -> dict[int, set[str]]:
@@ -38,7 +38,7 @@ def listeners_at(port: int) -> dict[int, set[str]]:
     }
     pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()] if addresses else []
     held = {pid: {addresses[inode] for inode in _socket_inodes(pid) if inode in addresses} for pid in pids}
-    return {pid: found for pid, found in held.items() if found}
+    return {pid: own for pid, own in held.items() if own}
 
 
 def _socket_inodes(pid: int) -> Iterator[str]:

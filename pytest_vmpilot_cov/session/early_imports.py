@@ -28,13 +28,13 @@ def early_imports(
     loaded = {name: each for name, each in modules.items() if isinstance(each, ModuleType) and name != "__mp_main__"}
     early = {name: file for name, module in loaded.items() if (file := _file_of(module)) and is_source(file)}
     by_importer: dict[str, list[str]] = {}
-    named = {id(plugin) for plugin in plugins}
+    plugin_ids = {id(plugin) for plugin in plugins}
     for name, file in early.items():
         outside = _importer_outside(name, loaded, early)
         if outside:
             who = f"{outside} ({_file_of(loaded[outside]) or 'built in'})"
         else:
-            who = A_PLUGIN if id(loaded[name]) in named else NOBODY_KNOWN
+            who = A_PLUGIN if id(loaded[name]) in plugin_ids else NOBODY_KNOWN
         by_importer.setdefault(who, []).append(os.path.relpath(os.path.realpath(file), root))
     for who, files in by_importer.items():
         were = "was" if len(files) == 1 else "were"
@@ -89,6 +89,6 @@ def below(folders: Iterable[str], asks_for: Callable[[], Callable[[str], bool]])
     """
     rules = cache(asks_for)
     absolute = [folder for folder in folders if os.path.isabs(folder)]
-    named = absolute != list(folders)
+    has_modules = absolute != list(folders)
     starts = tuple({f"{path}{os.sep}" for folder in absolute for path in (folder, os.path.realpath(folder))})
-    return lambda file: (named or file.startswith(starts)) and rules()(os.path.realpath(file))
+    return lambda file: (has_modules or file.startswith(starts)) and rules()(os.path.realpath(file))

@@ -1,23 +1,24 @@
-"""What only the leading process of a session does: make room for its data, reset the servers, give the verdict."""
+"""What only the leading process of a session does: make room, reset the servers, give the verdict."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.collect.ask import ask_servers
-from pytest_vmpilot_cov.collect.processes import Scope, is_of_run
+from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.coverage_private import is_project_file
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import Options, Outcome
-from pytest_vmpilot_cov.report.words import not_reset
+from pytest_vmpilot_cov.report.words import command_of, not_reset
 from pytest_vmpilot_cov.session.early_imports import below, early_imports
+from pytest_vmpilot_cov.session.retention import forget_earlier_sessions
 from pytest_vmpilot_cov.verdict import reach_verdict
-from server_hook.store import clean_up, publication, records, working_folder
+from server_hook.store import working_folder
 
 if TYPE_CHECKING:
     from pluggy import PluginManager
@@ -34,22 +35,28 @@ class Lead:
         Args:
             measurement: what measures this process.
             options: the session's.
-            plugins: those whose hooks add to the verdict.
+            plugins: the plugins whose hooks add to the verdict.
         """
         self.session = measurement.presence.session
-        """The id by which the workers of pytest-xdist know the session."""
+        """The session's id, as pytest-xdist workers know it."""
         self._measurement = measurement
         self._options = options
         self._plugins = plugins
         self._until = 0.0
         self._problems: list[str] = []
+        self._origins: set[str] = set()
+        """Those whose tests ran."""
 
     def note(self, *problems: str) -> None:
-        """Take what went wrong, for the report."""
+        """Collect problems for the report."""
         self._problems += filter(None, problems)
 
+    def note_origins(self, origins: Iterable[str]) -> None:
+        """Note whose tests ran: an origin that reached nothing has its row, too."""
+        self._origins.update(origins)
+
     def make_room(self) -> None:
-        """Make this process's folder, remove what earlier sessions measured, and reset the servers if asked to.
+        """Remove what earlier sessions measured, make this process's folder, and reset the servers if requested.
 
         Raises:
             UsageError: when a folder cannot be written.
@@ -64,7 +71,7 @@ class Lead:
             raise UsageError(say("cannot-record", path=folder, why=error.strerror)) from None
         if options.reset:
             self.note(*_reset_servers(options))
-        self._until = time.time()  # what others reset from now on is not this session's business
+        self._until = time.time()  # a later reset by somebody else doesn't take this session's data away
 
     def note_early_imports(self, loaded: Mapping[str, ModuleType]) -> None:
         """Name the source modules that were imported before measurement began.
@@ -80,34 +87,28 @@ class Lead:
         """Collect, combine, judge and report what this session and the servers measured.
 
         Args:
-            options: the session's, without the thresholds that are not enforced.
+            options: the session's, without thresholds that aren't enforced.
 
         Raises:
             UsageError: when the configuration cannot be used.
         """
-        scope = Scope("" if options.append else self.session, until=self._until)
+        scope = Scope("" if options.append else self.session, until=self._until, origins=frozenset(self._origins))
+        self.note(*self._measurement.warnings())
         outcome = reach_verdict(options, scope, self._plugins, leave=self._measurement.data_file)
-        return replace(outcome, problems=(*self._problems, *outcome.problems))
+        return replace(outcome, problems=(*self._problems, *_problems_of_children(outcome), *outcome.problems))
+
+
+def _problems_of_children(outcome: Outcome) -> Iterator[str]:
+    """Name children that could not record all that they ran: nobody sees their standard error."""
+    for record in (each.record for each in outcome.collected.deliveries):
+        if record.origin != "pipeline" and record.pid != os.getpid() and record.problem.endswith(")"):  # has a name
+            yield say("child-incomplete", pid=record.pid, command=command_of(record), why=record.problem)
 
 
 def _reset_servers(options: Options) -> list[str]:
-    """Begin a new epoch in every server, so that the pipeline's row says what this session drove."""
+    """Start a new epoch in every server, so that the pipeline row shows what this session drove."""
     try:
         deliveries = ask_servers(options, "reset")
     except OSError as error:
         raise UsageError(say("cannot-reset", path=error.filename, why=error.strerror)) from None
     return [not_reset(each) for each in deliveries if not each.answered]
-
-
-def forget_earlier_sessions(options: Options) -> None:
-    """Remove what sessions that are over have measured: a session replaces the last one's data of its COVERAGE_FILE."""
-    data_folder = options.data_folder
-    recorded = list(records.recorded(data_folder))
-    living = {each.session for folder, each in recorded if each.session and records.is_alive(folder, each)}
-    for folder, record in recorded:
-        is_living = any(records.is_of(record.session, each) for each in living) or records.is_alive(folder, record)
-        if record.origin in ("unit", "e2e") and is_of_run(record, options) and not is_living:
-            clean_up.remove_process(folder)
-    published = data_folder / options.tests_file
-    if published.exists() and publication.read_fingerprints(published) is not None:
-        published.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ FLAG = "--vmpilot-cov"
 
 
 def outer_session() -> str:
-    """Return the id of the session that this one runs inside, in this process or as its child; empty for none."""
+    """Return the id of the session around this one, in this process or in the one that started it; empty for none."""
     here = process_state().session
     folder = os.environ.get(SESSION_VARIABLE, "")
     if here or is_worker() or not folder:
@@ -33,10 +33,10 @@ def outer_session() -> str:
 
 
 def has_own_verdict(config: pytest.Config) -> bool:
-    """Tell whether a session was asked for a verdict by its own command line."""
+    """Tell whether a session's own command line asks for a verdict."""
     return FLAG in map(str, config.invocation_params.args)
 
 
 def inner_id(outer: str) -> str:
-    """Return the id of a session inside another one, which counts its data, too (``records.is_of``)."""
+    """Make the id of an inner session; the outer one counts its data, too (``records.is_of``)."""
     return f"{outer}.{os.urandom(4).hex()}"

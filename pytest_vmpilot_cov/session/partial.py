@@ -1,7 +1,7 @@
-"""Was only a part of the tests run, and which thresholds does it then not have to reach? Pure rules.
+"""Did only a part of the tests run, and which thresholds are then not enforced? Pure rules.
 
-A part is a run from which tests were taken away, by whoever did it, or one that was stopped early. What pytest's own
-options select in a configuration or in addopts is the whole.
+A part is a run from which somebody took tests away, or one that stopped early. What pytest's own options select in a
+configuration or in addopts is the whole.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pytest_vmpilot_cov.model import TYPED, Options, Setting
 
 SHOWN_WORDS = 3
 A_PLUGIN, IGNORED, NOT_RUN = "a plugin", "ignored", "not run"
-"""Who takes tests away without a name: out of the list, before they are collected, and out of the run."""
+"""Unnamed causes: tests taken out of the list, not collected, or not run."""
 _SAID = {
     A_PLUGIN: "{} taken out by a plugin",
     IGNORED: "{} ignored by a plugin",
@@ -30,7 +30,7 @@ _OPTIONS = {
     "stepwise_reset": ("--sw-reset", "_pytest.stepwise."),
     "deselect": ("--deselect", "_pytest.main."),
 }
-"""Pytest's own options that take tests away, by destination, with the function that does it."""
+"""Pytest's own options that take tests away, by destination: the flag, and the function that deselects."""
 
 
 def selection(
@@ -38,13 +38,13 @@ def selection(
 ) -> str:
     """Say what was taken away from the tests; empty for nothing.
 
-    What pytest's own options take away counts if they were typed: in a configuration they say what the whole is.
+    What pytest's own options take away counts only if they were typed: in a configuration they define the whole.
 
     Args:
-        typed: what pytest's own parser made of the typed arguments alone.
+        typed: the options that were typed for this run, without addopts.
         paths: the files and the tests that were typed.
-        taken: how many tests were taken away, by who did it.
-        ignored: the values of ``--ignore`` and ``--ignore-glob`` that left something out.
+        taken: how many tests were taken away, by cause.
+        ignored: the values of ``--ignore`` and ``--ignore-glob`` that ignored something.
     """
     words = list(paths)
     for dest, (flag, who) in _OPTIONS.items():
@@ -99,11 +99,11 @@ def enforced(options: Options, part: str, ide: str = "") -> Options:
     if not number:
         return options
     text = (
-        f"Not enforced: {asked(left_out, ide)}, because only a part was run ({part}); "
+        f"Not enforced: {thresholds_in_words(left_out, ide)}, because only a part was run ({part}); "
         f"--vmpilot-cov-strict enforces {'it' if number == 1 else 'them'}"
     )
-    kept = options.fail_under if typed else none
-    return replace(options, fail_under=kept, thresholds=(), not_enforced=text)
+    in_force = options.fail_under if typed else none
+    return replace(options, fail_under=in_force, thresholds=(), not_enforced=text)
 
 
 def unjudged(options: Options) -> Options:
@@ -112,7 +112,7 @@ def unjudged(options: Options) -> Options:
     return replace(options, reports=(), fail_under=none, thresholds=(), require=frozenset())
 
 
-def asked(options: Options, ide: str = "") -> str:
+def thresholds_in_words(options: Options, ide: str = "") -> str:
     """Say all thresholds, each with where it was set: ``fail_under 75 from addopts and each 50 from ...``."""
     by_place: dict[str, list[str]] = {}
     total = options.fail_under

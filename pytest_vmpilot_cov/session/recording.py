@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 SHOWN_FILES = 3
 OUTSIDE = "unit"
-"""The origin of what this process runs outside any test file."""
+"""The origin of what this process runs outside test files."""
 
 
 class Recording:
-    """Measure this process by a recorder: the leading one, or a worker of pytest-xdist."""
+    """Measure the leading process, or a worker of pytest-xdist."""
 
     data_file = ""
     """The data file that somebody else writes at the end of this process; here nobody does."""
@@ -33,14 +33,14 @@ class Recording:
 
         Args:
             recorder: what is to measure.
-            outer: the recorder of the session around this one, which measures this process before and after it.
+            outer: the recorder of the session around this one; it stops meanwhile.
         """
         self._recorder = recorder
         self._outer = outer
 
     @property
     def presence(self) -> Presence:
-        """How children, and the workers of pytest-xdist, find this process."""
+        """How children and pytest-xdist workers find this process."""
         return self._recorder.presence
 
     @property
@@ -59,7 +59,7 @@ class Recording:
         return self._recorder.drain.label
 
     def start(self) -> None:
-        """Start to measure, then make this process's record: children read from it how to measure.
+        """Start to measure, then write this process's record, which tells children how to measure.
 
         Raises:
             HookError: when coverage.py cannot measure here; nothing has started then.
@@ -89,8 +89,12 @@ class Recording:
             return self._recorder.problems.latest.partition(";")[0]
         return self._say_left_out(left_out) if left_out else ""
 
+    def warnings(self) -> list[str]:
+        """List what coverage.py warned of."""
+        return self._recorder.cov.warnings()
+
     def close(self) -> None:
-        """Say that this process has ended, so that nobody asks it any more."""
+        """End this process's record, so that nobody asks it any more."""
         if self.presence.record is not None:  # else it never began
             self._recorder.finish()
             self._recorder.stop()
@@ -102,5 +106,5 @@ class Recording:
         return say("coverage-on-top", files=", ".join(names[:SHOWN_FILES]) + more)
 
     def _hand_back(self) -> None:
-        if self._outer is not None and process_state().recorder is None:  # it was stopped, and not yet started again
+        if self._outer is not None and process_state().recorder is None:  # stopped, and not started again yet
             lifecycle.begin_again(self._outer)

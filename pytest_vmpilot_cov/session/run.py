@@ -19,16 +19,16 @@ from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.options.options import resolve
 from pytest_vmpilot_cov.report.terminal import section
+from pytest_vmpilot_cov.session.child_environment import Environment
 from pytest_vmpilot_cov.session.contexts import TestContexts
-from pytest_vmpilot_cov.session.environment import Environment
 from pytest_vmpilot_cov.session.lead import Lead
 from pytest_vmpilot_cov.session.nesting import has_own_verdict, outer_session
 from pytest_vmpilot_cov.session.origins import rules_of
-from pytest_vmpilot_cov.session.partial import asked, enforced, ide_of, unjudged
+from pytest_vmpilot_cov.session.partial import enforced, ide_of, thresholds_in_words, unjudged
 from pytest_vmpilot_cov.session.running_coverage import beside
 from pytest_vmpilot_cov.session.selection import Selection, TakenAway
 from pytest_vmpilot_cov.session.session import Session, choose_measurement
-from pytest_vmpilot_cov.session.xdist import Worker, Workers, is_worker
+from pytest_vmpilot_cov.session.xdist import Worker, Workers, is_worker, refuse_dynamic_context
 from pytest_vmpilot_cov.stash import HEADER, RUN, SESSION, WARNING
 from server_hook.coverage_private import REFUSALS
 from server_hook.environment import process_state
@@ -54,15 +54,15 @@ _MARKUP: dict[str, dict[str, bool]] = {
 
 
 class Run:
-    """What the leading process says of its session: the header, the verdict, the section."""
+    """The leading process's header, verdict and section."""
 
     def __init__(self, session: Session, lead: Lead, selection: Selection) -> None:
-        """Take a session that has started.
+        """Take over a session that has started.
 
         Args:
-            session: what measures it.
-            lead: what gives the verdict.
-            selection: what knows which part of the tests it runs.
+            session: tells the measurement which test runs.
+            lead: gives the verdict.
+            selection: knows which part of the tests runs.
         """
         self._options = session.options
         self._session = session
@@ -72,7 +72,7 @@ class Run:
         self._problem = ""
         """Why there is no verdict; empty while all is well."""
         self._not_reported = ""
-        """Why nothing is reported, if that was asked for."""
+        """Why nothing is reported, if an option says so."""
 
     def header(self) -> list[str]:
         """Say what measures, what will be asked of the total, and what the options name that does not exist."""
@@ -81,7 +81,7 @@ class Run:
         core = self._session.measurement.core
         return [
             f"vmpilot-cov: {version('pytest-vmpilot-cov')}, coverage {coverage.__version__}, core {core}",
-            f"vmpilot-cov: configuration {shown}, {asked(self._options) or 'no threshold'}",
+            f"vmpilot-cov: configuration {shown}, {thresholds_in_words(self._options) or 'no threshold'}",
             *(f"vmpilot-cov: WARNING: {text}" for text in missing_paths(self._options)),
         ]
 
@@ -90,24 +90,25 @@ class Run:
 
         Args:
             session: pytest's own.
-            error: what left the loop over the tests, if anything did.
+            error: the exception that ended the test loop, if any.
         """
         try:
             part = self._selection.part(session, error)
             self._options = enforced(self._options, part, ide_of(sys.modules, sys.argv[0]))
             if self._options.no_cov_on_fail and session.testsfailed:
                 self._not_reported, self._options = say("no-cov-on-fail"), unjudged(self._options)
-            self._lead.note(self._session.measurement.finish())
+            self._lead.note(*self._session.finish())
+            self._lead.note_origins(self._session.origins)
             self._outcome = self._lead.give_verdict(self._options)
             failed = not self._outcome.verdict.passed
         except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
             self._problem = f"no verdict: {type(why).__name__}: {one_line(why)} (no-verdict)"
-            failed = bool(asked(self._options) or self._options.require)
+            failed = bool(thresholds_in_words(self._options) or self._options.require)
         if failed:
             session.testsfailed += 1
 
     def print_section(self, reporter: pytest.TerminalReporter) -> None:
-        """Print the section; the verdict is its last line."""
+        """Print the section, which ends with the verdict."""
         if self._problem:
             reporter.write_sep("=", "vmpilot-cov")
             reporter.write_line(f"WARNING: {printable(self._problem)}", yellow=True)
@@ -125,11 +126,11 @@ def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pyte
 
     Args:
         config: pytest's own.
-        typed: what the command line and addopts say.
+        typed: the options of the command line and of addopts.
         parser: pytest's own.
 
     Raises:
-        pytest.UsageError: when something that the session was told cannot be used.
+        pytest.UsageError: when an option or a setting cannot be used.
     """
     if any(getattr(typed, name, None) for name in _NO_TESTS):
         return None
@@ -138,7 +139,9 @@ def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pyte
         config.stash[HEADER] = [f"vmpilot-cov: {say('session-inside')}"]
         return None
     try:
-        session, why = _prepare(config, resolve(config, typed), typed, outer)
+        options = resolve(config, typed)
+        refuse_dynamic_context(options, typed)
+        session, why = _prepare(config, options, typed, outer)
         if is_worker():
             taken = TakenAway()
             config.pluginmanager.register(taken, TAKEN_AWAY)
@@ -160,7 +163,7 @@ def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pyte
 def _prepare(
     config: pytest.Config, options: Options, typed: argparse.Namespace, outer: str
 ) -> tuple[Session | None, str]:
-    """Prepare to measure; return None, and why, where nothing can or should."""
+    """Prepare to measure; return None and the reason where nothing can or should."""
     end_startup_recorder()
     running = None if recorder.current() else Coverage.current()
     options = beside(running, options)
@@ -169,7 +172,7 @@ def _prepare(
     config.add_cleanup(environment.give_back)
     if measurement is None:
         return None, why
-    sign = sign_here(typed, sys.gettrace() if Coverage.current() is None else None)  # else it is coverage.py's
+    sign = sign_here(typed, sys.gettrace() if Coverage.current() is None else None)  # else it is coverage.py's own
     if sign:
         environment.leave_children_alone()
         return None, say("debugger-attached", sign=sign)
@@ -184,8 +187,11 @@ def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> Non
     lead.make_room()
     loaded = dict(sys.modules)
     session.lead()
-    session.start()
-    if not session.measurement.data_file:  # else the coverage.py that was there first has measured the imports
+    try:
+        session.start()
+    except OSError as error:
+        raise UsageError(say("cannot-record", path=error.filename, why=error.strerror)) from None
+    if not session.measurement.data_file:  # else the coverage.py that was there first measured the imports
         lead.note_early_imports(loaded)
     taken = TakenAway()
     selection = Selection(parser, taken)
@@ -201,10 +207,10 @@ def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> Non
 
 
 def end_startup_recorder(*, only_pipeline: bool = False) -> None:
-    """End a recorder that the start-up line began in this process: a test session never counts as a pipeline.
+    """End a recorder that the start-up line started in this process: a test session is never a pipeline.
 
     Args:
-        only_pipeline: whether one that counts for a session goes on: without the flag this process is its child.
+        only_pipeline: whether a session's recorder goes on: without the flag, this process is just its child.
     """
     running = None if process_state().session else recorder.current()
     if running is None:
@@ -212,6 +218,6 @@ def end_startup_recorder(*, only_pipeline: bool = False) -> None:
     if running.origin == "pipeline" or not (only_pipeline or running.presence.session):
         running.stop()
         running.presence.remove()
-    elif not only_pipeline:  # what it has measured is the session's that started this process
+    elif not only_pipeline:  # its data belongs to the session that started this process
         running.finish()
         running.stop()

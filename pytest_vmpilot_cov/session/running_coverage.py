@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class RunningCoverage:
-    """Read what a coverage.py that runs already has measured; it does not tell tests apart."""
+    """Use what a coverage.py that already runs measures; it doesn't tell tests apart."""
 
     core = "of the coverage.py that runs already"
 
@@ -50,17 +50,17 @@ class RunningCoverage:
         """The data file that it writes at the end of this process."""
         name = f"{os.getpid()}-{os.urandom(4).hex()}"
         self.presence = Presence(str(options.data_folder), name, session, Problems())
-        """How children, and the workers of pytest-xdist, find this process."""
+        """How children and pytest-xdist workers find this process."""
         self.label = Label(OUTSIDE, startup=True)
         """What the lines that run now would count for."""
         self.measures_children = any(name in os.environ for name in FOREIGN_VARIABLES)
-        """Whether it measures the children, too: by its own variables in their environment."""
+        """Whether it measures the children, too, through its own environment variables."""
         self._options = options
         self._origins: set[str] = set()
         self._began = now()
 
     def start(self) -> None:
-        """Make this process's record, from which children read how to measure; it cannot be asked while it runs.
+        """Write this process's record, which tells children how to measure; it opens no control channel.
 
         Raises:
             OSError: when the record cannot be written.
@@ -68,13 +68,13 @@ class RunningCoverage:
         self.presence.announce(OUTSIDE, "", self._options.settings)
 
     def switch(self, label: Label) -> None:
-        """Note which origins have tests; what is to be dropped here is measured all the same."""
+        """Note the origin of the current test; the other coverage.py can't drop anything."""
         self.label = label
         if not label.startup and not label.dropped:
             self._origins.add(label.origin)
 
     def finish(self) -> str:
-        """Write what was measured as one segment of this process; return for which origin it counts, and why.
+        """Write what was measured as one segment; return which origin it counts for, and why.
 
         Raises:
             OSError: when the segment cannot be written.
@@ -86,6 +86,10 @@ class RunningCoverage:
         segment.write(self.presence.folder, 1, [part])
         children = "; those that this process starts are its as well" if self.measures_children else ""
         return say("collector-running", file=self.data_file, origin=origin, children=children)
+
+    def warnings(self) -> list[str]:
+        """List no warning: this coverage.py shows its own."""
+        return []
 
     def close(self) -> None:
         """Say that this process has ended."""
@@ -111,9 +115,9 @@ def _data_file_of(cov: Coverage) -> str:
 
 
 def _measured_by(cov: Coverage, root: str) -> Iterator[tuple[Source, segment.Measured]]:
-    """Yield what a running coverage.py has measured so far; it goes on, and keeps all of it."""
+    """Yield what a running coverage.py has measured so far; it goes on and keeps its data."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it will say at its own end what it has to say
+        warnings.simplefilter("ignore")  # it will warn at its own end
         data = cov.get_data()
     for path in data.measured_files():
         arcs = data.arcs(path)
@@ -121,5 +125,5 @@ def _measured_by(cov: Coverage, root: str) -> Iterator[tuple[Source, segment.Mea
         if measured:
             file = os.path.join(root, path)
             yield Source(file, fingerprint(file), data.file_tracer(path) or ""), measured
-    if sys.version_info >= (3, 12):  # its tracer may have seen a line for the last time before it was written
+    if sys.version_info >= (3, 12):  # its tracer reports each line once, and later lines must be new to it
         sys.monitoring.restart_events()

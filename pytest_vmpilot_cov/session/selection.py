@@ -1,4 +1,4 @@
-"""Which tests were taken away from a run, and by whom: in this process, and in the workers of pytest-xdist."""
+"""Which tests were taken away from a run, and by whom: in this process and in pytest-xdist workers."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from pytest_vmpilot_cov.session.partial import A_PLUGIN, IGNORED, NOT_RUN, early
 
 
 class TakenAway:
-    """Count the tests that are taken away in this process; a plugin of its own, in the workers as well."""
+    """Count the tests that are taken away in this process; a plugin, in workers as well."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self.tests: dict[str, int] = {}
-        """How many, by who took them: a function of pytest, a module of somebody else, or one of no name."""
+        """How many, by who took them: a function of pytest, another package, or a constant of ``partial``."""
         self.ignored: list[str] = []
-        """The paths that pytest itself left out."""
+        """The paths that pytest itself ignored."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, Any, Any]:
-        """Compare the list of tests before with the one after: not every plugin says what it takes out."""
+        """Compare the tests before and after: not every plugin calls ``pytest_deselected``."""
         before, said = [(item, item.nodeid) for item in items], sum(self.tests.values())
         result = yield
         left = {id(item) for item in items} | {item.nodeid for item in items}
         gone = sum(id(item) not in left and nodeid not in left for item, nodeid in before)
         self.add(A_PLUGIN, gone - (sum(self.tests.values()) - said))
-        # ``--lf`` passes over whole files, and tells nobody
+        # ``--lf`` skips whole files silently
         self.add("_pytest.cacheprovider.", getattr(config.pluginmanager.get_plugin("lfplugin"), "_skipped_files", 0))
         return result
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """Count tests that are taken out by somebody who says so."""
+        """Count tests that somebody deselects."""
         self.add(_caller(), len(items))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> Generator[None, Any, Any]:
-        """Count the test files that a plugin keeps from being collected, and note what pytest itself leaves out."""
+        """Count test files that a plugin keeps from being collected; note what pytest itself ignores."""
         result = yield
         if result:
             own: Any = config.pluginmanager.get_plugin("main")
@@ -64,14 +64,14 @@ class TakenAway:
 
 
 class Selection:
-    """Know which part of the tests a session runs; a plugin of the leading process."""
+    """Know which part of the tests runs; a plugin of the leading process."""
 
     def __init__(self, parser: pytest.Parser, taken: TakenAway) -> None:
         """Begin to count.
 
         Args:
-            parser: pytest's own, which knows the options of every plugin when it is asked.
-            taken: what is taken away in this process.
+            parser: pytest's own, which knows every plugin's options once it is used.
+            taken: counts the tests that are taken away in this process.
         """
         self._parser = parser
         self._taken = taken
@@ -83,14 +83,14 @@ class Selection:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Note what was typed, as long as the folder is there in which it was."""
+        """Note what was typed, while the folder in which it was typed still exists."""
         typed = config.invocation_params
         try:
             with working_in(typed.dir):
                 self._typed, unknown = self._parser.parse_known_and_unknown_args(list(typed.args), argparse.Namespace())
-        except pytest.UsageError:  # an option that some plugin requires stands in addopts
+        except pytest.UsageError:  # an option that a plugin requires is in addopts
             return
-        # before Python 3.12.8 argparse does not take paths that stand behind an option for paths
+        # before Python 3.12.8, argparse doesn't recognize paths that follow an option
         words = [*self._typed.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
         self._paths = [word for word in words if "::" in word.partition("[")[0] or (typed.dir / word).is_file()]
 
@@ -108,15 +108,15 @@ class Selection:
         self._began.add(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a test that is reported: of one that has crashed its worker there may be nothing else."""
+        """Note a test that has a report: a test that crashed its worker may have nothing else."""
         self._began.add(report.nodeid)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Note a test that ran to its end; pytest's hook does not say whose test has ended."""
+        """Note a test that ran to its end."""
         self._finished.add(nodeid)
 
     def add_of_worker(self, tests: Mapping[str, int], ignored: Iterable[str]) -> None:
-        """Take what was taken away in a worker; each worker collects the same tests."""
+        """Add what was taken away in a worker; all workers collect the same tests."""
         for who, number in tests.items():
             self._taken.add(who, number - self._taken.tests.get(who, 0))
         self._taken.ignored.extend(ignored)
@@ -126,18 +126,18 @@ class Selection:
 
         Args:
             session: pytest's own.
-            error: what left the loop over the tests, if anything did.
+            error: the exception that ended the test loop, if any.
         """
         if error is None:
             self._taken.add(NOT_RUN, len(self._expected - self._began))
-        # each test was typed where VS Code has run all that it knows
+        # VS Code types each test, even if it runs all of them
         is_whole = ran_all_discovered(session.config, self._finished)
         ignored = set(self._values_that_ignored(session.config.invocation_params.dir))
         taken = "" if is_whole else selection(self._typed, self._paths, self._taken.tests, ignored)
         return ", ".join(filter(None, (taken, early_end(error, len(self._finished), session.testscollected))))
 
     def _values_that_ignored(self, folder: Path) -> Iterator[str]:
-        """Walk the typed values of ``--ignore`` and ``--ignore-glob`` that left something out, by pytest's rules."""
+        """Yield the typed values of ``--ignore`` and ``--ignore-glob`` that ignored something, by pytest's rules."""
         for value in getattr(self._typed, "ignore", None) or ():
             if os.path.abspath(folder / value) in self._taken.ignored:
                 yield value
@@ -147,7 +147,7 @@ class Selection:
 
 
 def _caller() -> str:
-    """Name who calls a hook: a function of pytest in full, of others the package; seen from an implementation of it."""
+    """Name the caller of a hook, as seen from its implementation: pytest's function, or somebody's package."""
     frame = sys._getframe(1)
     while frame.f_back is not None:
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""Count what one process of a pytest session runs for the origin of the test that runs."""
+"""Count what a process of a pytest session runs for the origin of the current test."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_vmpilot_cov.integrations.debuggers import trace_again
+from pytest_vmpilot_cov.integrations.debuggers import is_debugging, trace_again
 from pytest_vmpilot_cov.messages import UsageError, say
-from pytest_vmpilot_cov.session.environment import BETWEEN_TESTS, Environment, variables_for_servers
+from pytest_vmpilot_cov.session.child_environment import BETWEEN_TESTS, Environment, variables_for_servers
 from pytest_vmpilot_cov.session.nesting import inner_id
 from pytest_vmpilot_cov.session.recording import OUTSIDE, Recording
 from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Options
     from pytest_vmpilot_cov.session.origins import OriginRules
 
+SHOWN_TESTS = 3
 Measurement: TypeAlias = Recording | RunningCoverage
 """What measures this process: a recorder of ours, or the coverage.py that was there first."""
 
 
 class Session:
-    """Tell what measures this process, and the children, which test runs."""
+    """Tell the measurement, and children, which test is running."""
 
     def __init__(
         self, options: Options, measurement: Measurement, environment: Environment, rules: OriginRules
@@ -49,13 +51,18 @@ class Session:
         self.options = options
         self.measurement = measurement
         self.server_variables: dict[str, str] = {}
-        """What makes a server that a test starts record itself as the pipeline."""
+        """Environment variables that make a server record itself as the pipeline."""
+        self.origins: set[str] = set()
+        """The origins whose tests ran in this process."""
         self._environment = environment
         self._outer = process_state().session
         self._rules = rules
         self._trace: TraceFunction | None = None
+        self._times_taken = 0
+        self._took_trace: list[str] = []
+        """The tests that took the trace function from us."""
         self._origin = OUTSIDE
-        """That of the test that runs."""
+        """The origin of the current test."""
 
     @property
     def cov(self) -> Coverage:
@@ -63,7 +70,7 @@ class Session:
         return self.measurement.cov
 
     def lead(self) -> None:
-        """Tell children that they belong to the session that this process leads."""
+        """Tell children that this process leads their session."""
         settings = self.options.settings
         self._environment.lead(settings.config_file or settings.folder, self.measurement.presence.folder)
 
@@ -81,19 +88,28 @@ class Session:
         self.server_variables = variables_for_servers(self.options)
 
     def close(self) -> None:
-        """Say that this process is done with."""
+        """End the measurement of this process."""
         self.measurement.close()
         process_state().session = self._outer
+
+    def finish(self) -> list[str]:
+        """Stop to measure; return what is missing of the data, and why."""
+        tests = self._took_trace
+        more = f" and {len(tests) - SHOWN_TESTS} more" if len(tests) > SHOWN_TESTS else ""
+        taken = say("trace-taken", tests=", ".join(tests[:SHOWN_TESTS]) + more) if tests else ""
+        return [each for each in (self.measurement.finish(), taken) if each]
 
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
         trace_again(self._trace)
+        self._times_taken = process_state().times_taken
         self._origin = self._rules.of_item(item)
+        self.origins.add(self._origin)
         if not self.options.context:
             self._count_for(Label(self._origin), children=self._origin)
 
     def enter_phase(self, item: pytest.Item, phase: str) -> None:
-        """Count what a phase of a test runs for the test and phase, too, by the name that pytest-cov gives it."""
+        """Count what a phase of a test runs for the test and the phase, under the name that pytest-cov gives it."""
         self._count_for(Label(self._origin, f"{item.nodeid}|{phase}"), children=self._origin)
 
     def enter_path(self, path: Path) -> None:
@@ -102,7 +118,7 @@ class Session:
 
     @contextmanager
     def leaving_out(self) -> Iterator[None]:
-        """Forget what this process runs meanwhile, and let the children that it starts record nothing."""
+        """Drop what this process runs meanwhile, and keep the children that it starts from recording."""
         label = self.measurement.label
         self.measurement.switch(label._replace(dropped=True))
         try:
@@ -111,9 +127,13 @@ class Session:
         finally:
             self.measurement.switch(label)
 
-    def leave(self) -> None:
-        """Count what children run from now on for no test."""
+    def leave_item(self, item: pytest.Item) -> None:
+        """Count children that start from now on for no test, and take back a trace function that the test took."""
         self._environment.count_children_for(BETWEEN_TESTS)
+        if process_state().times_taken != self._times_taken:
+            self._took_trace.append(item.nodeid)
+            if get_ident() in process_state().taken and not is_debugging(sys.gettrace()):
+                sys.settrace(None)  # ours comes back where nobody else traces
 
     def _count_for(self, label: Label, children: str) -> None:
         self.measurement.switch(label)
@@ -121,27 +141,27 @@ class Session:
 
 
 def choose_measurement(options: Options, running: Coverage | None, outer: str) -> tuple[Measurement | None, str]:
-    """Return what can measure this process, or None and why nothing can.
+    """Return what can measure this process, or None and the reason why nothing can.
 
     Args:
         options: the session's.
-        running: a coverage.py, not ours, that measures this process already, if any.
+        running: another coverage.py that already measures this process, if any.
         outer: the id of the session around this one; empty for none.
 
     Raises:
-        UsageError: when a session in this process measures it otherwise.
+        UsageError: when a session in this process measures it with other settings.
     """
     if not is_worker():
         session = inner_id(outer) if outer else None
         if running is not None:
             return RunningCoverage(running, options, session), ""
-        around = recorder.current()  # a recorder of the start-up line has ended by now
+        around = recorder.current()  # of a session in this process; that of the start-up line has ended
         if around is not None and around.settings != options.settings:
             raise UsageError(say("session-inside-differs", config=around.settings.config_file or "none"))
         own = Recorder(options.settings, str(options.data_folder), OUTSIDE, session)
         return Recording(own, around), ""
     leader = read_leader()
-    if leader is None:  # it gives way to a debugger, or runs on another host
+    if leader is None:  # the leader gives way to a debugger, or runs on another host
         return None, f"it is not told of its session (by {SESSION_VARIABLE} in its environment)"
     if running is not None:
         return None, say("already-collected", who=type(running).__module__.partition(".")[0])

@@ -59,6 +59,7 @@ def share_trace_function(is_ours: Callable[[object], bool], come_back: Callable[
             return
         shown.pop(thread, None)
         if is_ours(before):
+            process_state().times_taken += 1
             taken[thread] = f"{_name_of(function)} took the trace function at {strftime('%H:%M:%S', localtime())}"
         set_trace(function)  # nothing after it: a debugger would stop there
 

@@ -155,6 +155,17 @@ def test_live_process_is_not_asked_by_report(app: Project) -> None:
     assert "did not deliver" not in done.stdout
 
 
+@pytest.mark.parametrize("verb", ["report", "combine", "doctor"])
+def test_what_only_the_session_was_told_is_said(app: Project, verb: str) -> None:
+    """Where the session's command line asked for something else, its figures and these are not the same."""
+    session(app, "--cov=app.work", "--cov-branch")
+    lines = [line for line in vmpilot(app, verb).stdout.splitlines() if "(session-differs)" in line]
+    assert [line.partition(" measured with ")[2].partition(":")[0] for line in lines] == [
+        "branch = on, here it is off",
+        "source = app.work, here it is app",
+    ]
+
+
 def test_output_may_be_closed_early(data: Project) -> None:
     """``vmpilot-cov ... | head`` ends quietly."""
     done = subprocess.run(

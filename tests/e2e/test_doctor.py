@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tests.conftest import Project
-from tests.e2e.conftest import stay, vmpilot
+import pytest
 
-if TYPE_CHECKING:
-    import pytest
+from tests.conftest import Project, lines_in
+from tests.e2e.conftest import RAN, stay, vmpilot
 
 
 def findings(app: Project, *words: str) -> tuple[int, list[str]]:
@@ -84,3 +82,30 @@ def test_commands_that_would_not_be_recorded(app: Project, tmp_path: Path) -> No
         code, lines = findings(app, "--", *words)
         assert (code, len(lines)) == (1, 1), lines
         assert expected in lines[0]
+
+
+def test_one_thing_is_either_well_or_wrong(app: Project) -> None:
+    """A source that is not there, or a data file that cannot be read, is not called well besides."""
+    app.write(".coveragerc", "[run]\nsource = src/app\n")
+    (app.path / ".coverage.pipeline").write_bytes(b"no database" * 99)
+    done = vmpilot(app, "doctor")
+    well = [line for line in done.stdout.splitlines() if line.startswith("ok ")]
+    wrong = [line for line in done.stdout.splitlines() if line.startswith("WRONG ")]
+    assert {line.rpartition("(")[2] for line in wrong} == {"source-missing)", "data-unreadable)"}
+    assert not [line for line in well if "source " in line or ".coverage.pipeline" in line]
+
+
+@pytest.mark.parametrize(
+    "options", ["-Wignore::SyntaxWarning", "-X dev -uWerror::DeprecationWarning", "-B -X showrefcount"]
+)
+def test_options_of_python_are_read_as_python_does(app: Project, options: str) -> None:
+    """A letter within the value of an option is no flag: such a command is recorded, and doctor says so."""
+    command = ["python", *options.split(), "-m", "app.work", "0"]
+    code, lines = findings(app, "--", *command)
+    (line,) = (line for line in lines if "would be recorded" in line)
+    assert (code, line.partition(f" {options} ")[2]) == (
+        0,
+        "-m app.work 0 would be recorded with VMPILOT_COV set, or by vmpilot-cov serve",
+    )
+    app.run(*command, env={"VMPILOT_COV": "."})
+    assert lines_in(app.path / ".coverage.pipeline") == RAN

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 from coverage import CoverageData
 
 from server_hook.coverage_private import close_data
+from server_hook.store import publication
 from tests.conftest import Project, lines_in
-from tests.e2e.conftest import vmpilot
+from tests.e2e.conftest import session, vmpilot
 
 CHAT, AGENT = "def chat():\n    return 1\n\n\nchat()\n", "def agent():\n    return 2\n\n\nagent()\n"
 
@@ -121,3 +124,46 @@ def test_plain_data_is_mapped_by_path_and_by_setting(app: Project) -> None:
     assert "(1 by [paths])" in done.stdout
     assert "(1 by path)" in done.stdout
     assert "Not counted: 1 measured file outside the project (/opt/unknown/agent.py)" in done.stdout
+
+
+def test_an_omitted_file_is_called_omitted(app: Project) -> None:
+    """What the configuration leaves out, here or in a copy, is no file of another project."""
+    app.run("python", "-m", "app.main", env={"VMPILOT_COV": "."})
+    app.write(".coveragerc", "[run]\nsource = app\nomit = app/chat.py\n")
+    done = vmpilot(app, "combine")
+    copy = app.path.parent / "container/app/chat.py"
+    assert f"Not counted: 2 measured files omitted ({copy}, app/chat.py)" in done.stdout
+    assert "outside the project" not in done.stdout
+
+
+def test_data_of_a_place_that_is_gone_does_not_live_on(app: Project) -> None:
+    """What a session published of another place is as old as it is, and the next session counts it no more."""
+    place = app.path.parent / "place"
+    place.mkdir()
+    (app.path / ".coverage.pipeline").rename(place / ".coverage.pipeline")
+    app.write("test_main.py", "from app import chat\n\n\ndef test_chat():\n    chat.chat()\n")
+    option = f"--vmpilot-cov-pipeline={place}"
+    done = session(app, option)
+    assert lines_in(app.path / ".coverage", "pipeline")["agent.py"] == [1, 2, 5]
+    measured = publication.read_oldest(app.path / ".coverage.pipeline")["pipeline"]
+    assert measured == publication.read_oldest(place / ".coverage.pipeline")["pipeline"]
+    shutil.rmtree(place)
+    done = session(app, option)
+    assert lines_in(app.path / ".coverage", "pipeline") == {}
+    assert not (app.path / ".coverage.pipeline").exists()
+    header, warning = (line for line in done.stdout.splitlines() if "pipeline-not-found" in line)
+    assert header == f"vmpilot-cov: {warning}"
+    assert warning.startswith(f"WARNING: {place} (from --vmpilot-cov-pipeline), where pipeline data should lie, does ")
+
+
+def test_a_foreign_data_file_keeps_its_age_and_its_place(app: Project) -> None:
+    """A publication that was copied here counts in every session, under its own name and with its own age."""
+    app.write("test_main.py", "from app import chat\n\n\ndef test_chat():\n    chat.chat()\n")
+    with sqlite3.connect(app.path / ".coverage.pipeline") as base:
+        base.execute("UPDATE vmpilot_cov_source SET begun = begun - 864000")
+    base.close()
+    for _ in range(2):
+        done = session(app)
+        assert lines_in(app.path / ".coverage", "pipeline")["agent.py"] == [1, 2, 5]
+        assert "Pipeline: the oldest data that counts is 10 days old" in done.stdout
+    assert re.search(r"Pipeline: read \.vmpilot-cov/kept-\w+/\.coverage\.pipeline, measured 10 days ago", done.stdout)

@@ -14,7 +14,8 @@ from tests.e2e.example import Example, deploy
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ("tests/coverage.sh", "bin/coverage.sh", "bin/full_coverage.sh", "bin/combine_coverage.sh")
-JUDGING = ("tests/coverage.sh", "bin/full_coverage.sh", "bin/combine_coverage.sh")
+OF_PYTEST = ("tests/coverage.sh", "bin/full_coverage.sh")
+OF_COMMAND = {"bin/coverage.sh": "serve", "bin/combine_coverage.sh": "combine"}
 VERDICTS = {
     "75": (0, r"Required test coverage of 75% reached\. Total coverage: (7[5-9]|8\d|9\d)\.\d\d%"),
     "100": (1, r"FAIL Required test coverage of 100% not reached\. Total coverage: \d\d\.\d\d%"),
@@ -122,7 +123,17 @@ def test_words_go_to_pytest(example: Example) -> None:
     assert not any(line.startswith("TOTAL ") for line in lines)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", OF_COMMAND)
+def test_a_script_of_the_command_is_the_command(example: Example, name: str) -> None:
+    """Help and errors of a script that runs ``vmpilot-cov`` are those of its subcommand."""
+    code, lines = run(example, name, "-h")
+    assert (code, lines[0].startswith(f"usage: vmpilot-cov {OF_COMMAND[name]} [-h]")) == (0, True)
+    code, lines = run(example, name, "--no-such-option")
+    error = f"vmpilot-cov {OF_COMMAND[name]}: error: unrecognized arguments: --no-such-option"
+    assert (code, lines[-1]) == (2, error)
+
+
+@pytest.mark.parametrize("name", OF_PYTEST)
 def test_help(example: Example, name: str) -> None:
     """``-h`` says how the script is used, with an example, and exits with 0."""
     code, lines = run(example, name, "-h")
@@ -130,7 +141,7 @@ def test_help(example: Example, name: str) -> None:
     assert any(line.startswith(f"example: {name}") for line in lines)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", OF_PYTEST)
 def test_unknown_option(example: Example, name: str) -> None:
     """An unknown option is one line that leads to the help, and the exit code 2."""
     code, lines = run(example, name, "--no-such-option")
@@ -138,7 +149,7 @@ def test_unknown_option(example: Example, name: str) -> None:
     assert re.fullmatch(rf"{name}: unknown option --no-such-option.*; see {name} -h", lines[0])
 
 
-@pytest.mark.parametrize("name", JUDGING)
+@pytest.mark.parametrize("name", OF_PYTEST)
 def test_threshold_is_missing(example: Example, name: str) -> None:
     """``-f`` without a percentage is one line, and the exit code 2."""
     assert run(example, name, "-f") == (2, [f"{name}: -f needs a percentage; see {name} -h"])
@@ -155,5 +166,6 @@ def test_threshold_that_is_no_percentage(example: Example, name: str, expected: 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_python_is_missing(example: Example, name: str) -> None:
     """Without the Python that was named, one line says so."""
-    code, lines = run(example, name, PYTHON="/no/such/python")
-    assert (code, lines) == (2, [f"{name}: there is no Python at /no/such/python; see {name} -h"])
+    code, (line,) = run(example, name, PYTHON="/no/such/python")
+    assert code == (2 if name in OF_PYTEST else 127)
+    assert "/no/such/python" in line

@@ -87,8 +87,8 @@ def test_a_copied_tree_that_differs_is_named(people: Project) -> None:
     """Where no file of the copy is the project's any more, the server is named with the file that ends alike."""
     copy_tree(people, edited=True)
     problem = problem_of(people, serve(people))
-    other = people.path / "pipelines/vmpilot/agent.py"
-    expected = f"it has run no file of [run] source; it finds {other}, which ends like src/vmpilot/agent.py"
+    other = people.path / "pipelines/vmpilot/__init__.py"
+    expected = f"it has run no file of [run] source; it has run {other}, which ends like src/vmpilot/__init__.py"
     assert expected == problem
 
 

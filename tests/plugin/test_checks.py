@@ -52,7 +52,7 @@ def configure(project: Project, *lines: str, report: str = "") -> None:
 
 def verdict_of(done: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
     """Return the exit code and the lines that judge."""
-    words = ("FAIL ", "Required ", "Not enforced")
+    words = ("FAIL ", "Required ", "Not enforced", "  50.00%")
     return done.returncode, [line for line in done.stdout.splitlines() if line.startswith(words)]
 
 
@@ -71,7 +71,8 @@ def test_every_failed_check_is_one_line(two: Project) -> None:
             "FAIL Required coverage of 10% by e2e not reached: e2e has no data (origin-without-data)",
             f"FAIL Required coverage of 80% of app/tools/* not reached: 50.00%; {GAIN}",
             f"FAIL Required coverage of 5% of app/toys/* not reached: {NO_FILE}",
-            f"FAIL Required coverage of 60% of each file not reached by 1 of 2: 50.00% in app/tools/words.py; {GAIN}",
+            f"FAIL Required coverage of 60% of each file not reached by 1 of 2; {GAIN}",
+            "  50.00% in app/tools/words.py",
             "FAIL Required test coverage of 75% not reached. Total coverage: 62.50%",
         ],
     )
@@ -94,8 +95,8 @@ def test_all_checks_are_in_the_json_report(two: Project) -> None:
     verdict = json.loads((two.path / "coverage.json").read_text())["vmpilot_cov"]["verdict"]
     words = "app/tools/words.py"
     assert [list(check.values()) for check in verdict["checks"]] == [
-        ["require unit", True, "", None, None, ""],
-        ["unit", True, "Required coverage of 60% by unit reached: 62.50%", 60.0, 62.5, words],
+        ["require unit", True, "", None, None, "", []],
+        ["unit", True, "Required coverage of 60% by unit reached: 62.50%", 60.0, 62.5, words, []],
         [
             "app/tools/*",
             False,
@@ -103,9 +104,10 @@ def test_all_checks_are_in_the_json_report(two: Project) -> None:
             80.0,
             50.0,
             words,
+            [],
         ],
     ]
-    assert list(verdict["checks"][0]) == ["name", "passed", "text", "required", "actual", "file"]
+    assert list(verdict["checks"][0]) == ["name", "passed", "text", "required", "actual", "file", "details"]
 
 
 def test_the_total_of_our_section_wins_over_coverages(two: Project) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, lines_in
 
 
 @pytest.fixture
@@ -63,21 +63,25 @@ def test_a_module_that_was_never_imported_is_named(plain: Project) -> None:
     assert warnings_in(plain, "--cov=ledger", "--cov=nosuch") == []
 
 
+@pytest.mark.parametrize("same", ["no", "one"])
 @pytest.mark.parametrize("options", [(), ("-n", "2")])
-def test_an_installed_copy_is_named_with_its_cure(plain: Project, options: Sequence[str]) -> None:
-    """Where tests import an installed copy of the source, the session says so; as ``source_pkgs`` it counts."""
+def test_an_installed_copy_that_differs_is_named(plain: Project, options: Sequence[str], same: str) -> None:
+    """Where tests import an older copy of the source, the session says so, with the cure; one that is equal counts."""
     shutil.copytree(plain.path / "src", plain.path / "site")
     plain.write(".coveragerc", "[run]\nsource = src\n")
+    assert warnings_in(plain, *options, path="site") == []
+    counted = lines_in(plain.path / ".coverage")
+    plain.write("site/ledger/__init__.py", "def add():\n    return 1\n\nOLD = 1\n")
+    if same == "no":
+        plain.write("site/ledger/sub/__init__.py", "OLD = 1\n")
     first, nothing = warnings_in(plain, *options, path="site")
     assert first == (
         f"nothing of src/ledger was reached: this Python imports ledger from {plain.path}/site/ledger, an installed "
-        "copy; set source_pkgs = ledger, or install the project with pip install -e (installed-copy)"
+        "copy that differs; install the project again, or with pip install -e (installed-copy)"
     )
     assert nothing.endswith("(nothing-measured)")
-    plain.write(".coveragerc", "[run]\nsource_pkgs = ledger\n")
-    assert warnings_in(plain, *options, path="site") == []
-    plain.write(".coveragerc", "[run]\nsource = src\n")
     assert warnings_in(plain, *options) == []
+    assert lines_in(plain.path / ".coverage") == counted
 
 
 @pytest.mark.parametrize("stale", ["drop", "fail", "keep"])
@@ -103,3 +107,37 @@ def test_files_without_a_source_are_not_stale(plain: Project, stale: str) -> Non
         "2 measured files have no source here and don't count (src/ledger/gone.py, src/ledger/made.py): "
         "generated, deleted or unreadable (no-source)"
     )
+
+
+@pytest.mark.parametrize("options", [("-n", "2"), ("-n2", "--dist=loadfile"), ("--tx=2*popen", "--dist=load")])
+def test_a_dynamic_context_is_refused_with_workers(plain: Project, options: Sequence[str]) -> None:
+    """``dynamic_context = test_function`` with pytest-xdist is a usage error, as it is an error with pytest-cov."""
+    file = plain.write(".coveragerc", "[run]\nsource = src\ndynamic_context = test_function\n")
+    done = plain.pytest("--vmpilot-cov", *options, env={"PYTHONPATH": str(plain.path / "src")})
+    assert done.returncode == 4
+    assert done.stderr.strip() == (
+        f"ERROR: Detected dynamic_context=test_function in {file}, which does not work with pytest-xdist; "
+        "use --cov-context=test instead (context-refused)"
+    )
+    assert warnings_in(plain, *options, "--cov-context=test") == []
+
+
+def test_a_context_of_the_configuration_is_named(plain: Project) -> None:
+    """A context that the configuration asks for, and that the data files will not have, is one warning."""
+    file = plain.write(".coveragerc", "[run]\nsource = src\ndynamic_context = test_function\n")
+    (said,) = warnings_in(plain)
+    assert said == (
+        f"dynamic_context = test_function in {file} isn't used; --cov-context=test records which test ran each line "
+        "(context-unused)"
+    )
+    assert warnings_in(plain, "--cov-context=test") == []
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_an_origin_that_reached_nothing_has_its_row(plain: Project, options: Sequence[str]) -> None:
+    """Tests that ran and reached nothing of the source have their origin's row, with 0; others have none."""
+    plain.write(".coveragerc", "[run]\nsource = src\n")
+    plain.write("e2e/test_browser.py", "def test_browser():\n    assert True\n")
+    done = plain.pytest("--vmpilot-cov", *options, env={"PYTHONPATH": str(plain.path / "src")})
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith(("unit ", "e2e ", "pipeline "))]
+    assert rows == [["unit", "1", "3", "2", "67%", "2"], ["e2e", "0", "3", "0", "0%", "0"]]

@@ -150,6 +150,16 @@ def test_what_the_other_one_leaves_out_is_named(measured: Project) -> None:
     assert lines_in(measured.path / ".coverage")["code.py"] == numbered(CODE, "import", "alone", "late")
 
 
+def test_what_is_left_out_in_a_child_is_named(measured: Project) -> None:
+    """Where a child's own coverage.py does not measure a file of the source, the section names child and file."""
+    measured.write("program.py", PROGRAM.replace('source=["app"]', 'source=["no"]'))
+    call = "subprocess.run([sys.executable, 'program.py'])"
+    measured.write("test_it.py", f"import subprocess, sys\n\ndef test_it():\n    {call}\n")
+    done = run(measured, "--vmpilot-cov")
+    named = f"another coverage.py measured for a while, without {measured.path}/app/code.py (coverage-on-top)"
+    assert f"program.py), which a test started, could not record all that it ran: {named}" in done.stdout, done.stdout
+
+
 def test_a_plugin_that_never_stops_costs_no_verdict(measured: Project) -> None:
     """A plugin that measures until pytest has ended leaves the verdict alone, in a session and in a worker."""
     measured.write(

@@ -96,6 +96,11 @@ class Said:
         return found[0].splitlines() if found else []
 
     @property
+    def heading(self) -> list[str]:
+        """The line above what was reported."""
+        return re.findall(r"^_+ coverage: .*$", self.output, re.MULTILINE) if self.table or self.written else []
+
+    @property
     def written(self) -> list[str]:
         """The lines on reports that were written."""
         return sorted(re.findall(r"^Coverage \w+ .*(?:written|appended) .*$", self.output, re.MULTILINE))
@@ -115,7 +120,7 @@ class Said:
     @property
     def figures(self) -> tuple[object, ...]:
         """All that two sessions that measured the same say alike."""
-        return self.code, self.table, self.written, self.required, self.tests
+        return self.code, self.heading, self.table, self.written, self.required, self.tests
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def read(tmp_path: Path, *words: str) -> tuple[dict[str, list[int]], list[str]]:
     """Gather and collect what was named; return the lines by origin, and the problems, without the folder's name."""
     lines: dict[str, int] = {}
     with open_artifacts(words, str) as found:
-        scope = Scope(only=tuple(place.path for place in found.places), told=found.places)
+        scope = Scope(only=tuple(place.path for place in found.places), known_places=found.places)
         collected = collect(some_options(tmp_path), scope) if found.places else None
         for part in collected.parts if collected else ():
             for measured in part.files.values():
@@ -148,8 +148,8 @@ def test_an_archive_keeps_the_age_of_its_files(here: Path) -> None:
         pack(here / "a", here / name)
         with open_artifacts([name], str) as found:
             (place,) = found.places
-            (file,) = collect(some_options(here), Scope(only=(place.path,), told=found.places)).data_files
-        assert (LATER, f"{here}/{name}/.coverage.tests") == (file.written, file.named)
+            (file,) = collect(some_options(here), Scope(only=(place.path,), known_places=found.places)).data_files
+        assert (LATER, f"{here}/{name}/.coverage.tests") == (file.written, file.label)
 
 
 def test_an_uploaded_working_folder_is_known_by_its_processes(here: Path) -> None:
@@ -174,7 +174,7 @@ def test_what_was_named_twice_counts_once(here: Path) -> None:
     """Words that name the same data in several ways give each of it once."""
     artifacts(here / "artifacts")
     with open_artifacts(["artifacts", "artifacts/*", "artifacts/shard-1/.coverage.tests"], str) as found:
-        scope = Scope(only=tuple(place.path for place in found.places), told=found.places)
+        scope = Scope(only=tuple(place.path for place in found.places), known_places=found.places)
         collected = collect(some_options(here), scope)
     assert (len(collected.data_files), len(collected.deliveries)) == (3, 1)
 

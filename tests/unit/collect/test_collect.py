@@ -91,7 +91,9 @@ def test_a_torn_segment_is_named_and_the_others_count(tmp_path: Path) -> None:
 def test_a_session_collects_its_own_tests_and_every_server(tmp_path: Path) -> None:
     """Of tests only those of the session count, of pipeline servers all, wherever they are announced."""
     server = tmp_path / "server"
-    options = replace(some_options(tmp_path), places=(Setting(server), Setting(tmp_path), Setting(tmp_path / "gone")))
+    options = replace(
+        some_options(tmp_path), data_places=(Setting(server), Setting(tmp_path), Setting(tmp_path / "gone"))
+    )
     for folder in (tmp_path, server):
         recorded(folder, ended("1-mine", "unit", "s1"))
         recorded(folder, ended("2-other", "e2e", "s2"))
@@ -234,7 +236,7 @@ def test_a_file_without_data_is_a_problem(tmp_path: Path, octets: bytes, expecte
     path = (tmp_path / ".coverage.pipeline").resolve()
     path.write_bytes(octets)
     with opened_below(tmp_path):
-        found = collect(replace(some_options(tmp_path), places=(Setting(path), Setting(tmp_path))), Scope("s1"))
+        found = collect(replace(some_options(tmp_path), data_places=(Setting(path), Setting(tmp_path))), Scope("s1"))
     (problem,) = found.problems
     assert problem.startswith(expected.format(path))
     assert not any(part.files for part in found.parts)

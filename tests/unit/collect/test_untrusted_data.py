@@ -189,7 +189,7 @@ def test_any_archive_is_named_or_counted(
         path.write_bytes(whole)
         before = sorted(os.listdir(folder))
         with bounded(), open_artifacts([str(path)], str) as artifacts:
-            scope = Scope(ask=False, only=tuple(each.path for each in artifacts.places), told=artifacts.places)
+            scope = Scope(ask=False, only=tuple(each.path for each in artifacts.places), known_places=artifacts.places)
             collected = collect(some_options(folder), scope) if artifacts.places else Collected(())
         said = [*artifacts.problems, *collected.problems]
         assert said or any(part.files for part in collected.parts) or collected.deliveries or collected.data_files

@@ -202,14 +202,14 @@ def test_places_are_searched_in_the_order_of_their_weight(tmp_path: Path, monkey
         Setting(tmp_path / "conf" / "data"),
         Setting(Path("/home/someone/pipelines")),
     )
-    assert expected == make_options(tmp_path, config, places=typed).places
+    assert expected == make_options(tmp_path, config, places=typed).data_places
 
 
 def test_without_any_setting_the_usual_places_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any setting, pipeline data is looked for in the project and in ~/pipelines."""
     monkeypatch.setenv("HOME", "/home/someone")
     expected = (Setting(tmp_path), Setting(tmp_path), Setting(Path("/home/someone/pipelines")))
-    assert expected == make_options(tmp_path, str(tmp_path)).places
+    assert expected == make_options(tmp_path, str(tmp_path)).data_places
 
 
 def test_what_was_asked_for_is_kept(tmp_path: Path) -> None:

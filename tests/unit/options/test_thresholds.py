@@ -109,22 +109,21 @@ def test_a_pattern_without_files_fails(pattern: str) -> None:
 def test_each_file_is_compared_by_itself() -> None:
     """One check says which files are below, the lowest first, and names the one of them with most to gain."""
     text = (
-        "FAIL Required coverage of 50% of each file not reached by 2 of 4: "
-        "0.00% in /elsewhere/lib.py, 25.00% in src/app/tools/words.py; "
+        "FAIL Required coverage of 50% of each file not reached by 2 of 4; "
         "most to gain in src/app/tools/words.py (30 of 40 statements missing)"
     )
-    expected = Check("each", passed=False, text=text, required=50.0, actual=0.0, file="src/app/tools/words.py")
+    file = "src/app/tools/words.py"
+    details = ("0.00% in /elsewhere/lib.py", f"25.00% in {file}")
+    expected = Check("each", passed=False, text=text, required=50.0, actual=0.0, file=file, details=details)
     assert expected == check("each", 50.0)
 
 
-def test_each_file_names_no_more_than_three() -> None:
-    """Of many files that are below, the three lowest are named."""
-    many = figures_of({f"/project/{name}.py": Tally(10, 9 - place) for place, name in enumerate("abcde")})
-    text = (
-        "FAIL Required coverage of 60% of each file not reached by 5 of 5: "
-        "10.00% in a.py, 20.00% in b.py, 30.00% in c.py, ...; most to gain in a.py (9 of 10 statements missing)"
-    )
-    assert text == check("each", 60.0, figures=many).text
+def test_each_file_names_no_more_than_ten() -> None:
+    """Of many files that are below, the ten lowest are named, and the others counted."""
+    many = figures_of({f"/project/{name}.py": Tally(100, 99 - place) for place, name in enumerate("abcdefghijkl")})
+    details = check("each", 60.0, figures=many).details
+    assert details[:2] == ("1.00% in a.py", "2.00% in b.py")
+    assert details[9:] == ("10.00% in j.py", "and 2 more")
 
 
 def test_each_file_names_one_that_is_below() -> None:

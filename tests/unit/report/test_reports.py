@@ -25,7 +25,7 @@ from pytest_vmpilot_cov.model import (
     Verdict,
 )
 from pytest_vmpilot_cov.options.missing import missing_paths
-from pytest_vmpilot_cov.report import words
+from pytest_vmpilot_cov.report import terminal, words
 from pytest_vmpilot_cov.report.json import add_origins, origins_of
 from pytest_vmpilot_cov.report.markdown import markdown_report
 from pytest_vmpilot_cov.report.terminal import Line, origin_cells, section
@@ -37,6 +37,7 @@ from tests.unit.conftest import some_options
 
 NOW = 1_000_000.0
 ROOT = Path("/project")
+HEADING = "_ coverage: platform linux, python 3.11.7-final-0 _"
 NOBODY = 1 << 22
 """Above every pid that a system gives, the test's own included."""
 
@@ -45,6 +46,7 @@ NOBODY = 1 << 22
 def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every age be counted from the same moment."""
     monkeypatch.setattr(words, "time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.setattr(terminal, "heading", lambda: HEADING)
 
 
 def delivery(number: int, origin: str = "pipeline", **changes: Any) -> Delivery:
@@ -73,6 +75,9 @@ UNIT = Check(
     actual=50.0,
     file="app/chat.py",
 )
+EACH = Check(
+    "each", passed=False, text="FAIL Required coverage of 60% of each file not reached", details=("1% in a.py",)
+)
 FAILED = "FAIL Required test coverage of 75% not reached. Total coverage: 62.50%"
 NOT_ENFORCED = (
     "Not enforced: fail_under 75 from .coveragerc, because only a part was run (-k chat); "
@@ -80,7 +85,7 @@ NOT_ENFORCED = (
 )
 OPTIONS: Options = replace(
     some_options(ROOT, fail_under=75.0, precision=1, config_file="/project/.coveragerc", source=("app",)),
-    places=(Setting(Path("/nowhere/usual")),),
+    data_places=(Setting(Path("/nowhere/usual")),),
 )
 
 FULL = Outcome(
@@ -119,7 +124,9 @@ FULL = Outcome(
         lines={"/project/app/chat.py": {"unit": (1, 2), "pipeline": (2, 3)}, "/other/x.py": {}},
     ),
     Verdict(
-        (Check("require unit", passed=True, text=""), UNIT, check(failed=FAILED)), ("a warning of the verdict",), 62.5
+        (Check("require unit", passed=True, text=""), UNIT, EACH, check(failed=FAILED)),
+        ("a warning of the verdict",),
+        62.5,
     ),
     text=(TABLE, "Coverage HTML written to dir htmlcov"),
     problems=("/project/x.seg of process 9 does not count: it is torn (segment-torn)",),
@@ -216,7 +223,7 @@ def test_a_place_that_was_named_and_is_missing_is_said(tmp_path: Path) -> None:
         "correct the path, or start the server with VMPILOT_COV=/project/.coveragerc (pipeline-not-found)"
     )
     for outcome in (NOTHING, FULL):
-        lines = [line.text for line in section(outcome, replace(OPTIONS, places=places))]
+        lines = [line.text for line in section(outcome, replace(OPTIONS, data_places=places))]
         assert [expected] == [line for line in lines if "not-found" in line]
 
 

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from pytest_vmpilot_cov.model import Options, Setting
-from pytest_vmpilot_cov.session.partial import A_PLUGIN, IGNORED, NOT_RUN, asked, early_end, enforced, ide_of, selection
+from pytest_vmpilot_cov.session.partial import (
+    A_PLUGIN,
+    IGNORED,
+    NOT_RUN,
+    early_end,
+    enforced,
+    ide_of,
+    selection,
+    thresholds_in_words,
+)
 from tests.unit.conftest import some_options
 
 ROOT = Path("/project")
@@ -145,4 +154,4 @@ def test_a_partial_run_leaves_configured_thresholds_out(
 
 def test_without_a_threshold_nothing_is_asked() -> None:
     """Without any threshold there is nothing to say of them."""
-    assert not asked(options(None))
+    assert not thresholds_in_words(options(None))

@@ -1,4 +1,4 @@
-"""The variables that tell children and servers how they are measured, given back when the session is over."""
+"""The environment variables that tell children and servers how to measure; restored when the session ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Options
 
 BETWEEN_TESTS = "e2e"
-"""What children count for that no test has started: E2E set-ups start such."""
+"""The origin of children that no test started: the setup of E2E tests starts such children."""
 
 
 class Environment:
@@ -29,40 +29,40 @@ class Environment:
         """Change nothing yet.
 
         Args:
-            hands_off: whether another coverage.py measures the children, so that nothing is ever changed.
+            hands_off: whether another coverage.py measures the children; nothing is changed then.
         """
         self._hands_off = hands_off
         self._before: dict[str, str | None] = {}
 
     def lead(self, config: str, folder: str) -> None:
-        """Tell children which configuration they are measured with, and whose they are.
+        """Tell children which configuration and which session they belong to.
 
         Args:
             config: the path of the configuration, or of its folder.
-            folder: that of this process; its record says how children measure.
+            folder: the folder of this process; its record says how children measure.
         """
         self._set(VARIABLE, config)
         self._set(SESSION_VARIABLE, folder)
 
     def measure_children(self) -> None:
-        """Measure children by us alone; the variables by which coverage.py would start itself go."""
+        """Measure children ourselves: remove the variables that would start coverage.py in them."""
         self._set(ORIGIN_VARIABLE, BETWEEN_TESTS)
         for name in FOREIGN_VARIABLES:
             self._set(name, None)
 
     def leave_children_alone(self) -> None:
-        """Measure no child: a debugger follows them as well."""
+        """Measure no children: a debugger follows them, too."""
         for name in (VARIABLE, SESSION_VARIABLE, ORIGIN_VARIABLE):
             self._set(name, None)
 
     def count_children_for(self, origin: str) -> None:
-        """Let the children that are started from now on count for an origin."""
+        """Count children that start from now on for an origin."""
         if os.environ.get(ORIGIN_VARIABLE) != origin:
             self._set(ORIGIN_VARIABLE, origin)
 
     @contextmanager
     def recording_no_children(self) -> Iterator[None]:
-        """Let the children that are started meanwhile record nothing."""
+        """Keep children that start meanwhile from recording."""
         variable = os.environ.pop(VARIABLE, None)
         try:
             yield
@@ -71,7 +71,7 @@ class Environment:
                 os.environ[VARIABLE] = variable
 
     def give_back(self) -> None:
-        """Set every variable to what it was."""
+        """Restore every variable."""
         for name, value in self._before.items():
             _put(name, value)
 
@@ -82,12 +82,12 @@ class Environment:
 
 
 def variables_for_servers(options: Options) -> dict[str, str]:
-    """Collect, in absolute terms, where servers find the configuration, this session, and the place of their data.
+    """Return the variables of a server that a test starts: absolute paths of its configuration, session and data.
 
-    A server is not the session's child, and its data not the session's: it only measures as the session does.
+    A server measures as the session does, but its data is not the session's.
     """
     inherited = {name: os.environ[name] for name in (VARIABLE, SESSION_VARIABLE) if name in os.environ}
-    places = {place.where: str(place.value) for place in options.places if place.where == DATA_DIR_VARIABLE}
+    places = {place.where: str(place.value) for place in options.data_places if place.where == DATA_DIR_VARIABLE}
     return {**inherited, **places, ORIGIN_VARIABLE: "pipeline"}
 
 
