@@ -47,6 +47,14 @@ def servers(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHONS[0])
+def fuzz(session: nox.Session) -> None:
+    """Try many more segments, records, answers, data files and archives than the tests do, other ones each time."""
+    session.install("-e", ".[dev]")
+    files = ["tests/unit/collect/test_untrusted.py", "tests/unit/collect/test_untrusted_data.py"]
+    session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env={"TEST_FUZZ": "5000"})
+
+
+@nox.session(python=PYTHONS[0])
 def stores(session: nox.Session) -> None:
     """Combine what lies in the bucket of a real S3 server on this machine."""
     session.install("-e", ".[dev,stores]")

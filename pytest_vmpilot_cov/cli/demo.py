@@ -43,7 +43,8 @@ def run_demo(fail_under: float) -> int:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "server.main:app", "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, VARIABLE: str(project)}
-    show(f"The example in {project}\n$ {VARIABLE}=. {' '.join(['python', *command[1:]])} &")
+    show(f"The example in {project}")
+    show(f"$ {VARIABLE}=. {' '.join(['python', *command[1:]])} &")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         server = launch(command, Readiness(port), folder=project, environment=environment, log=project / "server.log")
@@ -54,9 +55,11 @@ def run_demo(fail_under: float) -> int:
     except LaunchError as error:
         raise UsageError(str(error)) from None
     except KeyboardInterrupt:
-        show("\nThe demo was interrupted; the server has been stopped.")
+        show("")
+        show("The demo was interrupted; the server has been stopped.")
         return INTERRUPTED
-    show(f"\nThe HTML report is {project / 'htmlcov' / 'index.html'}; the server has been stopped.")
+    show("")
+    show(f"The HTML report is {project / 'htmlcov' / 'index.html'}; the server has been stopped.")
     return code
 
 

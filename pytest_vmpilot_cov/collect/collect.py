@@ -163,7 +163,7 @@ class _Reading:
 def _candidates(folder: Path) -> list[Path]:
     """List what may be a data file in a data folder, or was kept aside among its processes."""
     places = (folder, *working_folder.process_folders(folder))
-    return [path for place in places for path in sorted(place.glob(".coverage.*"))]
+    return [place / name for place in places for name in _names_in(place) if name.startswith(".coverage.")]
 
 
 def _future_resets(folders: Iterable[Path]) -> Iterator[str]:
@@ -178,6 +178,13 @@ def _future_resets(folders: Iterable[Path]) -> Iterator[str]:
 def _is_there(delivery: Delivery) -> bool:
     """Tell whether a process still has a folder of its own; a live one makes its own again."""
     return delivery.life != "dead" or os.path.exists(delivery.folder)
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:  # it is not there, or its working folder is refused for the same reason
+        return []
 
 
 def _is_used(path: Path, refuse: Callable[[OSError], object], *, is_ours: bool) -> bool:

@@ -97,7 +97,8 @@ def is_of_windows(path: str) -> bool:
 
 def parts_of(path: str) -> tuple[str, ...]:
     """Split a path of whatever system into its parts."""
-    return PureWindowsPath(path).parts if is_of_windows(path) else PurePosixPath(path).parts
+    parts = PureWindowsPath(path).parts if is_of_windows(path) else PurePosixPath(path).parts
+    return parts or (path,)  # of one that leads nowhere, such as "."
 
 
 def _parts_of_module(path: str) -> int:

@@ -248,6 +248,8 @@ def intern_source(path: str, fingerprint: str, tracer: str) -> Source:
     for text in (path, fingerprint, tracer):
         if not isinstance(text, str) or "\0" in text or len(text) > MOST_LETTERS:
             raise ValueError(f"no path, fingerprint or tracer: {str(text)[:80]!r}")
+    if not path:
+        raise ValueError("a path is empty")
     os.fsencode(path), fingerprint.encode(), tracer.encode()
     return Source(path, fingerprint, tracer)
 

@@ -130,7 +130,7 @@ def odd_text() -> st.SearchStrategy[str]:
 def many_parts() -> st.SearchStrategy[list[Part]]:
     """Draw the parts of a segment, with odd paths, contexts and both kinds of measurement."""
     text = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
-    source = st.builds(Source, odd_text(), text, text)
+    source = st.builds(Source, odd_text().filter(bool), text, text)
     context = text.map(printable).filter(lambda each: each not in ORIGINS)
     kept = st.just(False)  # noqa: FBT003 - nothing is written of what is dropped
     of_tests = st.builds(Label, st.sampled_from(["unit", "e2e"]), context, st.booleans(), kept)
