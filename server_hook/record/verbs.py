@@ -58,7 +58,7 @@ def is_orphan(parent: int) -> bool:
     """
     if os.getppid() == parent:
         return False
-    processes = sys.modules.get("multiprocessing.process")
+    processes = sys.modules.get("multiprocessing.process")  # loaded in each of its workers; no import for the rest
     supervisor = processes.parent_process() if processes else None
     return (supervisor is not None and supervisor.pid == parent) or any(
         name in os.environ for name in RELOADER_VARIABLES
