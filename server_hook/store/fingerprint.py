@@ -18,7 +18,7 @@ def fingerprint(path: str) -> str:
     """Return the fingerprint of the file, or the member of a zip file, at *path*; empty if it cannot be read."""
     try:
         content: bytes | None = read_source(path)
-    except RefusedError:
+    except RefusedError:  # an OSError, too, but the path exists: no member of a zip file
         return ""
     except OSError:
         content = zip_member(path)
