@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import chain
 
+# the second line number of a pair is the upper half on little-endian machines, the first one on others
 NUMBER_IN_SQL = (
     "tono << 32 | (fromno & 4294967295)" if sys.byteorder == "little" else "fromno << 32 | (tono & 4294967295)"
 )

@@ -66,7 +66,7 @@ def start(cov: Coverage) -> None:
     """
     described = vars(collector).get("short_stack")
     if described is not None:
-        vars(collector)["short_stack"] = str  # ""
+        vars(collector)["short_stack"] = str  # called with nothing, it gives an empty text
     try:
         with _coverage_slot_left():
             cov.start()
@@ -79,6 +79,7 @@ def start(cov: Coverage) -> None:
 def _coverage_slot_left() -> Iterator[None]:
     """Have coverage.py's core sysmon take one of the free slots of ``sys.monitoring``: the program may want its own."""
     monitoring: Any = getattr(sys, "monitoring", None)
+    # debuggers, coverage, profilers and optimizers have the other numbers by convention
     free = [slot for slot in (4, 3) if monitoring and monitoring.get_tool(slot) is None]
     if not free:
         yield
@@ -144,7 +145,7 @@ def unpack_arcs_of(collector: Any, arcs: set[Any]) -> Arcs:  # noqa: ANN401 - co
     Raises:
         UnsupportedError: when the unpacking does not run on the stand-in.
     """
-    if all(isinstance(arc, tuple) for arc in arcs):
+    if all(isinstance(arc, tuple) for arc in arcs):  # sysmon, and the tracer in Python
         return Arcs(arcs)
     unpacked: dict[str, Any] = {}
     stand_in = SimpleNamespace(
@@ -198,7 +199,7 @@ def close_data(data: CoverageData) -> None:
 
 @contextlib.contextmanager
 def open_to_write(path: str) -> Iterator[sqlite3.Connection]:
-    """Open a data file that nobody reads yet, and commit at the end; as coverage.py does, without waiting for disks."""
+    """Open a data file that has no readers yet, and commit at the end; as coverage.py does, without waiting for disks."""
     with contextlib.closing(sqlite3.connect(path)) as base, base:
         base.execute("PRAGMA journal_mode = OFF")
         base.execute("PRAGMA synchronous = OFF")

@@ -3,7 +3,7 @@
 ``signal.signal`` and ``signal.getsignal`` are wrapped, so that a default that is set later (gunicorn resets every
 signal in its workers, asyncio when a handler is removed) still saves, and the application never sees a handler that it
 has not set. What does not work: a handler installed once (uvicorn and gunicorn replace it), catching a signal while
-the main thread sits in C code (it is delivered when that returns; ``[vmpilot_cov] signals = off`` leaves signals alone).
+the main thread sits in C code (it is delivered when that returns; ``[vmpilot_cov] signals = off`` leaves them alone).
 """
 
 from __future__ import annotations
