@@ -199,7 +199,7 @@ def close_data(data: CoverageData) -> None:
 
 @contextlib.contextmanager
 def open_to_write(path: str) -> Iterator[sqlite3.Connection]:
-    """Open a data file that has no readers yet, and commit at the end; as coverage.py does, without waiting for disks."""
+    """Open a data file that has no readers yet, and commit at the end; like coverage.py, without waiting for disks."""
     with contextlib.closing(sqlite3.connect(path)) as base, base:
         base.execute("PRAGMA journal_mode = OFF")
         base.execute("PRAGMA synchronous = OFF")
