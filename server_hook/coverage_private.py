@@ -43,7 +43,7 @@ class WatchedCoverage(Coverage):
     """Called with a file's name, its path if it is measured or nothing, and the frame that runs it; must not raise."""
 
     def _should_trace(self, filename: str, frame: FrameType) -> Any:  # noqa: ANN401 - coverage's FileDisposition
-        disposition = super()._should_trace(filename, frame)
+        disposition = super()._should_trace(filename, frame)  # once a file: coverage.py keeps the answer
         if self.on_new_file:
             self.on_new_file(filename, (disposition.trace and disposition.source_filename) or "", frame)
         return disposition
@@ -160,7 +160,7 @@ def unpack_arcs_of(collector: Any, arcs: set[Any]) -> Arcs:  # noqa: ANN401 - co
         file_tracers={},
         disabled_plugins=set(),
     )
-    try:
+    try:  # the stand-in has what flush_data asks for, and no more
         Collector.flush_data(stand_in)  # type: ignore[arg-type]
         return Arcs(unpacked[""])
     except Exception as error:

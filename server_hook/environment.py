@@ -1,4 +1,4 @@
-"""What a process learns from its environment, and what it has to remember of itself."""
+"""What a process learns from its environment, and what it has to remember about itself."""
 
 from __future__ import annotations
 

@@ -107,8 +107,7 @@ def read_own_section(config_file: str) -> dict[str, str]:
 def read_fail_under(config_file: str) -> dict[str, str]:
     """Read ``[vmpilot_cov:fail_under]`` of a configuration that ``read_own_section`` accepts, as plain text values.
 
-    Names keep their case. In an ini file a line is parted at its last ``=`` or ``:``, because a name may be a path
-    pattern that has either; configparser would take the first one.
+    Names keep their case. In an ini file a line is split at its last ``=`` or ``:``; configparser would take the first.
 
     Raises:
         HookError: when the file has a section ``[vmpilot_cov:...]`` of another name.
@@ -128,7 +127,7 @@ def read_fail_under(config_file: str) -> dict[str, str]:
                     f"[{section}] in {config_file} is no section; known is [{FAIL_UNDER}] (setting-unknown)"
                 )
         elif section == FAIL_UNDER and line and line[0] not in "#;":
-            parted = re.fullmatch(r"(.*)[=:]([^=:]*)", line)
+            parted = re.fullmatch(r"(.*)[=:]([^=:]*)", line)  # at the last one: a path pattern may hold either
             name, value = parted.groups() if parted else (line, "")
             thresholds[name.strip()] = value.strip()
     return thresholds

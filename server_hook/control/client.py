@@ -51,7 +51,7 @@ def remove_dead(path: str) -> None:
         if os.path.dirname(path) != socket_folder() or not stat.S_ISSOCK(os.lstat(path).st_mode):
             return
         with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
-            knock.settimeout(0)
+            knock.settimeout(0)  # a full queue is an answer as well: it lives
             try:
                 knock.connect(path)
             except ConnectionRefusedError:  # no process listens

@@ -78,7 +78,7 @@ class Presence:
         Raises:
             PermissionError: when the process has changed its root folder.
         """
-        if _identity_of("/") != self._root:
+        if _identity_of("/") != self._root:  # chroot: the same path leads elsewhere
             raise PermissionError(0, "the process has changed its root")
 
     def beat(self) -> None:
@@ -101,7 +101,7 @@ class Presence:
         """Leave nothing behind: nothing was measured, or another recorder takes the process over."""
         self._close_channel()
         if self.record is not None:
-            self.record = None
+            self.record = None  # end() has nothing to write then
             clean_up.remove_process(Path(self.folder))
 
     def forget(self) -> None:

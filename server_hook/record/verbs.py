@@ -38,7 +38,7 @@ def answer(recorder: Recorder, do: str, _request: Mapping[str, Any]) -> Answer:
         lines=recorder.drain.lines,
         segments=recorder.segments,
         flushed_at=recorder.flushed_at,
-        interval_s=max(recorder.settings.interval_s, recorder.rest_s),
+        interval_s=max(recorder.settings.interval_s, recorder.rest_s),  # after a costly cut it rests for longer
         problem=recorder.problems.latest,
         orphan=is_orphan(recorder.parent),
         took_s=steady() - began,

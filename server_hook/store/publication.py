@@ -80,7 +80,7 @@ def write_data_file(
     aside = os.path.join(working, f"{PUBLISHING}{os.getpid()}.tmp")
     united = {context: {each: files[each] for each in files if is_utf8(each.path)} for context, files in united.items()}
     try:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):  # of an earlier process with this pid
             os.unlink(aside)
         safe_files.create(aside, "")  # SQLite would follow a link
         origins, tests = origins_of(united), {name: files for name, files in united.items() if name not in ORIGINS}
@@ -89,7 +89,7 @@ def write_data_file(
         if tests and not add_contexts(aside, _in_rows(tests, branch=branch)):
             _write_through(aside, united, NO_FILES, branch=branch)  # a schema that is not known: by coverage.py's calls
         _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)), oldest)
-        os.replace(aside, target)
+        os.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
         raise OSError(errno.EIO, str(error), target) from error
     finally:

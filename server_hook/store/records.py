@@ -201,7 +201,7 @@ def heartbeat_age_s(folder: Path) -> float:
 
 def life_of(record: Record, heartbeat_s: float) -> Life:
     """Judge whether a process lives: by its pid and start time here, by its heartbeat alone anywhere else."""
-    if record.ended:
+    if record.ended:  # it may still run for a while, but records no more
         return "dead"
     # a pid means something only where it was given
     if (record.boot, record.namespace, record.host) == (_boot_id(), _pid_namespace(), socket.gethostname()):
@@ -216,7 +216,7 @@ def _same_process(record: Record) -> bool:
         return False
     except (PermissionError, OverflowError):  # PermissionError: it lives, as another user's
         pass
-    ticks = _start_ticks(record.pid)
+    ticks = _start_ticks(record.pid)  # a later process may have its pid by now
     return not ticks or not record.ticks or ticks == record.ticks
 
 

@@ -126,7 +126,7 @@ def replace(path: str, octets: bytes) -> None:
         with _file(_open(aside, _MAKE | os.O_WRONLY | os.O_EXCL, 0o666), "wb") as file:
             file.write(octets)
         _replace(aside, path)
-    except BaseException:
+    except BaseException:  # a signal handler of the application may raise into this
         with contextlib.suppress(OSError):
             _unlink(aside)
         raise
