@@ -20,6 +20,7 @@ _SHOWING_CONTEXTS = ("html:show_contexts", "json:show_contexts", "report:context
 """Settings of coverage.py that need the contexts of single tests; without them the origins hold all that counts."""
 TABLES = ("term", "term-missing", "markdown", "markdown-append")
 """Reports that show figures alone, and nothing of the sources."""
+# 0 %, although coverage.py counts nothing as 100 %: an empty run must not pass a threshold
 NOTHING = Row("combined", 0, 0, 0, 0.0, 0)
 
 
@@ -28,12 +29,14 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
     """Open a Coverage that holds all that was counted, for coverage.py's own reports."""
     keeps_parsed = any(request.kind not in TABLES for request in options.reports)
     config_file = options.settings.config_file or False
+    # in memory: a report must neither write a data file nor combine the ones that lie here
     cov = ReportingCoverage(keeps_parsed=keeps_parsed, data_file=None, config_file=config_file)
     apply_settings(cov, options.settings)
     folders = options.settings.source_folders
     # Nothing but the XML report reads it. That names files below their source, where those of several fall on each
     # other if their names are the same; without a source it names them below the working folder, which is the root.
     cov.set_option("run:source", list(folders) if len(folders) == 1 else [])
+    # combining has mapped all paths; coverage.py would map them again before each report
     cov.set_option("paths", {})
     cov.set_option("report:ignore_errors", True)  # noqa: FBT003 - one broken file must not hide the others
     cov.set_option("report:precision", options.precision)
@@ -54,6 +57,7 @@ def count(cov: ReportingCoverage, ran: Container[str] = ()) -> Figures:
         cov: a Coverage that holds all that counts.
         ran: origins whose tests ran: they have a row even if they reached nothing.
     """
+    # ORIGINS gives the order of the rows; the data has its own
     measured = cov.get_data().measured_contexts()
     present = [origin for origin in ORIGINS if origin in measured or origin in ran]
     numbers: dict[str, Any] = {}
@@ -68,7 +72,7 @@ def count(cov: ReportingCoverage, ran: Container[str] = ()) -> Figures:
             reached = {origin: tuple(sorted(_reached(analysis))) for origin, analysis in alone.items()}
             lines[path] = {origin: numbers for origin, numbers in reached.items() if numbers}
     except NoDataError:
-        return Figures((), NOTHING, {})
+        return Figures((), NOTHING, {})  # not a problem to name: the judge says that nothing was measured
     except (CoverageException, KeyError) as error:  # KeyError: a coverage plugin that is not loaded here
         return Figures((), NOTHING, {}, problem=one_line(error))
     rows = tuple(_row(origin, numbers[origin], lines) for origin in present if origin in numbers)
@@ -77,6 +81,7 @@ def count(cov: ReportingCoverage, ran: Container[str] = ()) -> Figures:
 
 
 def _add(numbers: dict[str, Any], name: str, analysis: Any) -> None:  # noqa: ANN401 - coverage's Analysis
+    # sums, not the mean of percentages: large files weigh more, as in coverage.py's total
     numbers[name] = numbers[name] + analysis.numbers if name in numbers else analysis.numbers
 
 
@@ -89,10 +94,11 @@ def _reached(analysis: Any) -> set[int]:  # noqa: ANN401 - coverage's Analysis
 
 
 def _row(origin: str, numbers: Any, lines: dict[str, dict[str, tuple[int, ...]]]) -> Row:  # noqa: ANN401
+    # combined is not a key of `by`: it counts each file that any origin reached
     reaching = [by for by in lines.values() if origin in by or (origin == "combined" and by)]
     only = sum(
         len(set(by[origin]).difference(*(other for name, other in by.items() if name != origin)))
         for by in reaching
-        if origin in by
+        if origin in by  # never for combined: what all reached, no origin reached alone
     )
     return Row(origin, len(reaching), numbers.n_statements, numbers.n_executed, float(numbers.pc_covered), only)

@@ -21,7 +21,7 @@ def judge(figures: Figures, options: Options, beside: Sequence[Check] = ()) -> V
     Args:
         figures: what was reached.
         options: the thresholds, and how precisely percentages are compared.
-        beside: the checks that others have made; all have to pass.
+        beside: checks made elsewhere, by hooks; all of them have to pass too.
     """
     if figures.problem:
         return _nothing_to_judge(say("cannot-count", why=figures.problem), figures, options, beside)
@@ -44,6 +44,7 @@ def _nothing_to_judge(why: str, figures: Figures, options: Options, beside: Sequ
 
 def _failed_last(checks: Sequence[Check]) -> tuple[Check, ...]:
     """Put failed checks last, where they are read."""
+    # the sort is stable: passed and failed checks each keep their order
     return tuple(sorted(checks, key=lambda check: not check.passed))
 
 
@@ -51,7 +52,7 @@ def required_origins(figures: Figures, options: Options) -> Iterator[Check]:
     """Check that each origin that has to be there has reached something."""
     for origin in sorted(options.require):
         reached = sum(row.reached for row in figures.rows if row.origin == origin)
-        text = "" if reached else say("origin-required", origin=origin)
+        text = "" if reached else say("origin-required", origin=origin)  # reports then print the name and "yes"
         yield Check(f"require {origin}", bool(reached), text)
 
 
@@ -89,7 +90,7 @@ def _configured(threshold: Threshold, figures: Figures, options: Options) -> Che
 
 
 def _sum(threshold: Threshold, whose: str, tallies: Mapping[str, Tally], nothing: str, options: Options) -> Check:
-    """Check what some files reach together; *nothing* is what to say where there is none."""
+    """Check what some files reach together; *nothing* is the message if there are no such files."""
     if not tallies:
         return Check(threshold.name, passed=False, text=f"FAIL {nothing}", required=threshold.required)
     percent = sum(tallies.values(), Tally()).percent
@@ -108,7 +109,9 @@ def _each(threshold: Threshold, tallies: Mapping[str, Tally], options: Options) 
     """Check every file by itself; one check says which of them are below."""
     required = threshold.required
     below = {path: tally for path, tally in tallies.items() if _is_below(tally.percent, required, options)}
+    # never empty: judge() has returned already if nothing was reached
     lowest = min(tally.percent for tally in tallies.values())
+    # if every file passes, the check still names where the most is missing
     file = _most_to_gain(below or tallies)
     if below:
         worst = sorted(below, key=lambda path: (below[path].percent, path))
@@ -125,15 +128,18 @@ def _each(threshold: Threshold, tallies: Mapping[str, Tally], options: Options) 
 
 def _tallies(figures: Figures, origin: str) -> dict[str, Tally]:
     """Return what one origin, or all together, reached in each file that has statements."""
+    # a file without statements has no percentage, and could neither pass nor fail
     return {path: by[origin] for path, by in figures.tallies.items() if origin in by and by[origin].statements}
 
 
 def _is_below(percent: float, threshold: float, options: Options) -> bool:
+    # it rounds: at precision 0, 74.51 passes 75 and 74.5 fails; but only a true 100 passes 100
     return bool(should_fail_under(percent, threshold, options.precision))
 
 
 def _shown(percent: float, threshold: float, *, failed: bool = True) -> str:
     """Show a percentage with two digits, or with as many as it takes to show that it is below its threshold."""
+    # 74.999 must not read "75.00% not reached"
     texts = (f"{percent:.{digits}f}" for digits in (2, 4, 8))
     below = next((text for text in texts if float(text) < threshold), None)
     return f"{below if failed and below else f'{percent:.2f}'}%"
@@ -141,6 +147,7 @@ def _shown(percent: float, threshold: float, *, failed: bool = True) -> str:
 
 def _most_to_gain(tallies: Mapping[str, Tally]) -> str:
     """Name the file whose missing statements and branches would raise the figure most; empty if none is missing."""
+    # sorted: of equal files always the same one is named, whatever the order of the data
     file = max(sorted(tallies), key=lambda path: tallies[path].to_gain, default="")
     return file if file and tallies[file].to_gain else ""
 
