@@ -37,11 +37,14 @@ def differences(deliveries: Iterable[Delivery], here: Settings, mapped: Iterable
     records: dict[tuple[str, str, str, str], list[Record]] = {}
     for each in deliveries:
         record = each.record
+        # the process that led the session: its workers and children measured with its settings
         is_leader = record.origin == "unit" and record.id == record.session
+        # a process that executed no line changes no figure, whatever its settings
         if each.executed and record.settings and (record.origin == "pipeline" or is_leader):
             compare = drift.of_session if is_leader else drift.of_server
             for difference in compare(record.settings):
                 records.setdefault((record.origin, *difference), []).append(record)
+    # one sentence for all that differ alike: the workers of a server read one configuration
     for (origin, name, theirs, ours), several in records.items():
         number, pid = sum(record.folded for record in several), several[0].pid
         who = f"process {pid}" if number == 1 else f"{number} processes (pid {pid}, ...)"
@@ -60,10 +63,8 @@ class Drift:
         self._folders = [(elsewhere, own) for elsewhere, own in prefixes(mapped)]
 
     def of_session(self, theirs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-        """Yield name and both values of each setting that a session of this project measured with differently.
-
-        Its verdict was about exactly these settings, so that their words count.
-        """
+        """Yield name and both values of each setting that a session of this project measured with differently."""
+        # compare the words: the session's verdict was about exactly these settings
         for name in (*PLAIN, *OF_FILES):
             one, other = self._shown(theirs, name)
             if one != other:
@@ -78,8 +79,10 @@ class Drift:
         for name in OF_FILES:
             one, other = self._shown(theirs, name)
             if self._means_another(theirs, name, differ=one != other):
+                # the same words about different folders: only absolute paths show the difference
                 yield (name, one, other) if one != other else (name, *self._shown(theirs, name, absolute=True))
         reason = str(theirs.get("core_reason") or "")
+        # only if one of the two was configured: the default core differs with the Python
         if "from " in reason + self._here.core_reason and theirs.get("core") != self._here.core:
             yield "core", f"{theirs.get('core')} ({reason})", f"{self._here.core} ({self._here.core_reason})"
 
@@ -87,6 +90,7 @@ class Drift:
         """Tell whether a setting chooses other files of this project there than here."""
         if self._same_words(theirs, name):
             return False
+        # nothing to match the patterns against: only the words are left
         if not self._files:
             return differ
         if name == "source":  # that it measures more changes nothing here
@@ -96,6 +100,7 @@ class Drift:
         return any(matches(place) != own(path) for path, place in places.items() if place is not None)
 
     def _same_words(self, theirs: Mapping[str, Any], name: str) -> bool:
+        # with another source, the same omit or include may choose other files
         return all(sorted(_names(theirs.get(each))) == sorted(getattr(self._here, each)) for each in {name, "source"})
 
     def _seen_from(self, theirs: Mapping[str, Any], path: str) -> str | None:

@@ -20,6 +20,7 @@ def add_origins(path: Path, options: Options, outcome: Outcome) -> None:
     """Add our key to a JSON report that coverage.py has written."""
     report = json.loads(path.read_text("utf-8"))
     report["vmpilot_cov"] = origins_of(options, outcome)
+    # as coverage.py wrote it: json:pretty_print is in its configuration
     indent = 4 if "\n" in path.read_text("utf-8").strip() else None
     path.write_text(json.dumps(report, indent=indent), encoding="utf-8")
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Figures, Options, Outcome
 
 
+# a pipe ends the cell of a table, "<" begins HTML, "[" a link
 _ESCAPES = str.maketrans({sign: f"\\{sign}" for sign in "\\`<[]|"})
 
 

@@ -1,4 +1,4 @@
-"""What the section says of the pipeline servers: who announced himself, who delivered, how old everything is."""
+"""What the section says of the pipeline servers: which were recorded, which delivered, and how old their data is."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ SHOWN_FILES = 3
 def server_lines(outcome: Outcome, options: Options) -> Iterator[str]:
     """Yield what there is to say of the servers and of the data files beside them."""
     servers = [each for each in outcome.collected.deliveries if each.record.origin == "pipeline"]
+    # a dead process that executed nothing was a supervisor or a tool of the server: not worth a line
     shown = [each for each in servers if each.life != "dead" or each.executed]
     oldest = outcome.combined.oldest.get("pipeline")
     if not (shown or oldest):
@@ -63,6 +64,7 @@ def _processes(shown: list[Delivery]) -> Iterator[str]:
         )
     ended = [each for each in shown if each.life == "dead" and each.record.ended]
     if ended:
+        # the newest stands for all of them: it dates the data
         newest = max(ended, key=lambda each: each.newest)
         number = sum(each.record.folded for each in ended)
         yield f"Pipeline: {count(number, 'ended process', 'ended processes')}, {_newest(newest)}"
@@ -90,6 +92,7 @@ def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterat
     files: dict[str, list[DataFile]] = {}
     for file in outcome.collected.data_files:
         if not (has_servers and file.is_derived):  # a publication of segments that were read says nothing new
+            # files of coverage.py do not say whose data they hold: their name has to
             is_tests = "pipeline" not in file.origins if file.origins else is_tests_file(file.path.name)
             files.setdefault("Tests" if is_tests else "Pipeline", []).append(file)
     for whose, several in files.items():
@@ -118,6 +121,7 @@ def _reset(outcome: Outcome) -> str:
     for part in outcome.collected.parts:
         if part.label.startup and part.label.origin == "pipeline":
             for source, measured in part.files.items():
+                # the union, not the sum: each worker of a server has run the same start-up lines
                 carried[source.path] = carried.get(source.path, 0) | segment.to_lines(measured)
     lines = count(sum(each.bit_count() for each in carried.values()), "line", "lines")
     return f"Pipeline: reset {age_of(outcome.collected.reset_at)} ago; {lines} of start-up carried over from before"

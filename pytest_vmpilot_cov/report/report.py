@@ -43,10 +43,12 @@ def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> 
             if not outcome.figures.problem:  # else the verdict has the same reason
                 failed.append(_failed(request, error))
     verdict = replace(outcome.verdict, checks=(*outcome.verdict.checks, *failed))
+    # warnings last: coverage.py collects them while it reports
     return replace(outcome, verdict=verdict, text=tuple(text), problems=(*outcome.problems, *cov.warnings()))
 
 
 def _failed(request: ReportRequest, error: Exception) -> Check:
+    # errors of coverage.py and the system explain themselves; others say little without their type
     kind = "" if isinstance(error, (CoverageException, OSError)) else f"{type(error).__name__}: "
     report = f"{request.kind} report {request.dest}".rstrip()
     text = say("report-failed", report=report, why=kind + one_line(error))
@@ -55,6 +57,7 @@ def _failed(request: ReportRequest, error: Exception) -> Check:
 
 def _terminal(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
     table = io.StringIO()
+    # None, not False: the configuration may ask for either, too
     cov.report(
         show_missing=request.kind == "term-missing" or None,
         skip_covered=request.skip_covered or None,
@@ -82,6 +85,7 @@ def _xml(cov: ReportingCoverage, request: ReportRequest, options: Options, _outc
 
         text = Path(path).read_text("utf-8")
         root = re.escape(escape(str(options.root)))
+        # of a folder below the root the rest stays; of the root itself nothing does
         Path(path).write_text(re.sub(f"<source>{root}(/|(?=<))", "<source>", text), encoding="utf-8")
     text = Path(path).read_text("utf-8")
     if (fit := text.translate(_NOT_IN_XML)) != text:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 NARROW = 40
-"""Of a terminal that says to have fewer columns, pytest-cov thinks that it does not know."""
+"""The fewest columns to believe: if a terminal reports fewer, pytest-cov assumes 80, and so does the heading."""
 COLUMNS = ("Origin", "Files", "Stmts", "Reached", "Cover", "Only here")
 OF_BRANCHES = ("Branches", "Taken")
 """Columns after ``Reached``, where branches were measured: the percentage rests on them as well."""
@@ -39,7 +39,8 @@ class Line:
 
 
 def section(outcome: Outcome, options: Options) -> Iterator[Line]:
-    """Yield the lines of the section, the verdict last; whatever names are in them, each is one line."""
+    """Yield the lines of the section, the verdict last."""
+    # a name may hold a line break, and could write lines of the report, even a verdict
     yield from (Line(printable(line.text), line.tone) for line in _lines(outcome, options))
 
 
@@ -47,7 +48,7 @@ def _lines(outcome: Outcome, options: Options) -> Iterator[Line]:
     if outcome.text:
         yield Line(heading())
     for block in outcome.text:
-        if "\n" in block:
+        if "\n" in block:  # a table stands apart; the notices of written files stay together
             yield Line("")
         yield from (Line(text) for text in block.removesuffix("\n").split("\n"))
     if outcome.text:
@@ -86,12 +87,13 @@ def verdict_lines(verdict: Verdict) -> list[str]:
 def origin_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:
     """Return the table of origins as cells, its head first, the combined row last."""
     is_judged = options.fail_under.value is not None or options.thresholds
+    # a verdict of 74.99% below a table that says 75% would look wrong
     digits = max(options.precision, JUDGED_DIGITS) if is_judged else options.precision
     has_branches = any(tally.branches for by in figures.tallies.values() for tally in by.values())
 
     def cells(row: Row) -> tuple[str, ...]:
         only = str(row.only_here) if row is not figures.total else ""
-        covered = display_covered(row.percent, digits) + "%"
+        covered = display_covered(row.percent, digits) + "%"  # it rounds nothing up to 100 or down to 0
         sums = sum((by[row.origin] for by in figures.tallies.values() if row.origin in by), Tally())
         branches = (str(sums.branches), str(sums.branches - sums.missing_branches)) if has_branches else ()
         return row.origin, str(row.files), str(row.statements), str(row.reached), *branches, covered, only

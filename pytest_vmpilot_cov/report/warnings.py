@@ -1,4 +1,4 @@
-"""The warnings of the section: whatever makes a figure less certain."""
+"""The warnings of the section: everything that makes a figure less certain."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
     """Yield everything that did not go as it should with the data, one sentence each."""
-    yield from dict.fromkeys(outcome.problems)
+    yield from dict.fromkeys(outcome.problems)  # several stages may report the same problem
     for each in outcome.collected.deliveries:
         if each.answer and each.answer.orphan:
             does = f"listens at {', '.join(each.ports)}" if each.ports else "lives"
             yield say("orphan-server", pid=each.record.pid, command=command_of(each.record), does=does)
+        # not for those that could not be asked: the section says so in its own line
         if each.life == "live" and each.asked and (each.problem or not each.answered):
             yield say(
                 "pipeline-silent",
@@ -50,6 +51,7 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
 def _hidden(outcome: Outcome, options: Options) -> Iterator[str]:
     """Name a configuration that hides all that the servers measured."""
     config = options.settings.config_file or "the command line"
+    # data that counts, or that is dropped as stale, was not hidden by the configuration
     if "pipeline" in outcome.combined.oldest or any(left.origin == "pipeline" for left in outcome.combined.stale):
         return
     pipeline = (part for part in outcome.collected.parts if part.label.origin == "pipeline")

@@ -30,7 +30,7 @@ def count(number: int, one: str, many: str) -> str:
 
 def age_of(moment: float) -> str:
     """Say how long ago a moment (seconds since the epoch) was."""
-    seconds = max(0.0, time.time() - moment)
+    seconds = max(0.0, time.time() - moment)  # the moment may come from a machine whose clock is ahead
     for limit, unit, name in ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h")):
         if seconds < limit:
             return f"{seconds / unit:.1f} {name}" if unit == 1 else f"{seconds / unit:.0f} {name}"
