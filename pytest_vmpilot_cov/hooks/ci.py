@@ -38,7 +38,7 @@ def append_job_summary(cov: ReportingCoverage, options: Options, outcome: Outcom
             *(f"- {escaped(line)}" for line in verdict_lines(outcome.verdict)),
             "",
             "<details><summary>Files</summary>",
-            "",
+            "",  # without an empty line GitHub shows the table as plain text
             files_table(cov),
             "",
             "</details>",
@@ -57,7 +57,7 @@ class JUnitProperties:
         """Prepare.
 
         Args:
-            plugins: pytest's own; the writer of the XML is among them where one was asked for.
+            plugins: pytest's own; with --junit-xml, the writer of the XML is among them.
         """
         self._plugins = plugins
 

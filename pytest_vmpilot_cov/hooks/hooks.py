@@ -35,12 +35,12 @@ class Answers:
 
 
 class _Plugins(pluggy.PluginManager):
-    """As pytest's, without its import: a function that is called like a hook is one, decorated or not."""
+    """Like pytest's own, without importing it: a function with the name of a hook is one, decorated or not."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
         """Tell whether a member of a plugin implements a hook, and how."""
         if not name.startswith("pytest_"):
-            return None  # other members may not even be there when they are asked for
+            return None  # getattr on other members may fail: a plugin can be any object
         options = super().parse_hookimpl_opts(plugin, name)
         if options is None and name.startswith("pytest_vmpilot_cov_") and inspect.isroutine(getattr(plugin, name)):
             return pluggy.HookimplOpts(
@@ -51,6 +51,7 @@ class _Plugins(pluggy.PluginManager):
 
 def hooks_of_command() -> pluggy.PluginManager:
     """Return the plugins whose hooks the command calls: our own, and those of installed packages."""
+    # the project name of pytest's own markers: one implementation serves pytest and the command
     plugins = _Plugins("pytest")
     plugins.add_hookspecs(hookspecs)
     plugins.register(builtin, builtin.NAME)
@@ -64,9 +65,11 @@ def call_each(plugins: pluggy.PluginManager, name: str, **arguments: object) -> 
     failures: list[str] = []
     implementing = [each.plugin for each in getattr(plugins.hook, name).get_hookimpls()]
     for plugin in implementing:
+        # one at a time: pluggy stops at the first exception and drops the answers of all others
         call = plugins.subset_hook_caller(name, [other for other in implementing if other is not plugin])
         try:
             for answer in call(**arguments):
+                # a str is iterable, too, but it is one answer
                 given += [answer] if isinstance(answer, str) or not isinstance(answer, Iterable) else answer
         except _raised_by_others() as error:  # not our code
             failures.append(_failure(plugins.get_name(plugin) or repr(plugin), name, error))
@@ -96,12 +99,13 @@ def added_reports(plugins: pluggy.PluginManager, cov: ReportingCoverage, options
 
 def _raised_by_others() -> tuple[type[BaseException], ...]:
     """Return what an implementation may raise: what ``pytest.fail`` and ``pytest.skip`` do is no ``Exception``."""
-    pytest: Any = sys.modules.get("pytest")
+    pytest: Any = sys.modules.get("pytest")  # not imported: the command works without it
     return (Exception, pytest.fail.Exception, pytest.skip.Exception) if pytest else (Exception,)
 
 
 def _failure(plugin: str, hook: str, error: BaseException) -> str:
-    """Name the implementation that failed, by the line of it that did, whatever it has called there."""
+    """Name the implementation that failed, and the line in it that raised."""
+    # the outermost frame that is not ours or pluggy's: inner ones may lie in libraries that it called
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [each for each in frames if each.filename != __file__ and "/pluggy/" not in each.filename] or frames
     why = f"{type(error).__name__}: {one_line(error)}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_vmpilot_cov.model import Check, Combined, Figures, Options, Outcome
 
-# pytest's own, without its import: who combines alone needs none of it
+# the same markers as pytest's, without importing pytest: `vmpilot-cov combine` does not need it
 hookspec, hookimpl = pluggy.HookspecMarker("pytest"), pluggy.HookimplMarker("pytest")
 
 

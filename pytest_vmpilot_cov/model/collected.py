@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+if TYPE_CHECKING:  # every pytest session of the environment imports this module, so it loads nothing else
     from server_hook.control.channel import Answer
     from server_hook.store.records import Life, Record
     from server_hook.store.segment import Part
@@ -40,7 +40,7 @@ class Delivery:
     answer: Answer | None = None
     """What it answered; None where it did not."""
     ports: tuple[str, ...] = ()
-    """The TCP addresses at which it listens; only of an orphan, and where somebody has asked for its status."""
+    """The TCP addresses at which it listens; filled in for orphans, and when the status was requested."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Place:
     origin: str = ""
     """Whose data a file is that does not say so itself; empty to tell by its name."""
     is_copy: bool = False
-    """Whether it is nobody's but ours: no process behind it is asked, and nobody writes it meanwhile."""
+    """Whether it is a copy that only we read: no process behind it is asked, and none writes it meanwhile."""
 
 
 @dataclass(frozen=True)

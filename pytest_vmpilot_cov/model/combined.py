@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+if TYPE_CHECKING:  # every pytest session of the environment imports this module, so it loads nothing else
     from server_hook.store.segment import ByContext
 
 

@@ -46,7 +46,7 @@ class Tally:
     @property
     def percent(self) -> float:
         """The percentage, as coverage.py's ``Numbers.pc_covered`` has it, where there is anything to reach."""
-        there = self.statements + self.branches
+        there = self.statements + self.branches  # 0 is the caller's to exclude: it has no percentage
         return 100.0 * (there - self.to_gain) / there
 
 
@@ -76,5 +76,5 @@ class Figures:
     def sets(self) -> dict[str, int]:
         """The same for all files together."""
         alone = {row.origin: row.only_here for row in self.rows}
-        several = self.total.reached - sum(alone.values())
+        several = self.total.reached - sum(alone.values())  # reached, but not by one origin alone
         return {**alone, "several": several, "nobody": self.total.statements - self.total.reached}

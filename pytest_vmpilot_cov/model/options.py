@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-if TYPE_CHECKING:  # every pytest session of the environment knows the words of this module: it loads nothing else
+if TYPE_CHECKING:  # every pytest session of the environment imports this module, so it loads nothing else
     from server_hook.config.settings import Settings
 
 
@@ -19,7 +19,7 @@ TYPED = "the command line"
 
 @dataclass(frozen=True)
 class Setting(Generic[T]):
-    """A value with the place where somebody set it."""
+    """A value with the place where it was set."""
 
     value: T
     where: str = "default"
