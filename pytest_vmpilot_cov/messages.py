@@ -15,7 +15,7 @@ _TEXTS: Final = {
     "fail-under-pattern": "{name}={value} (from {where}) has a pattern that coverage.py refuses: {why}",
     "precision-range": "precision={value} is not a number of digits; use 0 or more",
     "origin-unknown": "{value!r} (from {where}) is not an origin; use unit, e2e or pipeline, several with commas",
-    "report-unknown": "--cov-report={value} is not a report; use {known}, file kinds with :DEST",
+    "report-unknown": "--cov-report={value} is not a report; use {choices}, file kinds with :DEST",
     "report-same-file": "markdown and markdown-append cannot both write {path}; give one of them another :DEST",
     "context-unknown": "--cov-context={value} is not a context; use test",
     "context-refused": "Detected dynamic_context=test_function in {config}, which does not work with pytest-xdist; "
@@ -28,7 +28,7 @@ _TEXTS: Final = {
     "measure; add --vmpilot-cov",
     "no-cov": "Coverage disabled via --no-cov switch!",
     "no-cov-on-fail": "Coverage is neither reported nor judged, because a test has failed",
-    "setting-unknown": "[vmpilot_cov] {name} in {where} is not a setting; use one of {known}",
+    "setting-unknown": "[vmpilot_cov] {name} in {where} is not a setting; use one of {choices}",
     "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",
     "data-unreadable": "{path} cannot be read as coverage data and does not count: {why}",
     "data-empty": "{path} holds no executed line; was the process measured with the right source?",

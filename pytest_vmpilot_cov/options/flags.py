@@ -20,6 +20,7 @@ CONTEXTS = ("test",)
 
 def add_own_options(parser: pytest.Parser) -> None:
     """Add the options that are ours alone; those shared with pytest-cov come later (``add_shared_options``)."""
+    # own names only: pytest-cov may be loaded after this plugin, and the order cannot be controlled
     group = parser.getgroup("vmpilot-cov", "coverage of unit tests, E2E tests and the live pipeline server")
     group.addoption(
         "--vmpilot-cov",
@@ -74,10 +75,11 @@ def _add_judging_options(group: pytest.OptionGroup) -> None:
 def add_shared_options(parser: pytest.Parser, namespace: argparse.Namespace) -> bool:
     """Add the shared options that no other plugin has added; return whether there were any."""
     group = parser.getgroup("vmpilot-cov")
+    # pytest-cov may have added its own: a flag that is added twice aborts pytest at start-up
     missing = [each for each in SHARED_OPTIONS if not hasattr(namespace, each[0])]
     for dest, flag, more in missing:
         group.addoption(flag, dest=dest, **more)
-    return bool(missing)
+    return bool(missing)  # then the caller has to parse the command line again
 
 
 def ask_for_anything(args: Iterable[object]) -> bool:
@@ -89,7 +91,7 @@ def parse_context(text: str) -> str:
     """Parse what lines are recorded for.
 
     Raises:
-        argparse.ArgumentTypeError: when it is no context known here.
+        argparse.ArgumentTypeError: when it is not one of our contexts.
     """
     if text not in CONTEXTS:
         raise argparse.ArgumentTypeError(say("context-unknown", value=text))
@@ -114,6 +116,7 @@ def parse_fail_under(text: str) -> float:
 
 SHARED_OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("cov_source", "--cov", {
+        # as pytest-cov has it, so a path right after a bare --cov is taken as SOURCE
         "action": "append", "default": [], "metavar": "SOURCE", "nargs": "?", "const": True,
         "help": "With --vmpilot-cov: what to measure, in place of [run] source (multi-allowed). "
         "Without SOURCE it is [run] source; with an empty one the configuration's whole folder.",

@@ -12,7 +12,7 @@ from pytest_vmpilot_cov.model import Options
 def missing_paths(options: Options) -> Iterator[str]:
     """Yield one sentence for each folder of the source, and each place of pipeline data, that does not exist.
 
-    Places that nobody has set are where data may lie, and need not exist.
+    The default places need not exist: data may or may not lie there.
     """
     from server_hook.config.sources import missing_sources
 

@@ -51,6 +51,7 @@ def resolve(config: pytest.Config, typed: argparse.Namespace) -> Options:
     Raises:
         UsageError: when something cannot be used.
     """
+    # what was typed, without addopts: messages name the place of a setting
     words = tuple(str(arg) for arg in config.invocation_params.args)
     config_path = config_of_session(config.rootpath, str(typed.cov_config))
     fail_under = None
@@ -119,7 +120,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         reports=reports,
         data_places=tuple(_places(places, own, settings, root)),
         require=require,
-        thresholds=tuple(each for each in configured if each.name != "total" and each.required),
+        thresholds=tuple(each for each in configured if each.name != "total" and each.required),  # 0 switches one off
         tests_file=_tests_file(settings),
         stale=_stale(stale or Setting(own.get("stale", STALE[0]).strip(), settings.config_file)),
     )
@@ -141,6 +142,7 @@ def _stale(setting: Setting[str]) -> str:
 
 def _read(path: str, overrides: Mapping[str, object] | None) -> tuple[Settings, dict[str, str], Coverage]:
     """Read a configuration: its settings, our section of it, and coverage.py's view of it."""
+    # imported late, as coverage.py comes with it, which takes more than 100 ms
     from server_hook.config.settings import open_coverage, read_settings
 
     try:
@@ -177,6 +179,7 @@ def typed_source(name: str, folder: str, started_in: Path) -> str:
 
     What is neither is left as it is: the name of a package.
     """
+    # pytest started in a subfolder still finds what is typed relative to it
     seen_from_there = started_in / name
     if os.path.isdir(os.path.join(folder, name)) or not seen_from_there.is_dir():
         return name
@@ -187,13 +190,15 @@ def config_of_session(root: Path, config_option: str) -> str:
     """Find the configuration: that of ``--cov-config``, else COVERAGE_RCFILE, else the rootdir's own.
 
     Raises:
-        UsageError: when one is asked for that does not exist.
+        UsageError: when the requested one does not exist.
     """
+    # the option's default is pytest-cov's: typed or not, it reads the same
     given = config_option if config_option != ".coveragerc" else os.environ.get("COVERAGE_RCFILE", "")
     if not given:
         return find_config_above(str(root)) or str(root)
     path = root / Path(given).expanduser()
     try:
+        # below the rootdir first, then below the working folder
         config_file, folder = locate(str(path if path.exists() else Path(given).expanduser()))
     except HookError as error:
         raise UsageError(str(error)) from None
@@ -209,7 +214,7 @@ def check_own_section(own: dict[str, str], config_file: str) -> None:
     for name in own:
         if name not in OWN_SETTINGS:
             names = ", ".join(sorted(OWN_SETTINGS))
-            raise UsageError(say("setting-unknown", name=name, where=config_file, known=names))
+            raise UsageError(say("setting-unknown", name=name, where=config_file, choices=names))
 
 
 def listed(text: str) -> list[str]:

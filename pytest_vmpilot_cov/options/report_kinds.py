@@ -1,4 +1,4 @@
-"""Which reports were asked for: what ``--cov-report`` takes, and what it comes to."""
+"""Which reports were requested: what ``--cov-report`` takes, and what it comes to."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class StoreReport(argparse.Action):
     ) -> None:
         """Store one report."""
         kind, dest = values
+        # a new mapping: the namespace's first one is argparse's default, shared by all parses
         reports = {**namespace.cov_report, kind: dest}
         files = [reports[each] or _MARKDOWN_FILE for each in MARKDOWN_KINDS if each in reports]
         if len(files) > len(set(files)):
@@ -40,13 +41,13 @@ def parse_report(text: str) -> tuple[str, str | None]:
     """Parse one ``--cov-report`` value.
 
     Raises:
-        argparse.ArgumentTypeError: when it is no report known here.
+        argparse.ArgumentTypeError: when it is not one of our reports.
     """
     kind, colon, dest = text.partition(":")
     good = kind in FILE_KINDS or (kind in TERMINAL_KINDS and dest in ("", "skip-covered"))
     if not (good or text == ""):
         kinds = ", ".join(TERMINAL_KINDS + FILE_KINDS)
-        raise argparse.ArgumentTypeError(say("report-unknown", value=text, known=kinds))
+        raise argparse.ArgumentTypeError(say("report-unknown", value=text, choices=kinds))
     return kind, dest if colon else None
 
 
@@ -58,6 +59,7 @@ def report_requests(parsed: Iterable[tuple[str, str | None]]) -> tuple[ReportReq
     """
     from pytest_vmpilot_cov.model import ReportRequest
 
+    # an empty --cov-report= is the value "", which is in neither kind: nothing is made
     values = list(parsed) or [("term", None)]
     tables = dict(each for each in values if each[0] in TERMINAL_KINDS)
     requests = []

@@ -28,6 +28,7 @@ def percentage(value: object, where: str, name: str = "fail_under") -> float:
         number = float(str(value))
     except ValueError:
         number = -1.0
+    # not "number < 0 or number > 100": nan has to be refused, too
     if not 0 <= number <= 100:  # noqa: PLR2004 - percentages
         raise UsageError(say("fail-under-range", name=name, value=value, where=where))
     return number
@@ -56,6 +57,7 @@ def _thresholds(values: Mapping[str, str], section: str, settings: Settings) -> 
     for name, value in values.items():
         pattern = ""
         if name not in ("total", "each", *ORIGINS):
+            # a misspelled origin must not become a pattern that matches nothing
             if not set(name) & set("/*?[."):
                 raise UsageError(say("fail-under-unknown", name=name, value=value, where=exact))
             try:
