@@ -37,6 +37,7 @@ def run_demo(fail_under: float) -> int:
     missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
     if missing:
         raise UsageError(say("demo-needs", missing=" and ".join(missing)))
+    # not removed at the end: the user is shown the HTML report in it
     project = Path(tempfile.mkdtemp(prefix="vmpilot-cov-demo-")).resolve()
     shutil.copytree(find_example(), project, dirs_exist_ok=True, ignore=LEFT_BEHIND)
     _run([sys.executable, "deploy.py"], project)
@@ -45,6 +46,7 @@ def run_demo(fail_under: float) -> int:
     environment = {**os.environ, VARIABLE: str(project)}
     show(f"The example in {project}")
     show(f"$ {VARIABLE}=. {' '.join(['python', *command[1:]])} &")
+    # by default SIGTERM would skip the finally below and leave the server running
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         server = launch(command, Readiness(port), folder=project, environment=environment, log=project / "server.log")
@@ -79,7 +81,7 @@ def _pytest(project: Path, url: str, fail_under: float) -> int:
     words += ["--cov-report=html", "-p", "no:cacheprovider"]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PIPELINES_URL": url, "PYTHON": sys.executable, "PATH": path}
-    environment.pop(VARIABLE, None)
+    environment.pop(VARIABLE, None)  # it is for the server: the session measures itself
     show(f"$ pytest {' '.join(words[2:-2])}")
     with _ended(subprocess.Popen([sys.executable, *words], cwd=project, env=environment)) as process:  # noqa: S603
         return process.wait()

@@ -26,6 +26,7 @@ from server_hook.config.sources import missing_sources
 from server_hook.environment import FOREIGN_VARIABLES, VARIABLE
 from server_hook.problems import one_line
 
+# coverage.tracer is the C tracer: the pure-Python one is no choice, as it broke requests of servers
 _PROBE = """
 import json, os, sys
 try:
@@ -71,18 +72,18 @@ def _interpreter(python: str) -> Iterator[Finding]:
         probed = subprocess.run(  # noqa: S603 - the interpreter that the user names
             [python, "-c", _PROBE], capture_output=True, text=True, timeout=_TRIAL_S, check=False
         )
-        found = json.loads(probed.stdout)
+        probe = json.loads(probed.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         yield Finding(good=False, text=f"{python} cannot be asked ({error}); is it a Python?")
         return
-    if "missing" in found:
+    if "missing" in probe:
         yield Finding(
             good=False,
-            text=f"{python} (Python {found['python']}): {found['missing']}; pip install pytest-vmpilot-cov there",
+            text=f"{python} (Python {probe['python']}): {probe['missing']}; pip install pytest-vmpilot-cov there",
         )
         return
-    yield Finding(good=True, text=f"{python}: Python {found['python']}, coverage {found['coverage']}")
-    if found["line"]:
+    yield Finding(good=True, text=f"{python}: Python {probe['python']}, coverage {probe['coverage']}")
+    if probe["line"]:
         yield Finding(good=True, text="the start-up line a0_vmpilot_cov.pth is installed")
     else:
         yield Finding(
@@ -97,11 +98,12 @@ def _trial() -> Finding:
         (folder / ".coveragerc").write_text("[run]\nsource = tiny\n")
         (folder / "tiny").mkdir()
         (folder / "tiny/__init__.py").write_text("import os\n\nos.kill(os.getpid(), 15)\n")
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("VMPILOT_COV", "COVERAGE_"))}
+        # settings of this shell must not decide the outcome of the trial
+        cleared = {key: value for key, value in os.environ.items() if not key.startswith(("VMPILOT_COV", "COVERAGE_"))}
         ran = subprocess.run(
             [sys.executable, "-c", "import tiny"],
             cwd=folder,
-            env={**kept, VARIABLE: name},
+            env={**cleared, VARIABLE: name},
             capture_output=True,
             text=True,
             timeout=_TRIAL_S,
@@ -116,15 +118,16 @@ def _trial() -> Finding:
 
 def _configuration(options: Options) -> Iterator[Finding]:
     settings = options.settings
-    found = settings.config_file or f"none in {settings.folder}: the defaults count"
+    config = settings.config_file or f"none in {settings.folder}: the defaults count"
     threshold = options.fail_under
-    asked = "no threshold" if threshold.value is None else f"fail_under {threshold.value:g} from {threshold.where}"
+    judged = "no threshold" if threshold.value is None else f"fail_under {threshold.value:g} from {threshold.where}"
     branch = "branches" if settings.branch else "lines"
-    yield Finding(good=True, text=f"configuration {found}; {branch}, core {settings.core}, {asked}")
+    yield Finding(good=True, text=f"configuration {config}; {branch}, core {settings.core}, {judged}")
     missing = list(missing_paths(options))
     yield from (Finding(good=False, text=text) for text in missing)
     if not any(True for _ in missing_sources(settings.source, settings.folder)):
         yield Finding(good=True, text=f"source {', '.join(settings.source)}")
+    # the folder may not exist yet: its nearest parent that does has to be writable
     there = next(place for place in (options.data_folder, *options.data_folder.parents) if os.path.exists(place))
     if not (os.path.isdir(there) and os.access(there, os.W_OK)):
         yield Finding(good=False, text=say("cannot-record", path=there, why="no folder that may be written"))
@@ -154,6 +157,7 @@ def _command(command: Sequence[str]) -> Iterator[Finding]:
         text = f"{program} is no Python program: it is not recorded itself, the Python processes that it starts are"
         yield Finding(good=True, text=text)
         return
+    # as the kernel starts a script, and as the recorder in that process will see it
     words = [python, *command[1:]] if python == program else [python, program, *command[1:]]
     shown = " ".join(command)
     if reason := _why_not(words):
@@ -190,6 +194,7 @@ def _interpreter_of(program: str) -> str:
 
 def _data(options: Options) -> Iterator[Finding]:
     """Say which processes are recording, which data would be combined, and its state."""
+    # a status, not a dump: looking must not change what there is to see
     collected = collect(options, Scope(ask=False))
     for each in ask_all([each for each in collected.deliveries if each.life != "dead"], "status"):
         who = f"pid {each.record.pid} ({command_of(each.record)}) is recording as {each.record.origin}"

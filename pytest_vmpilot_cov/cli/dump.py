@@ -34,6 +34,7 @@ def dump(options: Options, places: Sequence[Path], *, reset: bool) -> Dumped:
     lines = [_said(each, each.answer, reset=reset) for each in deliveries if each.answer]
     problems = [refused(error, Scope()) for error in refusals]
     problems += [_silence(each, reset=reset) for each in deliveries if not each.answer]
+    # several processes share a folder: publish it once, after all of them have answered
     for folder in dict.fromkeys(data_folder_of(each.folder) for each in deliveries):
         try:
             publish.publish_pipeline(str(folder), options.settings.relative_to)

@@ -25,14 +25,16 @@ def erase(options: Options, paths: Sequence[Path]) -> Iterator[str]:
             names.append(Path(options.settings.data_file))
         others = (path for path in folder.glob(".coverage.*") if publication.is_published_here(str(path), str(folder)))
         for path in dict.fromkeys((*names, *sorted(others))):
+            # only our publications have fingerprints; the same name may be a file of coverage.py
             if path.exists() and publication.read_fingerprints(path) is not None:
                 path.unlink(missing_ok=True)
                 yield f"erased {path}"
             elif path.exists():
                 yield f"kept {path}: it was not written by vmpilot-cov"
         try:
+            # the lock makes the folder where there is none
             if os.path.lexists(folder / working_folder.WORKING_FOLDER):
-                with working_folder.lock(str(folder)):  # nobody may be about to fold what goes
+                with working_folder.lock(str(folder)):  # no other process may fold what is being erased
                     yield from _erase_segments(folder)
         except OSError as error:
             yield _refused(error)

@@ -1,4 +1,4 @@
-"""Run a command to its end: signals, terminal and exit code pass through, and nobody is left unreaped.
+"""Run a command to its end: signals, terminal and exit code pass through, and every child is reaped.
 
 SIGTERM ends all that the command has started, by the rules of the fixture ``pipeline_server``: a server behind a shell
 script does not go on when the script has ended.
@@ -20,15 +20,16 @@ PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signa
 _ASK_TO_END = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _PR_SET_CHILD_SUBREAPER = 36
 _FROM_KERNEL = 0x80
-"""``SI_KERNEL``: Linux's word for a signal that the terminal has sent, to the command as well."""
+"""``SI_KERNEL``: how Linux marks a signal from the terminal, which the command receives, too."""
 _LONGEST_S = 3600.0
 """Some clocks of the system refuse longer waits."""
+# Python ignores these from its start, and a child would inherit that
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 @contextmanager
 def holding_signals() -> Iterator[set[signal.Signals]]:
-    """Hold the signals that ask to end until somebody waits for them; give the mask that was there before."""
+    """Hold the signals that are passed on until they are waited for; give the mask that was there before."""
     ignored = {number for number in PASSED_ON if signal.getsignal(number) is signal.SIG_IGN}  # nohup's SIGHUP stays so
     held = {*PASSED_ON, signal.SIGCHLD} - ignored
     before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
@@ -72,6 +73,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], mask: se
                 until = min(until, time.monotonic() + STOP_S)
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+    # without a status the time after SIGTERM is over: this ends the command, too, for the wait below
     if was_asked_to_end or (status is not None and os.WIFSIGNALED(status)):
         end_descendants(os.getpid())
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1] if status is None else status)
@@ -81,7 +83,7 @@ def end_alike(code: int) -> int:
     """End as the command ended: return its exit code, or end by the signal that ended it, if that is possible."""
     if code >= 0:
         return code
-    if -code in PASSED_ON and os.getpid() != 1:
+    if -code in PASSED_ON and os.getpid() != 1:  # the kernel drops unhandled signals to process 1
         signal.signal(-code, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {-code})
         os.kill(os.getpid(), -code)
@@ -97,15 +99,13 @@ def _adopt_orphans() -> None:
 
 
 def _next_signal(held: set[signal.Signals | int], until: float) -> int | None:
-    """Wait for a signal that is to be passed on, or for a child; None when the time is over.
-
-    A terminal sends Ctrl-C to the command as well: twice would be "at once" to many servers.
-    """
+    """Wait for a signal that is to be passed on, or for a child; None when the time is over."""
     while True:
         if hasattr(signal, "sigtimedwait"):
             received = signal.sigtimedwait(held, max(0.0, min(until - time.monotonic(), _LONGEST_S)))
             if received is None:
                 return None
+            # the terminal sends Ctrl-C to the command, too: a second one means "at once" to many servers
             if received.si_signo == signal.SIGCHLD or received.si_code != _FROM_KERNEL:
                 return int(received.si_signo)
         else:  # macOS does not tell who has sent it
@@ -118,6 +118,7 @@ def _reap(pid: int) -> int | None:
     """Reap every child that has ended, as process 1 of a container has to; return the status of *pid* if it is one."""
     status: int | None = None
     with suppress(ChildProcessError):
+        # a loop: signals do not queue, so one SIGCHLD may stand for several children
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             status = ended[1] if ended[0] == pid else status
     return status

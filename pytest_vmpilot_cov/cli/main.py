@@ -27,8 +27,9 @@ FAILED, MISUSED = 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0, 1 where the threshold failed or nothing was there, 2 for misuse."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # split before argparse: options after -- belong to the command, however much they look like ours
     words, command = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    parsed, unknown = build_parser().parse_known_args(words)
+    parsed, unknown = build_parser().parse_known_args(words)  # parse_args would not name a missing --
     if unknown:
         _refuse(parsed, unknown)
     parsed.command = command
@@ -119,6 +120,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
     options = _options(parsed)
     if not parsed.command:
+        # no fallback as in serve: there is no configured command to run
         raise UsageError(say("command-missing", verb="run", example="./tests/scripts/chat.sh"))
     return run(options, parsed.origin, parsed.command)
 

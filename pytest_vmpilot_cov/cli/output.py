@@ -1,4 +1,4 @@
-"""What the command prints: its exit code is the verdict's, whether or not somebody reads on."""
+"""What the command prints: its exit code is the verdict's, even if the reader of a pipe goes away."""
 
 from __future__ import annotations
 
@@ -24,4 +24,5 @@ def _print(line: str, stream: TextIO) -> None:
         # flushed here: otherwise a closed pipe shows at the interpreter's end, and turns the exit code into 120
         print(line, file=stream, flush=True)
     except BrokenPipeError:
+        # for the lines that follow, and for the interpreter's last flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

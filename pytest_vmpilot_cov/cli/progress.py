@@ -8,6 +8,7 @@ import time
 from server_hook.problems import printable
 
 QUIET_S, BETWEEN_S = 2.0, 0.1
+"""How long to show nothing, and the shortest time between two names."""
 
 
 class Progress:
@@ -18,12 +19,13 @@ class Progress:
         self._begun, self._said, self._count = time.monotonic(), 0.0, 0
 
     def tick(self, what: str) -> None:
-        """Show what is read next, if it is time."""
+        """Count one more file; show its name if enough time has passed."""
         self._count += 1
         now = time.monotonic()
         what = printable(what)
         if now - self._begun > QUIET_S and now - self._said > BETWEEN_S and sys.stderr.isatty():
             self._said = now
+            # \r and ESC[K: back to the start of the line, and clear it
             sys.stderr.write(f"\r\x1b[K{f'vmpilot-cov: reading, {self._count} files so far: {what}'[:100]}")
             sys.stderr.flush()
 

@@ -49,11 +49,13 @@ def configured_command(options: Options) -> list[str]:
 
 def _run_recorded(options: Options, command: Sequence[str], origin: str, data_folder: Path) -> int:
     environment = {
+        # with its own variables coverage.py would start a second collector in each child
         **{name: value for name, value in os.environ.items() if name not in (*FOREIGN_VARIABLES, SESSION_VARIABLE)},
         VARIABLE: options.settings.config_file or options.settings.folder,
         ORIGIN_VARIABLE: origin,
     }
     begun = time.time()
+    # signals stay held while publishing: a second Ctrl-C must not cost the data
     with holding_signals() as mask:
         code = run_command(command, environment, mask)
         _publish(command, origin, data_folder, options, begun)
@@ -88,5 +90,6 @@ def publish_tests(options: Options) -> None:
     Raises:
         OSError: when it cannot be written.
     """
+    # ask nobody: the command has ended, and other servers are not its business
     combined = combine(options, collect(options, Scope(ask=False, only=(options.data_folder,))))
     write(options, options.tests_file, only(combined.counted, pipeline=False), combined)

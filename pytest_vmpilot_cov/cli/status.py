@@ -25,8 +25,8 @@ def paths_lines(options: Options, paths: Sequence[Path]) -> list[str]:
 def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
     """Yield a table of the processes recorded in the given places, or in the usual ones, and their problems."""
     collected = collect(options, Scope(ask=False, only=tuple(paths)))
-    known = ask_all([each for each in collected.deliveries if each.record.pid], "status")
-    rows = [_row(each, _lines_in(each.folder)) for each in known]
+    deliveries = ask_all([each for each in collected.deliveries if each.record.pid], "status")
+    rows = [_row(each, _lines_in(each.folder)) for each in deliveries]
     if not rows:
         config = options.settings.config_file or options.settings.folder
         yield f"No process has been recorded here. Start one with VMPILOT_COV={config} in its environment."
@@ -36,7 +36,7 @@ def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
     for row in [head, *rows]:
         yield "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-    for each in known:
+    for each in deliveries:
         problem = each.problem or each.record.problem
         if problem:
             yield f"pid {each.record.pid}: {problem}"
@@ -60,5 +60,6 @@ def _lines_in(folder: Path) -> int:
     for _, parts in segment.read_folder(folder):
         for part in parts if isinstance(parts, list) else ():
             for source, measured in part.files.items():
+                # the union: segments and contexts may repeat a line
                 united[source.path] = united.get(source.path, 0) | segment.to_lines(measured)
     return sum(lines.bit_count() for lines in united.values())
