@@ -1,4 +1,4 @@
-"""Be in another folder for a while, and come back even where the one before is gone."""
+"""Work in another folder for a while, and come back even if the earlier one has been removed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def working_in(folder: Path) -> Iterator[None]:
-    """Work in *folder*, and come back by descriptor: where a test has removed its folder ``contextlib.chdir`` fails."""
+    """Work in *folder*, then come back."""
+    # by descriptor: contextlib.chdir fails if a test has removed the folder it worked in; O_PATH needs no right to read
     before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
     try:
         os.chdir(folder)

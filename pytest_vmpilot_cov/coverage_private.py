@@ -33,9 +33,9 @@ def is_project_file(cov: Coverage) -> Callable[[str], bool]:
     rules = _in_or_out(cov)
 
     def asks_for(path: str) -> bool:
-        if rules.check_include_omit_etc(path, None) is None:
+        if rules.check_include_omit_etc(path, None) is None:  # else the reason why it is left out
             return True
-        # This process cannot find the module: only the path can tell.
+        # a package of the source that this process cannot import is known by its path alone
         omitted = rules.omit_match is not None and rules.omit_match.match(path)
         return not omitted and any(is_of_module(path, name) for name in rules.source_pkgs)
 
@@ -76,6 +76,7 @@ def path_setting(cov: Coverage, folder: str) -> Callable[[str], str]:
     for own, *elsewhere in (setting or {}).values() if isinstance(setting, dict) else ():
         for pattern in elsewhere:
             for aliases in (absolute, relative):
+                # joined here: coverage.py would read it against the working folder, wherever that is
                 aliases.add(pattern, os.path.abspath(os.path.join(folder, own)))
 
     def in_its_place(path: str) -> str:
@@ -108,6 +109,7 @@ def _in_or_out(cov: Coverage) -> Any:  # noqa: ANN401 - coverage.inorout.InOrOut
 
     try:
         cov._init()
+        # built here: coverage.py builds its own only when it starts to measure
         rules = InOrOut(
             config=cov.config,
             warn=cov._warn,
@@ -130,8 +132,9 @@ def absolute_pattern(pattern: str, folder: str) -> str:
     """
     from coverage.files import prep_patterns
 
+    # [-1]: some versions give the pattern as typed, too, before the absolute one
     prepared = prep_patterns([pattern if pattern.startswith(("*", "?")) else os.path.join(folder, pattern)])[-1]
-    file_matcher(prepared)
+    file_matcher(prepared)  # raises if coverage.py refuses the pattern
     return prepared
 
 
@@ -193,7 +196,7 @@ class ReportingCoverage(WatchedCoverage):
             try:
                 self._analysed[key] = super()._analyze(morf, *args, **kwargs)
             except Exception:
-                # a template, say: kept, its half-made parser would pass for that of an empty Python file next time
+                # a template, say: if kept, its half-made parser would pass for that of an empty Python file next time
                 self._parsed.pop(morf, None)
                 raise
         return self._analysed[key]
@@ -213,13 +216,14 @@ def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any,
         for context in contexts:
             data.set_query_context(context)
             alone[context] = analysis_from_file_reporter(data, cov.config.precision, reporter, reporter.filename)
+        # before the loop goes on: the next file is analyzed, for all contexts, only then
         data.set_query_contexts(None)
         _forget_tree(reporter)
         yield reporter.filename, analysis, alone
 
 
 def _forget_tree(reporter: Any) -> None:  # noqa: ANN401 - coverage's FileReporter
-    """Let go of a file's syntax tree, five times as large as all else that may be kept of it; no report asks for it.
+    """Let go of a file's syntax tree: five times as large as all else that is kept of the file, and never used again.
 
     coverage.py does so itself where it has looked for arcs, in its newest versions.
     """

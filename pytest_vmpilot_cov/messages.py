@@ -8,6 +8,7 @@ from typing import Final
 
 from server_hook.problems import printable, printable_lines
 
+# here and nowhere else: a test compares the slugs with docs/messages.md
 _TEXTS: Final = {
     "fail-under-range": "{name}={value} (from {where}) is not a percentage; use 0 to 100",
     "fail-under-unknown": "{name}={value} (from {where}) is not a threshold; use total, each, unit, e2e, pipeline, or "
@@ -126,6 +127,7 @@ SLUGS: Final = frozenset(_TEXTS)
 
 def say(slug: str, /, **values: object) -> str:
     """Return the message of a slug with its values filled in, the slug at its end."""
+    # printable: a value may be the name of a file, with line breaks or terminal codes in it
     shown = {name: printable(value) for name, value in values.items()}
     if "output" in values:  # of a process: as many lines as it has printed
         shown["output"] = printable_lines(values["output"])

@@ -21,4 +21,4 @@ SCRIPTS: pytest.StashKey[Scripts] = pytest.StashKey()
 HEADER: pytest.StashKey[list[str]] = pytest.StashKey()
 """What the header says of a session that we do not measure."""
 WARNING: pytest.StashKey[str] = pytest.StashKey()
-"""What the section says of a session that nobody measures, although somebody may have meant it to be."""
+"""What the section says of a session that is not measured, although it may have been meant to be."""

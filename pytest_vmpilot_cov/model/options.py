@@ -65,7 +65,7 @@ class Options:
     not_enforced: str = ""
     """Which thresholds were left out, and why; empty for none."""
     reports: tuple[ReportRequest, ...] = ()
-    data_places: tuple[Setting[Path], ...] = ()
+    data_places: tuple[Setting[Path], ...] = ()  # where each was set tells whether it has to exist
     """Where data of pipeline servers may lie: data files or folders."""
     require: frozenset[str] = frozenset()
     """Origins without which there is no passing."""

@@ -128,6 +128,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
 
 def _tests_file(settings: Settings) -> str:
     """Name the data file of the tests: each COVERAGE_FILE, as tox sets them, has its own."""
+    # runs side by side, as of tox, share the folder and must not overwrite each other's data
     own = os.path.basename(settings.data_file)
     if not os.environ.get("COVERAGE_FILE") or own == ".coverage":
         return TESTS_FILE
