@@ -97,6 +97,7 @@ def _trial() -> Finding:
         folder = Path(name).resolve()
         (folder / ".coveragerc").write_text("[run]\nsource = tiny\n")
         (folder / "tiny").mkdir()
+        # the hard case: nothing registered with atexit runs when a signal ends a process
         (folder / "tiny/__init__.py").write_text("import os\n\nos.kill(os.getpid(), 15)\n")
         # settings of this shell must not decide the outcome of the trial
         cleared = {key: value for key, value in os.environ.items() if not key.startswith(("VMPILOT_COV", "COVERAGE_"))}

@@ -29,7 +29,7 @@ def dump(options: Options, places: Sequence[Path], *, reset: bool) -> Dumped:
     refusals: list[OSError] = []
     try:
         deliveries = ask_servers(options, "reset" if reset else "dump", places, refusals.append)
-    except OSError as error:
+    except OSError as error:  # the reset could not be noted, so no server was asked
         return Dumped((), (say("cannot-reset", path=error.filename, why=error.strerror),))
     lines = [_said(each, each.answer, reset=reset) for each in deliveries if each.answer]
     problems = [refused(error, Scope()) for error in refusals]

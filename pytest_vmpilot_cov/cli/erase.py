@@ -57,8 +57,10 @@ def _erase_segments(folder: Path) -> Iterator[str]:
 def _erase_process(folder: Path) -> str:
     """Erase what one process has recorded; say why not, or nothing."""
     record = records.read_record(folder)
+    # before all else: a live process never writes again what it has written
     if record is not None and records.is_alive(folder, record):
         return say("still-recording", pid=record.pid, command=command_of(record))
+    # publishing moved a file there that lay in its way and was not ours
     if folder.name.startswith("kept-"):
         return f"kept {folder}: data that vmpilot-cov did not write; delete the folder if nobody needs it"
     if (record is None and any(folder.iterdir())) or not clean_up.remove_process(folder):

@@ -61,6 +61,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], mask: se
         )
     except OSError as error:
         raise UsageError(say("command-not-found", command=command[0], why=error.strerror)) from None
+    # blocking nothing returns the current mask; what was blocked before is not ours to wait for
     held = signal.pthread_sigmask(signal.SIG_BLOCK, ()) - mask
     status, was_asked_to_end, until = None, False, math.inf
     while status is None and time.monotonic() < until:
@@ -87,7 +88,7 @@ def end_alike(code: int) -> int:
         signal.signal(-code, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {-code})
         os.kill(os.getpid(), -code)
-    return 128 - code
+    return 128 - code  # 128 + number, as shells report it: the code is the negative number
 
 
 def _adopt_orphans() -> None:

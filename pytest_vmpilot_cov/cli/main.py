@@ -142,13 +142,13 @@ def _combine(parsed: argparse.Namespace) -> int:
         if not artifacts.places:
             return _say_nothing(options, artifacts.problems, parsed.paths)
         scope = Scope(
-            all_runs=True,
+            all_runs=True,  # what was named counts, whichever COVERAGE_FILE its run had
             only=tuple(place.path for place in artifacts.places),
             known_places=artifacts.places,
             tick=progress.tick,
         )
         outcome = reach_verdict(options, scope, hooks_of_command())
-        progress.close()
+        progress.close()  # clears its line before the section is printed
         return _show(options, replace(outcome, problems=(*artifacts.problems, *outcome.problems)), parsed.paths)
 
 
@@ -159,6 +159,7 @@ def _report(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.verdict import reach_verdict
 
     options, progress = _options(parsed), Progress()
+    # a report only reads: it changes neither the servers nor the data files
     with contextlib.closing(progress):
         outcome = reach_verdict(options, Scope(ask=False, tick=progress.tick), hooks_of_command(), keep=False)
     return _show(options, outcome)
@@ -217,6 +218,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.doctor import examine
 
     wrong = 0
+    # printed one by one: trying an interpreter may take a while
     for finding in examine(_options(parsed), parsed.command):
         show(f"{'ok   ' if finding.good else 'WRONG'} {finding.text}")
         wrong += not finding.good
@@ -234,8 +236,9 @@ def _options(parsed: argparse.Namespace) -> Options:
     from server_hook.config.files import find_config_above, locate
 
     here = Path.cwd()
+    # a folder stands for itself if it holds no configuration
     config = locate(parsed.config)[0] or parsed.config if parsed.config else find_config_above(str(here)) or str(here)
-    fail_under = getattr(parsed, "fail_under", None)
+    fail_under = getattr(parsed, "fail_under", None)  # not every verb judges
     return make_options(
         Path(locate(config)[1]),
         config,

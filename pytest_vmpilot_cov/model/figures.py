@@ -24,7 +24,7 @@ class Row:
 class Tally:
     """What there is to reach in a file, or in some, and how much of it was not reached; both may be added."""
 
-    statements: int = 0
+    statements: int = 0  # the defaults make Tally() the start of a sum
     missing: int = 0
     branches: int = 0
     missing_branches: int = 0

@@ -233,6 +233,7 @@ def _places(
         path = Path(settings.folder) / Path(name).expanduser()
         yield Setting(Path(os.path.normpath(path)), f"pipeline_data in {os.path.basename(settings.config_file)}")
     if os.environ.get("VMPILOT_COV_DATA_DIR"):
+        # absolute now: by the time it is read, the root is the working folder
         yield Setting(Path(os.environ["VMPILOT_COV_DATA_DIR"]).absolute(), "VMPILOT_COV_DATA_DIR")
     yield Setting(Path(settings.folder))
     yield Setting(Path(settings.data_file).parent)
