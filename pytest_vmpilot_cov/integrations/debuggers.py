@@ -30,7 +30,7 @@ def sign_here(typed: argparse.Namespace, trace: object) -> str:
 def sign_of(typed: argparse.Namespace, modules: Container[str], tool: str | None, trace: object) -> str:
     """Name the sign of a debugger; empty where there is none.
 
-    debugpy alone is no sign: it may be imported and not used. As soon as it debugs, it has loaded pydevd.
+    debugpy alone is no sign: it may be imported and not used. Once it debugs, it has loaded pydevd.
 
     Args:
         typed: the options of this session.
