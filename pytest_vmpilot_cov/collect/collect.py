@@ -106,6 +106,7 @@ class _Reading:
             parts = list(epochs.counted(parts, delivery.alive_at, reset_at, self._scope.until))
         for part in parts:
             self._union.add(part)
+        # from what counts alone: data from before a reset must not make a process look up to date
         newest = max([0.0, *(part.ended for part in parts)])
         return replace(delivery, newest=newest, executed=any(part.files for part in parts))
 
@@ -147,7 +148,7 @@ class _Reading:
                 return None
             self.problems.append(say("data-unreadable", path=place.label, why=one_line(error)))
             return DataFile(place.path, written, label=label)
-        if not any(part.files for part in parts):
+        if not any(part.files for part in parts):  # coverage.py combines such a file without a word
             self.problems.append(say("data-empty", path=place.label))
         measured = min((part.begun for part in parts if part.begun), default=0.0)
         for part in parts:

@@ -173,7 +173,7 @@ def _by_coverage(path: Path) -> _Content:
         contexts, files = sorted(data.measured_contexts()), sorted(data.measured_files())
         rows: list[tuple[str, str, Measured]] = []
         for context in contexts:
-            data.set_query_context(context)
+            data.set_query_context(context)  # applies to all queries that follow
             for file in files:
                 arcs, lines = data.arcs(file), data.lines(file)
                 rows.append((context, file, Arcs(arcs) if arcs else segment.bitmap(lines or ())))

@@ -83,6 +83,7 @@ def find_unrecorded(options: Options, deliveries: Iterable[Delivery]) -> Iterato
         options: the configuration, and the places where servers of it keep their data.
         deliveries: the processes that announced themselves; their parents and children are no servers of their own.
     """
+    # live ones only: the pid of a process on another host, or in another namespace, means another process here
     recorded = {each.record.pid for each in deliveries if each.life == "live"}
     places = (Path(options.settings.folder), *map(folder_of, places_of(options)))
     folders = {os.path.realpath(place) for place in places}
@@ -123,7 +124,7 @@ def _processes_with_variable() -> Iterator[Process]:
             is_young = time.clock_gettime(time.CLOCK_BOOTTIME) - started_s < START_S
             is_python = os.path.basename(os.readlink(place / "exe")).startswith("python")
         except (OSError, IndexError, AttributeError):
-            continue
+            continue  # it has ended meanwhile, or belongs to another user
         counts = environment.get(VARIABLE) and environment.get(ORIGIN_VARIABLE) in (None, "", "pipeline")
         if counts and is_python and not is_young:
             yield Process(int(place.name), command, environment, int(after_name[1]))

@@ -96,7 +96,7 @@ def _differing_copies(combined: Combined, options: Options) -> Iterator[str]:
         if os.path.dirname(folder) in folders or any(_is_at_or_below(each, folder) for each in reached):
             continue  # the package around it is named in its place, or something in it was reached
         name = os.path.basename(folder)
-        # finds a module at the top of a path without importing anything
+        # finds what an import would find, without importing anything
         spec = PathFinder.find_spec(name) if name.isidentifier() else None
         copy = os.path.dirname(spec.origin) if spec and spec.origin else folder
         is_equal = copy in options.settings.copies and not any(_is_at_or_below(each, copy) for each in combined.foreign)

@@ -10,6 +10,7 @@ HOST = "127.0.0.1"
 PATIENCE_S = 60.0
 """How long a server may take to come up."""
 _PROBE_S = 5.0
+"""How long one attempt may take."""
 _SERVER_ERROR = 500
 
 

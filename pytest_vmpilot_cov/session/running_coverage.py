@@ -79,6 +79,7 @@ class RunningCoverage:
         Raises:
             OSError: when the segment cannot be written.
         """
+        # it has one set of lines for all tests, so they count for one origin
         origin = "e2e" if self._origins == {"e2e"} else OUTSIDE
         part = Part(Label(origin), self._began, now())
         for source, measured in _measured_by(self.cov, str(self._options.root)):

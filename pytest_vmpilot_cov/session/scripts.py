@@ -55,7 +55,7 @@ class Scripts:
         return ScriptFile.from_parent(parent, path=path, how=self.how) if self._has(path) else None
 
     def join_testpaths(self, config: pytest.Config) -> None:
-        """Let a run of ``testpaths`` collect the scripts too, wherever they lie; a path that is typed decides."""
+        """Let a run of ``testpaths`` collect the scripts too, wherever they are; typed paths decide for themselves."""
         if config.args_source != pytest.Config.ArgsSource.TESTPATHS:
             return
         collected = [config.rootpath / arg for arg in config.args]
@@ -149,7 +149,7 @@ class ScriptFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the script's one test."""
         item = ScriptItem.from_parent(self, name=self.path.name, how=self._how)
-        item.add_marker("e2e")
+        item.add_marker("e2e")  # goes before the path, which need not be below an e2e folder
         yield item
 
 

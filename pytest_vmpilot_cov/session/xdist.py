@@ -160,6 +160,7 @@ class Workers:
         for folder, record in records.recorded(self._data_folder):
             if record.session == self._lead.session and record.id.endswith(f"-{name}"):
                 how = ending_of(record.pid)  # waits, so the record is read again below
+                # it may have crashed before its first segment
                 if any(folder.glob("*" + segment.SUFFIX)):
                     data = _what_is_kept(records.read_record(folder) or record)
         how = how or (str(error).strip().splitlines() or [""])[-1]
