@@ -49,7 +49,7 @@ def pytest_load_initial_conftests(
         _stay_out(early_config)
         return (yield)
     button = typed.vmpilot_cov and manager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
-    if added or button:  # pytest parsed them before they existed, or with the button's words
+    if added or button:  # pytest parsed the words before these options existed, or with the button's among them
         typed = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
         early_config.known_args_namespace = typed
     # before the yield: in this hook VS Code's plugin refuses --cov options unless pytest-cov is registered

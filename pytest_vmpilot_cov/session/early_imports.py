@@ -43,7 +43,7 @@ def early_imports(
 
 
 def _importer_outside(name: str, loaded: Mapping[str, ModuleType], early: Mapping[str, str]) -> str:
-    """Follow the chain of importers to the first that is no source itself; empty if there is no such one."""
+    """Follow the chain of importers to the first that is no source itself; empty if there is none."""
     names = list(loaded)
     passed: set[str] = set()
     while name in early and name not in passed:  # imports may be circular

@@ -166,7 +166,7 @@ def _prepare(
 ) -> tuple[Session | None, str]:
     """Prepare to measure; return None and the reason where nothing can or should."""
     end_startup_recorder()
-    # an outer session's recorder has a Coverage, too, which is no stranger
+    # an outer session's recorder has a Coverage as well, but that one is ours
     running = None if recorder.current() else Coverage.current()
     options = beside(running, options)
     measurement, why = choose_measurement(options, running, outer)

@@ -37,7 +37,7 @@ class TakenAway:
         # an item that a plugin renamed, or replaced under the same name, is still there
         left = {id(item) for item in items} | {item.nodeid for item in items}
         gone = sum(id(item) not in left and nodeid not in left for item, nodeid in before)
-        # less those that pytest_deselected has counted meanwhile
+        # minus those that pytest_deselected counted meanwhile
         self.add(A_PLUGIN, gone - (sum(self.tests.values()) - said))
         # ``--lf`` skips whole files silently
         self.add("_pytest.cacheprovider.", getattr(config.pluginmanager.get_plugin("lfplugin"), "_skipped_files", 0))

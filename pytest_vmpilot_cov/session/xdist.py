@@ -42,7 +42,7 @@ ENDING_S = 1.0
 
 def is_worker() -> bool:
     """Tell whether this process is about to become a worker; a worker's child inherits the environment, but is none."""
-    # execnet starts a worker by ``python -c``; once its session runs, any other in the process is a nested one
+    # execnet starts a worker by ``python -c``; once its session runs, any other in its process is nested
     return WORKER_VARIABLE in os.environ and "-c" in sys.orig_argv[:3] and not process_state().session
 
 
