@@ -29,7 +29,7 @@ from server_hook.store import publication, publish, records, safe_files, segment
 
 @dataclass(frozen=True)
 class Artifacts:
-    """What is to be read, and what could not be."""
+    """What to read, and what could not be read."""
 
     places: tuple[Place, ...]
     problems: tuple[str, ...]

@@ -129,7 +129,7 @@ class _Reading:
                     yield path
 
     def _is_of_tests(self, name: str) -> bool:
-        """Tell whether a data file holds what tests reached and is to be read; a session counts its own segments."""
+        """Tell whether a data file holds what tests reached, and should be read; a session counts its own segments."""
         if self._scope.session:
             return False
         return is_tests_file(name) if self._scope.all_runs else name == self._options.tests_file

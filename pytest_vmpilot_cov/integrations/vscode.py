@@ -24,7 +24,7 @@ def stand_in_for_pytest_cov(manager: pytest.PytestPluginManager, typed: argparse
 
     Args:
         manager: pytest's own.
-        typed: the options of this session; with ``--cov`` alone pytest-cov is to measure.
+        typed: the options of this session; with ``--cov`` alone, pytest-cov measures.
     """
     if not manager.hasplugin(PLUGIN) or (typed.cov_source and not typed.vmpilot_cov):
         return

@@ -66,7 +66,7 @@ class PipelineServer:
     def stop(self) -> int:
         """End the server with SIGTERM, and by force what has not ended in time; return its exit code.
 
-        A server that had ended by itself, other than with exit code 0, is warned of. Stopping it again does nothing.
+        It warns of a server that had ended by itself with any exit code but 0. Stopping it again does nothing.
         """
         # before the end, after which the code may be that of our own signal
         code = None if self._was_ended else self.process.poll()

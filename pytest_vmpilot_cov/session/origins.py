@@ -41,7 +41,7 @@ class OriginRules:
         return "e2e" if any(fnmatch(name, pattern) for name in candidates for pattern in wanted) else "unit"
 
     def of_item(self, item: pytest.Item) -> str:
-        """Return the origin of what a test runs; its marker goes before its path."""
+        """Return the origin of what a test runs; its marker takes precedence over its path."""
         return "e2e" if item.get_closest_marker("e2e") else self.of_path(item.path)
 
 

@@ -32,7 +32,7 @@ class Recording:
         """Prepare; nothing is measured yet.
 
         Args:
-            recorder: what is to measure.
+            recorder: what will measure.
             outer: the recorder of the session around this one; it stops meanwhile.
         """
         self._recorder = recorder

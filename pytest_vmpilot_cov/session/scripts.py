@@ -149,7 +149,7 @@ class ScriptFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the script's one test."""
         item = ScriptItem.from_parent(self, name=self.path.name, how=self._how)
-        item.add_marker("e2e")  # goes before the path, which need not be below an e2e folder
+        item.add_marker("e2e")  # takes precedence over the path, which need not be below an e2e folder
         yield item
 
 

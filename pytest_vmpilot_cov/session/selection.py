@@ -52,7 +52,7 @@ class TakenAway:
         """Count test files that a plugin keeps from being collected; note what pytest itself ignores."""
         result = yield
         if result:
-            # the result doesn't tell whose it is, so pytest's own rules are applied once more
+            # the result doesn't tell who ignored it, so apply pytest's own rules once more
             own: Any = config.pluginmanager.get_plugin("main")
             if own.pytest_ignore_collect(collection_path=collection_path, config=config):
                 self.ignored.append(str(collection_path))
@@ -99,12 +99,12 @@ class Selection:
         self._paths = [word for word in words if "::" in word.partition("[")[0] or (typed.dir / word).is_file()]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which tests are to run here."""
+        """Note which tests will run here."""
         self._expected.update(item.nodeid for item in session.items)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
-        """Note which tests are to run in the workers."""
+        """Note which tests will run in the workers."""
         self._expected.update(ids)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
