@@ -14,12 +14,12 @@ COMPACTING = ".folding-"
 PUBLISHING = "publish-"
 """How the name of a data file begins that is not yet in its place."""
 REST_S = 60.0
-"""What was left this long ago, nobody is at work on any more."""
+"""What was left this long ago is no longer being worked on."""
 
 
 def is_own_name(name: str) -> bool:
     """Tell whether a file in a process's folder has a name that this project gives."""
-    is_aside = name.startswith(".") and name.endswith(".tmp")
+    is_aside = name.startswith(".") and name.endswith(".tmp")  # of a process that was killed while it wrote
     return name == records.RECORD or name.endswith(segment.SUFFIX) or is_aside
 
 
@@ -41,7 +41,7 @@ def remove_left_over(working: Path, rest_s: float = REST_S) -> None:
 
 
 def _remove_aside(path: Path, before: float) -> None:
-    if os.lstat(path).st_mtime > before:
+    if os.lstat(path).st_mtime > before:  # perhaps still being written
         return
     if path.name.startswith(COMPACTING):
         remove_process(path)

@@ -20,6 +20,7 @@ MOST_SOURCE_BYTES = 32 << 20
 MOST_DATA_BYTES = 16 << 30
 """How large a record, a segment, the list of resets, a source file and a data file may be."""
 
+# O_NONBLOCK: to open a FIFO would wait for its other end
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _MAKE = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -50,13 +51,13 @@ def read(path: str, most_bytes: int) -> bytes:
         RefusedError: when it is no regular file, too large, or of a user who is not believed.
         OSError: when it is gone or cannot be read.
     """
-    found = os.lstat(path)
-    check_owner(path, found)
-    return _read(path, found, os.O_NOFOLLOW, most_bytes)
+    status = os.lstat(path)
+    check_owner(path, status)
+    return _read(path, status, os.O_NOFOLLOW, most_bytes)
 
 
 def read_source(path: str) -> bytes:
-    """Read a source file, whoever owns it and whatever links lead to it.
+    """Read a source file of any owner, through links as well.
 
     Raises:
         RefusedError: when it is no regular file, or too large.
@@ -66,24 +67,24 @@ def read_source(path: str) -> bytes:
 
 
 def check_data_file(path: str) -> int:
-    """Look at a data file before SQLite opens it, which would wait for ever at a FIFO; return its size in bytes.
+    """Look at a data file before SQLite opens it, which would wait forever at a FIFO; return its size in bytes.
 
     Raises:
         RefusedError: when it is no regular file, or too large.
         OSError: when it is gone or cannot be read.
     """
-    found = os.stat(path)
-    check_regular(path, found)
-    if found.st_size > MOST_DATA_BYTES:
+    status = os.stat(path)
+    check_regular(path, status)
+    if status.st_size > MOST_DATA_BYTES:
         raise RefusedError(path, f"it is larger than {MOST_DATA_BYTES >> 30} GiB")
-    os.close(_open(path, _READ))
-    return found.st_size
+    os.close(_open(path, _READ))  # SQLite would not say why it cannot be opened
+    return status.st_size
 
 
-def check_regular(path: str, found: os.stat_result) -> None:
+def check_regular(path: str, status: os.stat_result) -> None:
     """Refuse what is no regular file."""
-    if not stat.S_ISREG(found.st_mode):
-        raise RefusedError(path, f"it is {_kind_of(found)}, not a regular file; delete it")
+    if not stat.S_ISREG(status.st_mode):
+        raise RefusedError(path, f"it is {_kind_of(status)}, not a regular file; delete it")
 
 
 def check_folder(path: str) -> None:
@@ -93,21 +94,21 @@ def check_folder(path: str) -> None:
         RefusedError: when it is a link, no folder, or of a user who is not believed.
         OSError: when it is gone.
     """
-    found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode):
-        raise RefusedError(path, f"it is {_kind_of(found)}, not a folder; delete it")
-    check_owner(path, found)
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise RefusedError(path, f"it is {_kind_of(status)}, not a folder; delete it")
+    check_owner(path, status)
 
 
-def check_owner(path: str, found: os.stat_result) -> None:
+def check_owner(path: str, status: os.stat_result) -> None:
     """Refuse what a stranger has put into a folder that everybody may write."""
-    if found.st_uid in (os.geteuid(), 0):
+    if status.st_uid in (os.geteuid(), 0):
         return
     around = os.stat(os.path.dirname(path) or ".")
-    if around.st_mode & stat.S_IWOTH and found.st_uid != around.st_uid:
+    if around.st_mode & stat.S_IWOTH and status.st_uid != around.st_uid:
         raise RefusedError(
             path,
-            f"it belongs to user {found.st_uid}, and everybody may write the folder that it lies in; "
+            f"it belongs to user {status.st_uid}, and everybody may write the folder that it lies in; "
             "delete it, or take that right away (chmod o-w)",
         )
 
@@ -125,7 +126,7 @@ def replace(path: str, octets: bytes) -> None:
         with _file(_open(aside, _MAKE | os.O_WRONLY | os.O_EXCL, 0o666), "wb") as file:
             file.write(octets)
         _replace(aside, path)
-    except BaseException:
+    except BaseException:  # a signal handler of the application may raise into this
         with contextlib.suppress(OSError):
             _unlink(aside)
         raise
@@ -160,7 +161,7 @@ def append(path: str, text: str) -> None:
     """
     _check_own(path)
     with _file(_open(path, _MAKE | os.O_WRONLY | os.O_APPEND, 0o666), "a", encoding="utf-8") as file:
-        check_regular(path, os.fstat(file.fileno()))
+        check_regular(path, os.fstat(file.fileno()))  # it may be another one by now
         file.write(text)
 
 
@@ -205,26 +206,26 @@ def _opened(folder: str, around: int | None = None) -> Iterator[int]:
         os.close(number)
 
 
-def _read(path: str, found: os.stat_result, flags: int, most_bytes: int) -> bytes:
-    check_regular(path, found)
+def _read(path: str, status: os.stat_result, flags: int, most_bytes: int) -> bytes:
+    check_regular(path, status)
     with _file(_open(path, _READ | flags), "rb") as file:
-        found = os.fstat(file.fileno())  # it may be another one by now
-        check_regular(path, found)
-        if found.st_size > most_bytes:
+        status = os.fstat(file.fileno())  # it may be another one by now
+        check_regular(path, status)
+        if status.st_size > most_bytes:
             raise RefusedError(path, f"it is larger than {most_bytes >> 20} MiB, which none of ours is; delete it")
-        octets: bytes = file.read(found.st_size)  # no more: it may grow for ever
+        octets: bytes = file.read(status.st_size)  # no more: it may grow forever
     return octets
 
 
 def _check_own(path: str) -> None:
     """Refuse to write to what is there already, unless it is a file of ours alone."""
     with contextlib.suppress(FileNotFoundError):
-        found = os.lstat(path)
-        check_regular(path, found)
-        check_owner(path, found)
-        if found.st_nlink > 1:
+        status = os.lstat(path)
+        check_regular(path, status)
+        check_owner(path, status)
+        if status.st_nlink > 1:
             raise RefusedError(path, "it has another name elsewhere; delete it")
 
 
-def _kind_of(found: os.stat_result) -> str:
-    return _KINDS.get(stat.S_IFMT(found.st_mode), "a file")
+def _kind_of(status: os.stat_result) -> str:
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "a file")
