@@ -33,8 +33,7 @@ def unite(
         is_project_file: whether the configuration asks for the file at a path.
         keep_stale: whether files that have changed since count all the same.
     """
-    # the same source comes in many parts: judge and read it once
-    doubts = cache(partial(_doubts_of, ours=cache(is_project_file), now=cache(fingerprint)))
+    doubts = cache(partial(_doubts_of, ours=cache(is_project_file), now=cache(fingerprint)))  # one look a source
     counted: ByContext = {}
     stale: dict[tuple[str, str], segment.Lines] = {}
     left: dict[str, set[str]] = {"foreign": set(), "no source": set(), "unverified": set()}
@@ -44,8 +43,7 @@ def unite(
         if doubt == "stale":
             stale[source.path, origin] = stale.get((source.path, origin), 0) | segment.to_lines(measured)
         elif doubt:
-            left[doubt].add(source.path)
-        # stale files stay listed even if they count
+            left[doubt].add(source.path)  # listed, even if it counts
         if doubt in ("", "unverified") or (doubt == "stale" and keep_stale):
             _count(counted, part.label, source, measured)
             oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
