@@ -13,10 +13,10 @@ class HookError(Exception):
 
 
 def printable(text: object) -> str:
-    """Make a text fit to be shown in one line, whoever made it up: paths, command lines, answers.
+    """Make a text fit to show on one line, whoever wrote it: a path, a command line, an answer.
 
-    Control characters, newlines, marks that turn the direction of writing, and octets that are no text become ``?``;
-    nothing in it begins a command of a CI service.
+    Control characters, newlines, marks that change the direction of text, and bytes that aren't text become ``?``.
+    Nothing in the result starts a command of a CI service.
     """
     text = str(text)
     if not text.isprintable():
@@ -27,12 +27,12 @@ def printable(text: object) -> str:
 
 
 def printable_lines(text: object) -> str:
-    """Make each line of a text fit to be shown."""
+    """Make each line of a text fit to show."""
     return "\n".join(map(printable, str(text).split("\n")))
 
 
 def one_line(error: object) -> str:
-    """Say what an error says in one line that is fit to be shown."""
+    """Return an error's text as one line that is fit to show."""
     return printable(" ".join(str(error).split()))
 
 

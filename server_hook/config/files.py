@@ -55,10 +55,10 @@ def find_config_above(folder: str) -> str:
     """Find the configuration in a folder or the nearest one above it, up to the top of the repository or the home."""
     last = os.path.expanduser("~")
     while True:
-        found = find_config(folder)
+        config_file = find_config(folder)
         above = os.path.dirname(folder)
-        if found or folder in (above, last) or os.path.exists(os.path.join(folder, ".git")):
-            return found
+        if config_file or folder in (above, last) or os.path.exists(os.path.join(folder, ".git")):
+            return config_file
         folder = above
 
 
@@ -117,7 +117,7 @@ def read_fail_under(config_file: str) -> dict[str, str]:
     if config_file.endswith(".toml"):
         table = _own_table(config_file).get("fail_under", {})
         return {str(name): _plain(value) for name, value in table.items()}
-    found: dict[str, str] = {}
+    thresholds: dict[str, str] = {}
     section = ""
     for line in map(str.strip, _text_of(config_file).splitlines()):
         if head := re.fullmatch(r"\[(.+?)\]\s*([#;].*)?", line):
@@ -129,8 +129,8 @@ def read_fail_under(config_file: str) -> dict[str, str]:
         elif section == FAIL_UNDER and line and line[0] not in "#;":
             parted = re.fullmatch(r"(.*)[=:]([^=:]*)", line)
             name, value = parted.groups() if parted else (line, "")
-            found[name.strip()] = value.strip()
-    return found
+            thresholds[name.strip()] = value.strip()
+    return thresholds
 
 
 def may_name_scripts(root: Path, typed: str) -> bool:

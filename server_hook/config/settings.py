@@ -181,19 +181,19 @@ def choose_core(cov: WatchedCoverage, *, branch: bool, concurrency: tuple[str, .
     return "sysmon", "the fastest for this Python"
 
 
-def _names(named: object) -> list[str]:
-    names = [named] if isinstance(named, str) else named if isinstance(named, (list, tuple)) else []
+def _names(value: object) -> list[str]:
+    names = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
     return [str(name) for name in names]
 
 
 def _sources(cov: WatchedCoverage, names: list[str], folder: str) -> tuple[str, ...]:
     """List what to measure: folders as absolute paths; without any setting, the configuration's folder."""
-    found = [_absolute(name, folder) if _is_folder(name, folder) else find_package(name, folder) for name in names]
-    found += [os.path.join(folder, str(name)) for name in _listed(cov, "run:source_dirs")]
-    found += [find_package(str(name), folder) for name in _listed(cov, "run:source_pkgs")]
-    if not found and not _listed(cov, "run:include"):
-        found = [folder]
-    return tuple(os.path.normpath(name) if os.sep in name else name for name in found)
+    sources = [_absolute(name, folder) if _is_folder(name, folder) else find_package(name, folder) for name in names]
+    sources += [os.path.join(folder, str(name)) for name in _listed(cov, "run:source_dirs")]
+    sources += [find_package(str(name), folder) for name in _listed(cov, "run:source_pkgs")]
+    if not sources and not _listed(cov, "run:include"):
+        sources = [folder]
+    return tuple(os.path.normpath(name) if os.sep in name else name for name in sources)
 
 
 def _absolute(name: str, folder: str) -> str:
@@ -209,9 +209,9 @@ def _listed(cov: WatchedCoverage, name: str) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
 
 
-def _patterns(named: object, folder: str) -> tuple[str, ...]:
+def _patterns(value: object, folder: str) -> tuple[str, ...]:
     """Make relative patterns absolute, except those that begin with a wildcard (coverage's ``prep_patterns``)."""
-    names = named if isinstance(named, (list, tuple)) else []
+    names = value if isinstance(value, (list, tuple)) else []
     return tuple(
         str(name) if str(name).startswith(("*", "?")) else os.path.abspath(os.path.join(folder, str(name)))
         for name in names

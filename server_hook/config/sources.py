@@ -66,7 +66,7 @@ def _trees(own: str, folder: str) -> Iterator[tuple[str, str]]:
     if not inside.startswith(".."):
         yield from ((own, os.path.join(start, inside)) for start in starts)
     for name, package in _packages(own):
-        yield from ((package, found) for places in (starts, sys.path) if (found := _find(name, places)))
+        yield from ((package, copy) for places in (starts, sys.path) if (copy := _find(name, places)))
 
 
 def _starts() -> list[str]:
@@ -122,5 +122,5 @@ def _find(name: str, places: list[str]) -> str:
         return ""
     spec = PathFinder.find_spec(top, places)
     folders = list(spec.submodule_search_locations or ()) if spec else []
-    found = os.path.join(os.path.abspath(folders[0]), *rest) if len(folders) == 1 else ""
-    return found if os.path.isdir(found) else ""
+    folder = os.path.join(os.path.abspath(folders[0]), *rest) if len(folders) == 1 else ""
+    return folder if os.path.isdir(folder) else ""

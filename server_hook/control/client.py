@@ -23,9 +23,9 @@ class RefusedError(OSError):
 
 
 def why_not_asked(path: str, identifier: str, owner: int) -> str:
-    """Say why a control socket that a record names cannot be the one of its process; empty where it may be.
+    """Return why the socket that a record names can't be its process's own; empty if it can.
 
-    Whoever can write a record must not be able to make others connect to what is not his.
+    Somebody who can write a record must not be able to make others connect to any socket.
 
     Args:
         path: where the record says that the socket is.

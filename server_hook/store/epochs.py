@@ -84,8 +84,8 @@ def at_module_level(source: Source, measured: segment.Measured) -> segment.Measu
     lines = _module_lines(source.path, source.fingerprint)
     if isinstance(measured, int):
         return measured & lines
-    kept = set(segment.line_numbers(lines))
-    return Arcs(arc for arc in measured if all(end in kept or end < 0 for end in arc))
+    module_lines = set(segment.line_numbers(lines))
+    return Arcs(arc for arc in measured if all(end in module_lines or end < 0 for end in arc))
 
 
 @lru_cache(4096)

@@ -111,9 +111,9 @@ def origins_of(united: ByContext) -> ByContext:
 
 def _in_rows(united: ByContext, *, branch: bool) -> Iterator[tuple[str, Iterator[tuple[str, bytes | Arcs]]]]:
     """Yield what was measured by context and path, as a data file keeps it."""
-    kept = segment.to_arcs if branch else _numbits
+    form_of = segment.to_arcs if branch else _numbits
     for context, files in united.items():
-        yield context, ((path, kept(measured)) for path, measured in _by_path(files).items())
+        yield context, ((path, form_of(measured)) for path, measured in _by_path(files).items())
 
 
 def _numbits(measured: segment.Measured) -> bytes:

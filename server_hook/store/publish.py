@@ -36,10 +36,10 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
             with contextlib.suppress(OSError):
                 compaction.compact(Path(data_folder))
         seen: set[Path] = set()
-        while held and (found := set(segments.glob("*/*" + segment.SUFFIX))) > seen:
+        while held and (present := set(segments.glob("*/*" + segment.SUFFIX))) > seen:
             if seen and clock.steady() > until:
                 break  # others end all the time; this process must end, too
-            seen = found  # who could not wait for the lock meanwhile has left its last segment here
+            seen = present  # who could not wait for the lock meanwhile has left its last segment here
             keep_foreign(target, data_folder)
             oldest: dict[str, float] = {}
             united = relative(newest(_noting(read_parts(Path(data_folder)), oldest)), relative_to)
@@ -101,10 +101,10 @@ def keep_foreign(target: str, data_folder: str) -> None:
     working_folder.folder_identity(data_folder)  # first of all: without it nothing is known to be ours
     if not os.path.lexists(target) or is_published_here(target, data_folder):
         return
-    kept = ""
+    folder = ""
     try:
-        kept = working_folder.make_folder(data_folder, f"kept-{int(os.lstat(target).st_mtime_ns):x}")
-        os.replace(target, os.path.join(kept, os.path.basename(target)))
+        folder = working_folder.make_folder(data_folder, f"kept-{int(os.lstat(target).st_mtime_ns):x}")
+        os.replace(target, os.path.join(folder, os.path.basename(target)))
     except FileNotFoundError:  # coverage.py deletes what it combines, at any moment
         with contextlib.suppress(OSError):
-            os.rmdir(kept)
+            os.rmdir(folder)

@@ -1,7 +1,7 @@
-"""The door to the data folder: whatever lies in one may have been put there by somebody else.
+"""The door to the data folder: somebody else may have put anything there.
 
-Only regular files are opened, below a limit of size, through no link and without waiting. What lies in a folder that
-everybody may write is believed if this user, root or the folder's owner has made it.
+We open regular files only, up to a limit of size, without following links and without waiting. If everybody may write
+to a folder, we trust only what this user, root or the folder's owner put there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MOST_SEGMENT_BYTES = 64 << 20
 MOST_RESETS_BYTES = 16 << 20
 MOST_SOURCE_BYTES = 32 << 20
 MOST_DATA_BYTES = 16 << 30
-"""How large a record, a segment, the list of resets, a source file and a data file may be."""
+"""The most that a record, a segment, the list of resets, a source file and a data file may hold."""
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _MAKE = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -47,12 +47,12 @@ def read(path: str, most_bytes: int) -> bytes:
     """Read a file of a data folder.
 
     Raises:
-        RefusedError: when it is no regular file, too large, or of a user who is not believed.
+        RefusedError: when it is no regular file, too large, or owned by a stranger.
         OSError: when it is gone or cannot be read.
     """
-    found = os.lstat(path)
-    check_owner(path, found)
-    return _read(path, found, os.O_NOFOLLOW, most_bytes)
+    status = os.lstat(path)
+    check_owner(path, status)
+    return _read(path, status, os.O_NOFOLLOW, most_bytes)
 
 
 def read_source(path: str) -> bytes:
@@ -66,49 +66,49 @@ def read_source(path: str) -> bytes:
 
 
 def check_data_file(path: str) -> int:
-    """Look at a data file before SQLite opens it, which would wait for ever at a FIFO; return its size in bytes.
+    """Check a data file before SQLite opens it, because SQLite would wait forever at a FIFO; return its size in bytes.
 
     Raises:
         RefusedError: when it is no regular file, or too large.
         OSError: when it is gone or cannot be read.
     """
-    found = os.stat(path)
-    check_regular(path, found)
-    if found.st_size > MOST_DATA_BYTES:
+    status = os.stat(path)
+    check_regular(path, status)
+    if status.st_size > MOST_DATA_BYTES:
         raise RefusedError(path, f"it is larger than {MOST_DATA_BYTES >> 30} GiB")
     os.close(_open(path, _READ))
-    return found.st_size
+    return status.st_size
 
 
-def check_regular(path: str, found: os.stat_result) -> None:
-    """Refuse what is no regular file."""
-    if not stat.S_ISREG(found.st_mode):
-        raise RefusedError(path, f"it is {_kind_of(found)}, not a regular file; delete it")
+def check_regular(path: str, status: os.stat_result) -> None:
+    """Refuse everything but regular files."""
+    if not stat.S_ISREG(status.st_mode):
+        raise RefusedError(path, f"it is {_kind_of(status)}, not a regular file; delete it")
 
 
 def check_folder(path: str) -> None:
-    """Look at a folder of ours before anything in it is used.
+    """Check a folder of ours before we use anything in it.
 
     Raises:
-        RefusedError: when it is a link, no folder, or of a user who is not believed.
+        RefusedError: when it is a link, no folder, or owned by a stranger.
         OSError: when it is gone.
     """
-    found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode):
-        raise RefusedError(path, f"it is {_kind_of(found)}, not a folder; delete it")
-    check_owner(path, found)
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise RefusedError(path, f"it is {_kind_of(status)}, not a folder; delete it")
+    check_owner(path, status)
 
 
-def check_owner(path: str, found: os.stat_result) -> None:
-    """Refuse what a stranger has put into a folder that everybody may write."""
-    if found.st_uid in (os.geteuid(), 0):
+def check_owner(path: str, status: os.stat_result) -> None:
+    """Refuse what a stranger put into a folder that everybody may write to."""
+    if status.st_uid in (os.geteuid(), 0):
         return
     around = os.stat(os.path.dirname(path) or ".")
-    if around.st_mode & stat.S_IWOTH and found.st_uid != around.st_uid:
+    if around.st_mode & stat.S_IWOTH and status.st_uid != around.st_uid:
         raise RefusedError(
             path,
-            f"it belongs to user {found.st_uid}, and everybody may write the folder that it lies in; "
-            "delete it, or take that right away (chmod o-w)",
+            f"it belongs to user {status.st_uid}, and everybody may write to its folder; "
+            "delete it, or remove that permission (chmod o-w)",
         )
 
 
@@ -138,7 +138,7 @@ def aside_of(path: str) -> str:
 
 
 def create(path: str, text: str) -> None:
-    """Write a file of a data folder, unless something lies there.
+    """Write a file of a data folder, unless there is something already.
 
     Raises:
         OSError: when the folder cannot be written.
@@ -152,10 +152,10 @@ def create(path: str, text: str) -> None:
 
 
 def append(path: str, text: str) -> None:
-    """Add to a file of a data folder, made if need be.
+    """Append to a file of a data folder; create it if necessary.
 
     Raises:
-        RefusedError: when it is no regular file, has a second name, or is of a user who is not believed.
+        RefusedError: when it is no regular file, has a second name, or is owned by a stranger.
         OSError: when it cannot be written.
     """
     _check_own(path)
@@ -165,7 +165,7 @@ def append(path: str, text: str) -> None:
 
 
 def open_lock(path: str) -> BinaryIO:
-    """Open the file of a lock, made if need be; to lock another user's, reading it is enough.
+    """Open a lock file; create it if necessary. Reading is enough to lock another user's.
 
     Raises:
         RefusedError: as ``append``.
@@ -181,10 +181,10 @@ def open_lock(path: str) -> BinaryIO:
 def remove_folder(folder: str, is_ours: Callable[[str], bool]) -> bool:
     """Remove a folder of ours: the files with names that we give, one by one, then the folder if it is empty.
 
-    Nothing below it is entered, and no link leads elsewhere: each step is taken from the folder that was opened.
+    This enters no folder below and follows no link: each step starts from the folder that was opened.
 
     Returns:
-        Whether it is gone.
+        Whether the folder is gone.
     """
     with contextlib.suppress(OSError), _opened(os.path.dirname(folder)) as around:
         with _opened(os.path.basename(folder), around) as here:
@@ -197,7 +197,7 @@ def remove_folder(folder: str, is_ours: Callable[[str], bool]) -> bool:
 
 @contextlib.contextmanager
 def _opened(folder: str, around: int | None = None) -> Iterator[int]:
-    """Open a folder, itself and through no link, for as long as something is done in it."""
+    """Open a folder, but not through a link, for as long as the block runs."""
     number = os.open(folder, _FOLDER, dir_fd=around)
     try:
         yield number
@@ -205,26 +205,26 @@ def _opened(folder: str, around: int | None = None) -> Iterator[int]:
         os.close(number)
 
 
-def _read(path: str, found: os.stat_result, flags: int, most_bytes: int) -> bytes:
-    check_regular(path, found)
+def _read(path: str, status: os.stat_result, flags: int, most_bytes: int) -> bytes:
+    check_regular(path, status)
     with _file(_open(path, _READ | flags), "rb") as file:
-        found = os.fstat(file.fileno())  # it may be another one by now
-        check_regular(path, found)
-        if found.st_size > most_bytes:
+        status = os.fstat(file.fileno())  # it may be another one by now
+        check_regular(path, status)
+        if status.st_size > most_bytes:
             raise RefusedError(path, f"it is larger than {most_bytes >> 20} MiB, which none of ours is; delete it")
-        octets: bytes = file.read(found.st_size)  # no more: it may grow for ever
+        octets: bytes = file.read(status.st_size)  # no more: it may grow for ever
     return octets
 
 
 def _check_own(path: str) -> None:
-    """Refuse to write to what is there already, unless it is a file of ours alone."""
+    """Refuse to write to an existing file that may not be ours alone."""
     with contextlib.suppress(FileNotFoundError):
-        found = os.lstat(path)
-        check_regular(path, found)
-        check_owner(path, found)
-        if found.st_nlink > 1:
+        status = os.lstat(path)
+        check_regular(path, status)
+        check_owner(path, status)
+        if status.st_nlink > 1:
             raise RefusedError(path, "it has another name elsewhere; delete it")
 
 
-def _kind_of(found: os.stat_result) -> str:
-    return _KINDS.get(stat.S_IFMT(found.st_mode), "a file")
+def _kind_of(status: os.stat_result) -> str:
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "a file")

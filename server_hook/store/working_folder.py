@@ -76,12 +76,12 @@ def process_folders(data_folder: Path, refuse: Callable[[OSError], object] = str
     for name in (name for name in names if not name.startswith(".")):
         path = os.path.join(working, name)
         try:
-            found = os.lstat(path)
-            if stat.S_ISDIR(found.st_mode):
-                safe_files.check_owner(path, found)
+            status = os.lstat(path)
+            if stat.S_ISDIR(status.st_mode):
+                safe_files.check_owner(path, status)
                 yield Path(path)
             else:
-                safe_files.check_regular(path, found)
+                safe_files.check_regular(path, status)
         except FileNotFoundError:  # compacted or erased meanwhile
             continue
         except OSError as error:
