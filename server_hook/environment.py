@@ -41,5 +41,7 @@ class ProcessState:
 
 def process_state() -> ProcessState:
     """Return the state of this process; it is kept on ``sys``, which survives a second import of our modules."""
-    state: ProcessState = vars(sys).setdefault("_vmpilot_cov", ProcessState())
+    if not hasattr(sys, "_vmpilot_cov"):
+        sys._vmpilot_cov = ProcessState()  # type: ignore[attr-defined]
+    state: ProcessState = sys._vmpilot_cov  # type: ignore[attr-defined]
     return state

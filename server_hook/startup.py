@@ -76,10 +76,14 @@ def is_main_interpreter() -> bool:
     try:
         return _thread._is_main_interpreter()  # type: ignore[attr-defined,no-any-return,unused-ignore]
     except AttributeError:  # before Python 3.12
+        import signal
+    try:  # to set a handler that is set is allowed in the main interpreter's main thread, where this usually runs
+        signal.signal(signal.SIGXFSZ, signal.getsignal(signal.SIGXFSZ))
+    except (ValueError, TypeError):
         with contextlib.suppress(ImportError):
             interpreters = __import__("_xxsubinterpreters")
             return bool(interpreters.get_current() == interpreters.get_main())
-        return True
+    return True
 
 
 def decide(environment: Mapping[str, str], command: Sequence[str]) -> Start | Refusal:

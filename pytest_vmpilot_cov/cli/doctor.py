@@ -1,4 +1,4 @@
-"""Explain whether recording works here, and what would be combined: each finding is one line, with what to do."""
+"""Explain whether recording works here and what would be combined: one line for each finding, with its cure."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _TRIAL_S = 60.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing, and whether it is as it should be."""
 
     good: bool
     text: str
 
 
 def examine(options: Options, command: Sequence[str]) -> Iterator[Finding]:
-    """Look at everything that recording, combining and judging depend on.
+    """Check everything that recording, combining and judging depend on.
 
     Args:
         options: what the configuration of this folder says.
@@ -66,7 +66,7 @@ def examine(options: Options, command: Sequence[str]) -> Iterator[Finding]:
 
 
 def _interpreter(python: str) -> Iterator[Finding]:
-    """Look whether an interpreter has what recording takes."""
+    """Check whether an interpreter has what recording needs."""
     try:
         probed = subprocess.run(  # noqa: S603 - the interpreter that the user names
             [python, "-c", _PROBE], capture_output=True, text=True, timeout=_TRIAL_S, check=False
@@ -91,7 +91,7 @@ def _interpreter(python: str) -> Iterator[Finding]:
 
 
 def _trial() -> Finding:
-    """Record a tiny process, end it by a signal, and look whether its lines are there."""
+    """Record a tiny process, end it with a signal, and check whether its lines are there."""
     with tempfile.TemporaryDirectory(prefix="vmpilot-cov-doctor-") as name:
         folder = Path(name).resolve()
         (folder / ".coveragerc").write_text("[run]\nsource = tiny\n")
@@ -166,7 +166,7 @@ def _command(command: Sequence[str]) -> Iterator[Finding]:
 
 
 def _why_not(words: Sequence[str]) -> str:
-    """Say why a command of Python would not be recorded; empty where it would."""
+    """Say why a Python command would not be recorded; empty if it would."""
     if command_line.program_of(words) in command_line.NEVER_A_PIPELINE:
         return "it is no server, but a tool of the tests"
     if debugger := command_line.debugger_of(words):
@@ -177,7 +177,7 @@ def _why_not(words: Sequence[str]) -> str:
 
 
 def _interpreter_of(program: str) -> str:
-    """Return the Python that runs a program: itself, or the one that a script's first line names; empty for others."""
+    """Return the Python that runs a program: the program itself, or the one in a script's first line; else empty."""
     if os.path.basename(program).startswith("python"):
         return program
     with open(program, "rb") as file:
@@ -189,7 +189,7 @@ def _interpreter_of(program: str) -> str:
 
 
 def _data(options: Options) -> Iterator[Finding]:
-    """Say who is recording, which data would be combined, and in which state it is."""
+    """Say which processes are recording, which data would be combined, and its state."""
     collected = collect(options, Scope(ask=False))
     for each in ask_all([each for each in collected.deliveries if each.life != "dead"], "status"):
         who = f"pid {each.record.pid} ({command_of(each.record)}) is recording as {each.record.origin}"

@@ -1,4 +1,4 @@
-"""Ask live servers for a dump or a reset by hand, and publish what they gave."""
+"""Make live servers dump or reset, and publish what they wrote."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from server_hook.store.working_folder import data_folder_of
 
 @dataclass(frozen=True)
 class Dumped:
-    """What came of it, one sentence each."""
+    """What each server answered, one sentence each."""
 
     lines: tuple[str, ...]
     problems: tuple[str, ...]
 
 
 def dump(options: Options, places: Sequence[Path], *, reset: bool) -> Dumped:
-    """Have every live server write what it has, and begin anew if asked to; publish ``.coverage.pipeline``."""
+    """Make every live server write what it has, and start over with *reset*; publish ``.coverage.pipeline``."""
     refusals: list[OSError] = []
     try:
         deliveries = ask_servers(options, "reset" if reset else "dump", places, refusals.append)

@@ -1,4 +1,4 @@
-"""Progress: what is being read, on a terminal, once that takes long."""
+"""Progress: on a terminal, what is being read if that takes long."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ QUIET_S, BETWEEN_S = 2.0, 0.1
 
 
 class Progress:
-    """Say on a terminal what is being read, once that takes long; anywhere else nothing."""
+    """Show on a terminal what is being read if that takes long; elsewhere show nothing."""
 
     def __init__(self) -> None:
-        """Begin to wait."""
+        """Start the clock."""
         self._begun, self._said, self._count = time.monotonic(), 0.0, 0
 
     def tick(self, what: str) -> None:
-        """Say what comes next, if it is time for that."""
+        """Show what is read next, if it is time."""
         self._count += 1
         now = time.monotonic()
         what = printable(what)
@@ -28,7 +28,7 @@ class Progress:
             sys.stderr.flush()
 
     def close(self) -> None:
-        """Take away what was said."""
+        """Clear the line."""
         if self._said:
             self._said = 0.0
             sys.stderr.write("\r\x1b[K")

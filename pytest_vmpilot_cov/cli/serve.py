@@ -21,7 +21,7 @@ from server_hook.store import publish, records
 
 
 def serve(options: Options, command: Sequence[str]) -> int:
-    """Run a server with its recording on as ``pipeline``; publish its data when it has ended; return its exit code."""
+    """Run a server that records as ``pipeline``; publish its data when it has ended; return its exit code."""
     data_folder = os.path.abspath(os.environ.get(DATA_DIR_VARIABLE) or options.settings.folder)
     return _run_recorded(options, command, "pipeline", Path(data_folder))
 
@@ -32,7 +32,7 @@ def run(options: Options, origin: str, command: Sequence[str]) -> int:
 
 
 def configured_command(options: Options) -> list[str]:
-    """Return the configuration's ``server_command``; its ``python`` is the one that runs this.
+    """Return the configuration's ``server_command``; ``python`` in it is the Python that runs this.
 
     Raises:
         UsageError: when there is none, or it cannot be split into words.
@@ -61,7 +61,7 @@ def _run_recorded(options: Options, command: Sequence[str], origin: str, data_fo
 
 
 def _publish(command: Sequence[str], origin: str, data_folder: Path, options: Options, begun: float) -> None:
-    """Publish what the command's processes have left, those included that could not do it themselves."""
+    """Publish what the command's processes have left, even those that could not do it themselves."""
     try:
         if not any(_recorded_since(begun, data_folder)):
             program = os.path.basename(command[0])
@@ -83,7 +83,7 @@ def _recorded_since(begun: float, data_folder: Path) -> Iterator[records.Record]
 
 
 def publish_tests(options: Options) -> None:
-    """Publish the data file of the tests from what lies in the data folder.
+    """Publish the tests' data file from what lies in the data folder.
 
     Raises:
         OSError: when it cannot be written.

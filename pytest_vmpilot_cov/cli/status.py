@@ -1,4 +1,4 @@
-"""Who is recording, since when, how many lines, and how old the last segment is."""
+"""Which processes are recording, since when, how many lines, and how old their last segment is."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from server_hook.store import segment
 
 
 def paths_lines(options: Options, paths: Sequence[Path]) -> list[str]:
-    """Return the section ``[paths]`` that maps what lies in the given places as ``combine`` does."""
+    """Return a section ``[paths]`` that maps the data in the given places as ``combine`` does."""
     combined = combine(options, collect(options, Scope(ask=False, only=tuple(paths))))
     return paths_section(combined.mapped) if combined.mapped else []
 
 
 def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
-    """Yield what there is to say of each process that was recorded in the given places, or the usual ones."""
+    """Yield a table of the processes recorded in the given places, or in the usual ones, and their problems."""
     collected = collect(options, Scope(ask=False, only=tuple(paths)))
     known = ask_all([each for each in collected.deliveries if each.record.pid], "status")
     rows = [_row(each, _lines_in(each.folder)) for each in known]

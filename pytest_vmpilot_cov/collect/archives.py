@@ -1,4 +1,4 @@
-"""Archives of CI artifacts -> the data in them, copied below a folder; nothing is ever written outside of it."""
+"""Archives of CI artifacts -> the data in them, copied below a folder; nothing is ever written outside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO
 from pytest_vmpilot_cov.collect.intake import Intake, Member, is_archive_name, is_wanted
 
 DEEPEST = 5
-"""How many archives may lie in each other."""
+"""How deep archives may be nested."""
 _ZSTD, _HAS_ZSTD = b"\x28\xb5\x2f\xfd", "zst" in tarfile.TarFile.OPEN_METH
 
 
@@ -60,7 +60,7 @@ def _take(member: Member, label: str, folder: Path, intake: Intake, depth: int) 
 
 
 def _members(path: Path) -> Iterator[Member]:
-    """Walk the files of an archive, one after the other: a tar is read once, and not kept in memory."""
+    """Yield the files of an archive one by one: a tar is read once, and is not kept in memory."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as packed:
             yield from (_in_zip(packed, each) for each in packed.infolist() if not each.is_dir())
@@ -93,12 +93,12 @@ def _extracted(tar: tarfile.TarFile, each: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _zstd(path: Path) -> str:
-    """Say what is missing where an archive is packed by zstd; from Python 3.14 on tarfile knows it."""
+    """Say what is missing to read an archive packed with zstd, which tarfile knows from Python 3.14 on."""
     with path.open("rb") as file:
         is_zstd = file.read(len(_ZSTD)) == _ZSTD
     return "this Python reads no zstd (from 3.14 on it does); pack it with gzip" if is_zstd and not _HAS_ZSTD else ""
 
 
 def _why(error: Exception) -> object:
-    """Say why something cannot be read, in words where the exception has none."""
+    """Say why something cannot be read, even if the exception has no text."""
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

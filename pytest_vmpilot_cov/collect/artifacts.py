@@ -1,4 +1,4 @@
-"""Artifacts: whatever somebody named -> local data files and data folders to read, copied aside where need be.
+"""CI artifacts: the words of ``combine`` -> local data files and data folders to read, copied aside if necessary.
 
 Named may be data files, folders, patterns, archives, and URLs of stores; ``unit=`` or another origin before one says
 whose data the files are that do not say so themselves. The rule for a folder: of one that has data of ours itself all
@@ -37,7 +37,7 @@ class Artifacts:
 
 @contextlib.contextmanager
 def open_artifacts(words: Sequence[str], tick: Callable[[str], object]) -> Iterator[Artifacts]:
-    """Gather what was named, for as long as it is needed; copies are removed afterwards.
+    """Open what the words name, for as long as it is needed; copies are removed afterwards.
 
     Raises:
         UsageError: when there is no such file or folder, or when a URL needs what is not installed.
@@ -51,7 +51,7 @@ def open_artifacts(words: Sequence[str], tick: Callable[[str], object]) -> Itera
 
 @dataclass
 class _Search:
-    """One command's way through all that was named."""
+    """One command's search through everything that its words name."""
 
     aside: Path
     intake: Intake
@@ -60,7 +60,7 @@ class _Search:
     count: int = 0
 
     def take(self, word: str) -> None:
-        """Gather what one word names."""
+        """Find what one word names."""
         origin, _, rest = word.partition("=")
         origin, word = (origin, rest) if origin in ORIGINS and rest else ("", word)
         before = self.count, len(self.intake.problems)
@@ -120,7 +120,7 @@ class _Search:
             self._add(Place(self._gather_processes(working, own_folders, top), top.label, top.origin, is_copy=True))
 
     def _gather_processes(self, working: Path, processes: Sequence[Path], top: Place) -> Path:
-        """Make a data folder of processes' folders that lie in none: CI strips the folder that was uploaded."""
+        """Make a data folder for the folders of processes that lie in none: CI strips the uploaded folder itself."""
         made = self._new_folder()
         files = [path for folder in processes for path in sorted(folder.iterdir())]
         for path in [*files, *(path for path in [working / working_folder.RESETS] if path.is_file())]:
@@ -133,14 +133,14 @@ class _Search:
         return made
 
     def _find_foreign(self, folder: Place, names: Iterable[str]) -> None:
-        """Add the data of a folder that was not made of the segments beside it, which are read as well."""
+        """Add the data files of a folder, except those made of the segments beside them, which are read as well."""
         for name in sorted(names):
             path = folder.path / name
             if not (_is_own(name) or publication.is_published_here(str(path), str(folder.path))):
                 self._find(_below(folder, path), may_be=may_be_data(name))
 
     def _find(self, place: Place, *, may_be: bool) -> None:
-        """Add a file that was found, not named, if it is data."""
+        """Add a file that the search came across, if it is data."""
         name = place.path.name
         try:
             if not os.path.isfile(place.path):
@@ -192,14 +192,14 @@ def _is_own(name: str) -> bool:
 
 
 def _below(top: Place, path: Path) -> Place:
-    """Call a path below a place after it."""
+    """Label a path below a place after that place."""
     if path == top.path:
         return top
     return Place(path, os.path.join(top.label, os.path.relpath(path, top.path)), top.origin, top.is_copy)
 
 
 def _place(word: str, origin: str) -> Place:
-    """Name a local path; what lies in a working folder, as ``**`` matches it, stands for its data folder."""
+    """Make a place of a local path; one inside a working folder, as ``**`` matches it, stands for its data folder."""
     path = Path(os.path.abspath(word))
     if working_folder.WORKING_FOLDER in path.parts:
         path = Path(*path.parts[: path.parts.index(working_folder.WORKING_FOLDER)])
@@ -207,7 +207,7 @@ def _place(word: str, origin: str) -> Place:
 
 
 def _is_packed(path: Path) -> bool:
-    """Tell whether a file that was named is an archive; whoever reads it says why it cannot be read."""
+    """Tell whether a file is an archive; whoever reads it says why it cannot be read."""
     try:
         return not is_data_file(path) and is_archive(path)
     except OSError:

@@ -17,7 +17,7 @@ from server_hook.store import epochs, publish, records, working_folder
 from server_hook.store.records import Record
 
 WAIT_S = 5.0
-"""How long live processes may take, all together, to deliver."""
+"""How long live processes may take to deliver, all of them together."""
 ENDING_S = 1.0
 """How long a process may take to end when its control channel is closed already."""
 
@@ -47,7 +47,7 @@ def ask_servers(
 
 
 def ask_all(deliveries: list[Delivery], do: str) -> list[Delivery]:
-    """Ask every live process at the same time; who does not answer in time is noted, not waited for."""
+    """Ask every live process at the same time; note those that do not answer in time, and do not wait for them."""
     deadline = time.monotonic() + WAIT_S
 
     def is_asked(delivery: Delivery) -> bool:
@@ -95,7 +95,7 @@ def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
 
 
 def _last_record(delivery: Delivery, until: float) -> Record | None:
-    """Return the record of a process that has ended; its channel is gone a moment earlier than it is."""
+    """Return the record of a process that has ended; its channel goes a moment before the process does."""
     while True:
         record = records.read_record(delivery.folder)
         if record is None:

@@ -47,7 +47,7 @@ UNREADABLE = (
     OverflowError,
     AttributeError,
 )
-"""What reading a file raises that is no data file, or a damaged one."""
+"""What reading raises if a file is damaged or no data file at all."""
 MAGIC = b"SQLite format 3\0"
 _Row: TypeAlias = tuple[Any, ...]
 

@@ -1,4 +1,4 @@
-"""What is taken in of archives and stores: data files, segments and further archives, copied below one folder."""
+"""What the search takes out of archives and stores: data files, segments and archives, copied below one folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REPORTS = (
     ".sh",
     ".toml",
 )
-"""Files with ``coverage`` in their name that are no data, without a look inside."""
+"""Files that may have ``coverage`` in their name and hold no data; nobody looks inside them."""
 MOST_BYTES = 16 << 30
 """How much one command copies at most; an archive that unpacks to more is a mistake, or an attack."""
 CHUNK_BYTES = 1 << 20
@@ -45,15 +45,15 @@ class Member:
     name: str
     """Its path in there."""
     written: float
-    """When, in seconds since the epoch; 0 where nobody knows."""
+    """When it was written, in seconds since the epoch; 0 if unknown."""
     open: Callable[[], IO[bytes]]
     refused: str = ""
-    """Why it cannot be read; empty where it can."""
+    """Why it cannot be read; empty if it can."""
 
 
 @dataclass
 class Intake:
-    """What one command takes in, what it could not, and how much it may still copy."""
+    """What one command could not take in, and how much it may still copy."""
 
     tick: Callable[[str], object]
     problems: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Intake:
         self.problems.append(say("data-unreadable", path=label, why=one_line(why)))
 
     def copy(self, member: Member, folder: Path, label: str) -> Path | None:
-        """Copy a member below *folder*; None where it is no data, or, with a note, where it may not be copied.
+        """Copy a member below *folder*; return None if it holds no data, or, after noting why, if it may not be copied.
 
         Raises:
             Exception: whatever the archive, the store or the file system raises.
@@ -82,7 +82,7 @@ class Intake:
             raise
 
     def _copy(self, member: Member, target: Path) -> bool:
-        """Copy a member; say whether it is worth it."""
+        """Copy a member if it holds anything that counts; tell whether it does."""
         with member.open() as source:
             first = source.read(CHUNK_BYTES)
             if not (is_data_name(member.name) or is_kept_whole(member.name) or first.startswith(MAGIC)):
@@ -123,13 +123,13 @@ def is_data_name(name: str) -> bool:
 
 
 def may_be_data(name: str) -> bool:
-    """Tell whether a file has to be looked into: CI drops hidden files, so people give theirs another name."""
+    """Tell whether to look inside a file: CI drops hidden files, so people rename theirs."""
     base = PurePosixPath(name).name.lower()
     return "coverage" in base and not base.endswith(("-journal", *REPORTS)) and base != ".coveragerc"
 
 
 def why_outside(name: str) -> str:
-    """Say why a name may not be used below a folder; empty where it may."""
+    """Say why a name may not be used below a folder; empty if it may."""
     if name.startswith("/"):
         return "its name is absolute"
     return "its name leads out of the archive" if ".." in PurePosixPath(name).parts else ""

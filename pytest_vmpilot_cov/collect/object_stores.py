@@ -1,4 +1,4 @@
-"""Object stores -> the data in them, copied below a folder; fsspec knows the stores, and how to be let in."""
+"""Object stores -> the data in them, copied below a folder; fsspec knows the stores and their credentials."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fetch(url: str, folder: Path, intake: Intake) -> Path | None:
 
 
 def _members(store: Any, path: str) -> Iterator[Member]:  # noqa: ANN401 - fsspec has no types
-    """Walk the objects below a prefix, or those that match a pattern and all that lies below them."""
+    """Yield the objects below a prefix, or those that match a pattern and everything below them."""
     has_pattern = any(sign in path for sign in "*?[")
     tops = store.glob(path) if has_pattern else [path]
     root = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0] if has_pattern else path.rstrip("/")
@@ -77,7 +77,7 @@ def _copy(member: Member, folder: Path, label: str, intake: Intake) -> Path | No
 
 
 def _written(facts: dict[str, Any]) -> float:
-    """Return when an object was written; each store has its own word for that."""
+    """Return when an object was written; each store has another key for that."""
     moment = next((facts[word] for word in ("LastModified", "mtime", "last_modified", "created") if word in facts), 0.0)
     return moment.timestamp() if isinstance(moment, datetime) else float(moment or 0.0)
 

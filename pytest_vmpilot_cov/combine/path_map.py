@@ -16,13 +16,13 @@ from pytest_vmpilot_cov.model import Mapped
 from server_hook.store.segment import Source
 
 LEAST_PARTS = 2
-"""How much of two paths must be the same: ``main.py`` alone, or ``__init__.py``, says nothing."""
+"""How many parts two paths must have in common: ``main.py`` or ``__init__.py`` alone proves nothing."""
 _DRIVE = re.compile(r"[a-zA-Z]:[\\/]|\\\\")
-"""How an absolute path of Windows begins."""
+"""How an absolute Windows path begins."""
 
 
 class PathMap:
-    """Find the project's file that a file from elsewhere is."""
+    """Map files from elsewhere to files of the project."""
 
     def __init__(
         self, project_files: Iterable[str], fingerprint: Callable[[str], str], by_setting: Callable[[str], str]
@@ -43,7 +43,7 @@ class PathMap:
             self._by_name[PurePosixPath(path).name].append(path)
 
     def find(self, source: Source, *, is_here: bool) -> Mapped | None:
-        """Return where a file from elsewhere belongs, and how that is known; None where nothing says so.
+        """Return where a file from elsewhere belongs, and what tells it; None if nothing does.
 
         Args:
             source: what was measured.
@@ -63,7 +63,7 @@ class PathMap:
         return Mapped(source.path, path, "path") if path else None
 
     def find_copied(self, source: Source) -> Mapped | None:
-        """Return the file that a copy within the project is, as an environment below ``.tox`` has one.
+        """Return the file that a copy inside the project is a copy of, such as one in an environment below ``.tox``.
 
         Its content must be the same, and its path must end with the whole name of the module: ``__init__.py`` files
         of a few words are alike all over a project. A file of the project's own is no copy.
@@ -83,7 +83,7 @@ class PathMap:
 
 
 def _longest_end(path: str, candidates: Iterable[str], least: int) -> str:
-    """Return the one candidate whose path ends most as *path* does; empty where two do, or none does enough."""
+    """Return the one candidate that ends most like *path*; empty if two do, or if the common end is too short."""
     ends = [(common_end(path, candidate), candidate) for candidate in candidates]
     longest = max((length for length, _ in ends), default=0)
     best = [candidate for length, candidate in ends if length == longest]
@@ -91,18 +91,18 @@ def _longest_end(path: str, candidates: Iterable[str], least: int) -> str:
 
 
 def is_of_windows(path: str) -> bool:
-    """Tell a path of Windows, absolute or relative, from one of this machine."""
+    """Tell a Windows path, absolute or relative, from a path of this machine."""
     return bool(_DRIVE.match(path)) or ("\\" in path and not os.path.exists(path))
 
 
 def parts_of(path: str) -> tuple[str, ...]:
-    """Split a path of whatever system into its parts."""
+    """Split a path into its parts, whichever system it comes from."""
     parts = PureWindowsPath(path).parts if is_of_windows(path) else PurePosixPath(path).parts
     return parts or (path,)  # of one that leads nowhere, such as "."
 
 
 def _parts_of_module(path: str) -> int:
-    """Count the parts at the end of a path that make the whole name of a module: its packages, and itself."""
+    """Count the parts at the end of a path that name a module: its packages, and the module itself."""
     count, folder = 1, os.path.dirname(path)
     while os.path.isfile(os.path.join(folder, "__init__.py")):
         count, folder = count + 1, os.path.dirname(folder)
@@ -110,7 +110,7 @@ def _parts_of_module(path: str) -> int:
 
 
 def common_end(one: str, other: str) -> int:
-    """Count the parts at the end of two paths that are the same."""
+    """Count the parts that two paths have in common at their ends."""
     pairs = zip(reversed(parts_of(one)), reversed(parts_of(other)), strict=False)
     count = 0
     for mine, yours in pairs:
@@ -135,7 +135,7 @@ def prefixes(mapped: Iterable[Mapped]) -> Mapping[tuple[str, str], Counter[str]]
 
 
 def paths_section(mapped: Iterable[Mapped]) -> list[str]:
-    """Return the lines of the section ``[paths]`` that would do the same for coverage.py's own commands."""
+    """Return the lines of a section ``[paths]`` that does the same for coverage.py's own commands."""
     by_folder: dict[str, list[str]] = defaultdict(list)
     for elsewhere, here in prefixes(mapped):
         if elsewhere != ".":  # relative on Windows: coverage.py maps such by itself

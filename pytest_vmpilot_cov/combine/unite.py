@@ -129,7 +129,7 @@ def without_branches(parts: Iterable[Part], counted: ByContext) -> tuple[str, ..
 def relocate(
     parts: Iterable[Part], path_map: PathMap, ours: Callable[[str], bool], settings: Settings
 ) -> tuple[list[Part], tuple[Mapped, ...]]:
-    """Give each file that was measured in another place the path that it has here, where that can be known.
+    """Give each file that was measured in another place the path that it has here, if anything tells it.
 
     Args:
         parts: what was collected.
@@ -149,7 +149,7 @@ def relocate(
 
 
 def _place(source: Source, path_map: PathMap, ours: Callable[[str], bool], settings: Settings) -> Mapped | None:
-    """Return where a file belongs that does not lie in its place; None for one that does, or that nobody can place."""
+    """Return where a misplaced file belongs; None if it lies in its place, or if nothing tells where it belongs."""
     is_here = os.path.isfile(source.path)
     is_ours = is_here and ours(source.path)
     if _is_away(source.path, settings) and not is_ours:
@@ -164,7 +164,7 @@ def _place(source: Source, path_map: PathMap, ours: Callable[[str], bool], setti
 
 
 def _is_away(path: str, settings: Settings) -> bool:
-    """Tell whether a path is outside of the project, or in a copy; a file in it is itself, whatever it looks like."""
+    """Tell whether a path is outside the project, or in a copy; any other file is itself, whatever it looks like."""
     is_copy = any(_is_inside(path, copy) for copy in settings.copies)
     return is_copy or not _is_inside(path, settings.folder) or is_of_windows(path)
 

@@ -1,4 +1,4 @@
-"""What can be typed: the options of pytest that are ours alone, those shared with pytest-cov, and how each is read."""
+"""The command line options: those that are ours alone, those shared with pytest-cov, and how each is parsed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pytest
 
 BEGINNINGS = ("--vmpilot-cov", "--cov", "--no-cov")
-"""How the options begin that ask for anything here."""
+"""How the options begin that concern this plugin."""
 CONTEXTS = ("test",)
 """The contexts that ``--cov-context`` can record."""
 
@@ -72,7 +72,7 @@ def _add_judging_options(group: pytest.OptionGroup) -> None:
 
 
 def add_shared_options(parser: pytest.Parser, namespace: argparse.Namespace) -> bool:
-    """Add those of the shared options that no other plugin has added; return whether any was."""
+    """Add the shared options that no other plugin has added; return whether there were any."""
     group = parser.getgroup("vmpilot-cov")
     missing = [each for each in SHARED_OPTIONS if not hasattr(namespace, each[0])]
     for dest, flag, more in missing:

@@ -1,4 +1,4 @@
-"""Command line, environment and configuration -> Options: each setting once, with the place that it came from."""
+"""Command line, environment and configuration -> Options: each setting, and where it was set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 STALE = ("drop", "fail", "keep")
-"""What can become of data whose source has changed since; the first is the default."""
+"""What to do with data whose source has changed since; the first is the default."""
 
 
 def parse_require(values: Iterable[str], where: str) -> frozenset[str]:
@@ -46,7 +46,7 @@ def parse_require(values: Iterable[str], where: str) -> frozenset[str]:
 
 
 def resolve(config: pytest.Config, typed: argparse.Namespace) -> Options:
-    """Resolve everything that a pytest session was told, against its rootdir.
+    """Resolve the settings of a pytest session, against its rootdir.
 
     Raises:
         UsageError: when something cannot be used.
@@ -80,7 +80,7 @@ def resolve(config: pytest.Config, typed: argparse.Namespace) -> Options:
 
 
 def _overrides(config: pytest.Config, typed: argparse.Namespace, folder: str) -> dict[str, object]:
-    """Return what was asked of coverage.py in place of its configuration, whose folder is *folder*."""
+    """Return the settings of coverage.py that the command line overrides; the configuration lies in *folder*."""
     overrides: dict[str, object] = {}
     if typed.cov_branch:
         overrides["run:branch"] = True
@@ -103,7 +103,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     require: frozenset[str] = frozenset(),
     stale: Setting[str] | None = None,
 ) -> Options:
-    """Resolve what was typed and what the configuration says into Options.
+    """Resolve the command line and the configuration into Options.
 
     Raises:
         UsageError: when something cannot be used.
@@ -126,7 +126,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
 
 
 def _tests_file(settings: Settings) -> str:
-    """Name the data file of the tests: runs that COVERAGE_FILE tells apart, as tox does, have one each."""
+    """Name the data file of the tests: each COVERAGE_FILE, as tox sets them, has its own."""
     own = os.path.basename(settings.data_file)
     if not os.environ.get("COVERAGE_FILE") or own == ".coverage":
         return TESTS_FILE
@@ -164,7 +164,7 @@ def _digits(value: object) -> int:
 def _total(
     cov: Coverage, typed: Setting[float] | None, configured: Iterable[Threshold], config_file: str
 ) -> Setting[float | None]:
-    """Choose the total's threshold: what was typed, else our section's, else coverage.py's own; 0 is none."""
+    """Choose the total's threshold: the command line's, else our section's, else coverage.py's own; 0 is none."""
     chosen = typed or next((Setting(each.required, each.where) for each in configured if each.name == "total"), None)
     coverages = cov.get_option("report:fail_under")
     if chosen is None and coverages:
@@ -173,7 +173,7 @@ def _total(
 
 
 def typed_source(name: str, folder: str, started_in: Path) -> str:
-    """Resolve one ``--cov=SOURCE``: a folder seen from the configuration's, else from where pytest was started.
+    """Resolve one ``--cov=SOURCE``: a folder relative to the configuration, else to where pytest was started.
 
     What is neither is left as it is: the name of a package.
     """
@@ -201,7 +201,7 @@ def config_of_session(root: Path, config_option: str) -> str:
 
 
 def check_own_section(own: dict[str, str], config_file: str) -> None:
-    """Refuse names in ``[vmpilot_cov]`` that mean nothing: a misspelt setting would be silently without effect.
+    """Refuse names in ``[vmpilot_cov]`` that mean nothing: a misspelt setting would have no effect, without a word.
 
     Raises:
         UsageError: naming the first such name and all that are typed.
@@ -220,7 +220,7 @@ def listed(text: str) -> list[str]:
 def _places(
     typed: Iterable[Setting[Path]], own: dict[str, str], settings: Settings, root: Path
 ) -> Iterable[Setting[Path]]:
-    """List where pipeline data may lie: typed, configured, from the environment, and the two usual places."""
+    """List where pipeline data may lie: the command line, the configuration, the environment, the usual places."""
     for place in typed:
         yield Setting(Path(os.path.normpath(root / place.value.expanduser())), place.where)
     for name in listed(own.get("pipeline_data", "")):

@@ -34,7 +34,7 @@ def percentage(value: object, where: str, name: str = "fail_under") -> float:
 
 
 def read_thresholds(settings: Settings) -> tuple[Threshold, ...]:
-    """Read and check the thresholds of ``[vmpilot_cov:fail_under]``, the total's and those of 0 included.
+    """Read and check the thresholds of ``[vmpilot_cov:fail_under]``, including the total's and those of 0.
 
     Raises:
         UsageError: when a name or a value means nothing; it says which, and where it stands.

@@ -1,8 +1,8 @@
-"""Configuration drift: what a process measured with, against what is judged with, by what the settings mean.
+"""Configuration drift: settings that mean something else in a process than in the judgement.
 
-Two configurations may name the same files in different words: absolute in one and relative in the other, a container's
-folder here and a checkout there, an ``omit`` that matches nothing. Compared is which of the project's files each asks
-for; only where the project has none, the words are.
+Two configurations may name the same files in different words: one absolute and one relative, one in a container and one
+in a checkout, one with an ``omit`` that matches nothing. We compare which of the project's files each asks for, and
+compare the words only if the project has no files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OF_FILES = ("source", "include", "omit")
 
 
 def differences(deliveries: Iterable[Delivery], here: Settings, mapped: Iterable[Mapped] = ()) -> Iterator[str]:
-    """Name each setting that servers, or the session before, measured with and that is another one here.
+    """Name each setting with which servers, or the last session, measured otherwise than is judged here.
 
     Args:
         deliveries: whose processes are compared.
@@ -39,8 +39,8 @@ def differences(deliveries: Iterable[Delivery], here: Settings, mapped: Iterable
         record = each.record
         is_leader = record.origin == "unit" and record.id == record.session
         if each.executed and record.settings and (record.origin == "pipeline" or is_leader):
-            found = drift.of_server(record.settings) if not is_leader else drift.of_session(record.settings)
-            for difference in found:
+            compare = drift.of_session if is_leader else drift.of_server
+            for difference in compare(record.settings):
                 records.setdefault((record.origin, *difference), []).append(record)
     for (origin, name, theirs, ours), several in records.items():
         number, pid = sum(record.folded for record in several), several[0].pid

@@ -6,6 +6,8 @@ looks into them itself it gets back all that was taken out of them, so that each
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,6 +17,8 @@ from server_hook.record import collectors, tracers
 from server_hook.store.segment import Measured, bitmap
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from coverage import Coverage
     from coverage.collector import Collector
 
@@ -71,6 +75,8 @@ class Others:
 
         with fenced():
             cut()  # what ours has measured comes first
+            if self._runs_source():  # coverage.py does not measure functions that run already when it starts
+                tracers.enter_running_frames(collectors.coverage_of(collector))
             self._taken[collector] = coverage_private.live_sets_of(collector), {}
             self._ever.add(collectors.coverage_of(collector))
             collectors.watch_collector(collector, before_flush, before_stop, after_stop)
@@ -100,6 +106,13 @@ class Others:
     def leave_out(self, paths: Iterable[str]) -> list[str]:
         """List those of some source files that one of them does not measure: what ran of these meanwhile is lost."""
         return [path for path in paths if not all(collectors.asks_for(each, path) for each in self._ever)]
+
+    def _runs_source(self) -> bool:
+        """Tell whether a function of the source is running in this thread."""
+        frame: FrameType | None = sys._getframe()
+        while frame is not None and not collectors.asks_for(self._own, os.path.realpath(frame.f_code.co_filename)):
+            frame = frame.f_back
+        return frame is not None
 
     def _give_back(self, collector: Collector) -> None:
         live, taken = self._taken.get(collector, ({}, {}))

@@ -21,7 +21,6 @@ class Reached:
         """A file that has run outside the source and ends like one of it; empty for none."""
         names = {os.path.basename(each.rstrip(os.sep)): each for each in source}
         self._parts = {f"{os.sep}{name}{os.sep}": each for name, each in names.items() if name}
-        self._python = tuple(os.path.realpath(place) + os.sep for place in (sys.prefix, sys.base_prefix))
 
     def notice(self, filename: str, path: str) -> None:
         """Note a file that runs for the first time.
@@ -42,4 +41,4 @@ class Reached:
         """Tell whether the source has such a file; where it is missing, anything but Python's own may be one of it."""
         if os.path.isdir(source):
             return os.path.isfile(os.path.join(source, rest))
-        return not filename.startswith(self._python)
+        return not filename.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep))

@@ -224,6 +224,44 @@ def test_a_child_that_measures_itself_counts(measured: Project, words: tuple[str
         assert set(numbered(CODE, "import", "e2e")) <= set(lines_in(measured.path / "theirs.cov")["code.py"])
 
 
+CLI = """
+    import coverage
+
+
+    def main(data_file=None):
+        cov = coverage.Coverage(data_file=data_file, config_file=False, source=["app"])
+        cov.start()
+        value = work()
+        for number in range(2):
+            value += number
+        cov.stop()
+        return value
+
+
+    def work():
+        return 1
+
+
+    if __name__ == "__main__":
+        main()
+"""
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("branch", [(), ("--cov-branch",)], ids=["lines", "branch"])
+@pytest.mark.parametrize("call", ["cli.main()", "subprocess.run([sys.executable, '-m', 'app.cli'])"])
+def test_a_function_that_starts_another_one_is_measured_whole(
+    measured: Project, call: str, branch: tuple[str, ...], core: str
+) -> None:
+    """A function of the source that starts and stops a coverage.py, as a command does, has all its lines."""
+    measured.write("app/cli.py", CLI)
+    measured.write("test_it.py", f"import subprocess, sys\nfrom app import cli\n\ndef test_it():\n    {call}\n")
+    done = run(measured, "--vmpilot-cov", *branch, core=core)
+    assert (done.returncode, "WARNING" in done.stdout) == (0, False), done.stdout + done.stderr
+    lines = [1, 4, 5, 6, 7, 8, 9, 10, 11, 14, 15, 18, *([19] if "run" in call else [])]
+    assert lines_in(measured.path / ".coverage")["cli.py"] == lines
+
+
 def test_beside_pytest_testmon(measured: Project) -> None:
     """pytest-testmon, which measures each test by a coverage.py of its own, and ours have every line."""
     pytest.importorskip("testmon")
