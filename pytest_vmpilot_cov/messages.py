@@ -51,6 +51,8 @@ _TEXTS: Final = {
     "branches-unknown": "some data of {origin} has lines only: which branches it took is unknown, "
     "and they count as missing",
     "source-missing": "source {path} (from {where}) is not a folder here, so nothing of it can be measured; {cure}",
+    "source-unverified": "{files} couldn't be read when measured ({names}): they count, though they may have changed "
+    "since",
     "no-source": "{files} have no source here and don't count ({names}): generated, deleted or unreadable",
     "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy "
     "that differs; install the project again, or with pip install -e",
@@ -106,12 +108,12 @@ _TEXTS: Final = {
     "still-recording": "process {pid} ({command}) is still recording; its data stays, stop it first",
     "server-command-missing": "{who}, as in: {example}; or name one as server_command in [vmpilot_cov] of {where}",
     "server-command-invalid": "{command} cannot be split into words: {why}",
-    "server-port-unknown": "nothing says at which port {command} will answer; write {{port}} where its port belongs, "
-    "and a free one is taken, or name the port, as in port=9099",
-    "server-not-up": "the server {command} {state}, {waited} s after its start; waited was for {readiness} "
-    "({problem}), at most {limit} s; the end of its output in {log}:\n{output}\n",
-    "server-not-ours": "{url} is answered by process {pid} ({who}), not by the server that was started: {command}; "
-    "end that process by its pid, or write {{port}} in place of the port, so that a free one is taken",
+    "server-port-unknown": "{command} does not say which port it will listen on; write {{port}} in place of the port "
+    "to use a free one, or name the port, as in port=9099",
+    "server-not-up": "the server {command} {state} after {waited} s without {readiness} "
+    "({problem}; waited up to {limit} s); the end of its output in {log}:\n{output}\n",
+    "server-not-ours": "process {pid} ({who}) answers at {url}, not the server that was started: {command}; "
+    "end that process by its pid, or write {{port}} in place of the port to use a free one",
     "server-ended": "the server {command} {how} before it was stopped; what it reached in its last interval may be "
     "missing; its output is in {log}",
     "server-killed": "the server {command} did not end within {limit} s of SIGTERM and was killed; what it reached in "

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import chain
 
+# the second line number of a pair is the upper half on little-endian machines, the first one on others
 NUMBER_IN_SQL = (
     "tono << 32 | (fromno & 4294967295)" if sys.byteorder == "little" else "fromno << 32 | (tono & 4294967295)"
 )
@@ -30,7 +31,7 @@ class Arcs(AbstractSet[tuple[int, int]]):
     def __init__(self, arcs: Iterable[tuple[int, int]] = ()) -> None:
         """Take pairs of line numbers in any order; negative ones are entries and exits, as coverage.py has them."""
         flat = array(_LINE, chain.from_iterable(arcs))
-        self._octets = _in_order(set(array(_PAIR, flat.tobytes())))
+        self._octets = _in_order(set(array(_PAIR, flat.tobytes())))  # the same octets, two lines a number
 
     @classmethod
     def from_numbers(cls, numbers: Iterable[int]) -> Arcs:
@@ -66,7 +67,7 @@ class Arcs(AbstractSet[tuple[int, int]]):
 
     def lines(self) -> set[int]:
         """Return the lines at either end, without entries and exits."""
-        return {line for line in set(array(_LINE, self._octets)) if line > 0}
+        return {line for line in set(array(_LINE, self._octets)) if line > 0}  # the set first: a line ends several arcs
 
     def __or__(self, other: AbstractSet[object]) -> Arcs:
         """Unite; where the other one has nothing new this is the same object."""

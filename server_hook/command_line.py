@@ -17,7 +17,7 @@ def program_of(command: Sequence[str]) -> str:
     name = words[0].removesuffix(".py")
     if "pytest" in name.replace("py.test", "pytest") and not name.startswith("pytest_vmpilot"):
         return "pytest"
-    return name.partition(".")[0].rstrip("0123456789")
+    return name.partition(".")[0].rstrip("0123456789")  # pip3.11 is pip
 
 
 def debugger_of(command: Sequence[str]) -> str:
@@ -52,7 +52,7 @@ def _parse(command: Sequence[str]) -> tuple[str, list[str]]:
         if word == "--":
             break
         if word.startswith("--"):
-            del rest[: word == "--check-hash-based-pycs"]
+            del rest[: word == "--check-hash-based-pycs"]  # the one long option that takes a value
             continue
         for place, letter in enumerate(word[1:], 2):
             attached = word[place:]

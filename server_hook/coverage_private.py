@@ -43,7 +43,7 @@ class WatchedCoverage(Coverage):
     """Called with a file's name, its path if it is measured or nothing, and the frame that runs it; must not raise."""
 
     def _should_trace(self, filename: str, frame: FrameType) -> Any:  # noqa: ANN401 - coverage's FileDisposition
-        disposition = super()._should_trace(filename, frame)
+        disposition = super()._should_trace(filename, frame)  # once a file: coverage.py keeps the answer
         if self.on_new_file:
             self.on_new_file(filename, (disposition.trace and disposition.source_filename) or "", frame)
         return disposition
@@ -66,7 +66,7 @@ def start(cov: Coverage) -> None:
     """
     described = vars(collector).get("short_stack")
     if described is not None:
-        vars(collector)["short_stack"] = str  # ""
+        vars(collector)["short_stack"] = str  # called with nothing, it gives an empty text
     try:
         with _coverage_slot_left():
             cov.start()
@@ -79,6 +79,7 @@ def start(cov: Coverage) -> None:
 def _coverage_slot_left() -> Iterator[None]:
     """Have coverage.py's core sysmon take one of the free slots of ``sys.monitoring``: the program may want its own."""
     monitoring: Any = getattr(sys, "monitoring", None)
+    # debuggers, coverage, profilers and optimizers have the other numbers by convention
     free = [slot for slot in (4, 3) if monitoring and monitoring.get_tool(slot) is None]
     if not free:
         yield
@@ -144,7 +145,7 @@ def unpack_arcs_of(collector: Any, arcs: set[Any]) -> Arcs:  # noqa: ANN401 - co
     Raises:
         UnsupportedError: when the unpacking does not run on the stand-in.
     """
-    if all(isinstance(arc, tuple) for arc in arcs):
+    if all(isinstance(arc, tuple) for arc in arcs):  # sysmon, and the tracer in Python
         return Arcs(arcs)
     unpacked: dict[str, Any] = {}
     stand_in = SimpleNamespace(
@@ -159,7 +160,7 @@ def unpack_arcs_of(collector: Any, arcs: set[Any]) -> Arcs:  # noqa: ANN401 - co
         file_tracers={},
         disabled_plugins=set(),
     )
-    try:
+    try:  # the stand-in has what flush_data asks for, and no more
         Collector.flush_data(stand_in)  # type: ignore[arg-type]
         return Arcs(unpacked[""])
     except Exception as error:
@@ -198,7 +199,7 @@ def close_data(data: CoverageData) -> None:
 
 @contextlib.contextmanager
 def open_to_write(path: str) -> Iterator[sqlite3.Connection]:
-    """Open a data file that nobody reads yet, and commit at the end; as coverage.py does, without waiting for disks."""
+    """Open a data file that has no readers yet, and commit at the end; like coverage.py, without waiting for disks."""
     with contextlib.closing(sqlite3.connect(path)) as base, base:
         base.execute("PRAGMA journal_mode = OFF")
         base.execute("PRAGMA synchronous = OFF")

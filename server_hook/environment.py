@@ -1,4 +1,4 @@
-"""What a process is told by its environment, and what it must not forget of itself."""
+"""What a process learns from its environment, and what it has to remember about itself."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class ProcessState:
         self.recorder: Recorder | None = None
         """What measures this process, or measured the parent of a fork."""
         self.taken: dict[int, str] = {}
-        """Who has taken the trace function from us, and when, by the thread's number."""
+        """What has taken the trace function from us, and when, by the thread's number."""
         self.times_taken = 0
-        """How many times somebody has taken it."""
+        """How many times it was taken."""
 
 
 def process_state() -> ProcessState:

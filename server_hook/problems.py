@@ -13,17 +13,17 @@ class HookError(Exception):
 
 
 def printable(text: object) -> str:
-    """Make a text fit to show on one line, whoever wrote it: a path, a command line, an answer.
+    """Make a text of any origin fit to be shown in one line: paths, command lines, answers.
 
-    Control characters, newlines, marks that change the direction of text, and bytes that aren't text become ``?``.
-    Nothing in the result starts a command of a CI service.
+    Control characters, newlines, marks that turn the direction of writing, and octets that are no text become ``?``;
+    nothing in it begins a command of a CI service.
     """
     text = str(text)
     if not text.isprintable():
         text = "".join(each if each.isprintable() else "?" for each in text)
-    if text.lstrip().startswith("::"):
+    if text.lstrip().startswith("::"):  # GitHub Actions
         text = text.replace("::", "??", 1)
-    return text.replace("##[", "??[")
+    return text.replace("##[", "??[")  # Azure Pipelines
 
 
 def printable_lines(text: object) -> str:
@@ -65,6 +65,7 @@ class Problems:
 
     def unwritable(self, folder: str, error: OSError) -> None:
         """Report that a folder cannot be written, or something in it that must not be."""
+        # a RefusedError has this number, and names what lies in the way
         path = error.filename if error.errno == errno.EPERM and error.filename else folder
         self.report("folder-unwritable", f"{path} cannot be written ({error.strerror}); data waits in memory")
 

@@ -35,7 +35,7 @@ def _run_hidden() -> None:
         from importlib.util import module_from_spec
 
         module = module_from_spec(spec)
-        sys.modules["sitecustomize"] = module
+        sys.modules["sitecustomize"] = module  # in place of this one, as if it had never been hidden
         spec.loader.exec_module(module)
 
 

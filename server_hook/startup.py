@@ -54,11 +54,11 @@ def start_from_environment() -> None:
     if state.is_started or not is_main_interpreter():
         return
     state.is_started = True
-    for name in FOREIGN_VARIABLES:
+    for name in FOREIGN_VARIABLES:  # coverage.py's own start-up line would start a second collector in children
         os.environ.pop(name, None)
     decision = decide(os.environ, sys.orig_argv)
     if decision.config:
-        os.environ[VARIABLE] = decision.config
+        os.environ[VARIABLE] = decision.config  # a child may start in another folder
     try:
         if isinstance(decision, Start):
             _begin(decision)
@@ -77,6 +77,7 @@ def is_main_interpreter() -> bool:
         return _thread._is_main_interpreter()  # type: ignore[attr-defined,no-any-return,unused-ignore]
     except AttributeError:  # before Python 3.12
         import signal
+    # first what needs no import: this runs at every start
     try:  # to set a handler that is set is allowed in the main interpreter's main thread, where this usually runs
         signal.signal(signal.SIGXFSZ, signal.getsignal(signal.SIGXFSZ))
     except (ValueError, TypeError):
@@ -121,7 +122,7 @@ def _begin(start: Start) -> None:
     from server_hook.record import lifecycle
     from server_hook.record.recorder import Recorder
 
-    if Coverage.current() is not None:
+    if Coverage.current() is not None:  # a second one would take its tracer
         raise HookError("coverage.py is measuring this process already (already-measured)")
     origin, session, data_folder = start.origin, "", ""
     if origin == "pipeline":
@@ -130,7 +131,7 @@ def _begin(start: Start) -> None:
         session, data_folder, raw = _read_session(start.session_folder)
         settings = Settings.from_record(raw)
         if is_server_command(sys.orig_argv, settings.server_command):
-            os.environ[ORIGIN_VARIABLE] = origin = "pipeline"
+            os.environ[ORIGIN_VARIABLE] = origin = "pipeline"  # for its children: workers, reloaders
             session = ""
     else:
         settings = read_settings(start.config)

@@ -12,7 +12,7 @@ from pytest_vmpilot_cov.model import Combined, LeftOut, Mapped
 from server_hook.arcs import Arcs
 from server_hook.config.settings import Settings
 from server_hook.store import publication, segment
-from server_hook.store.fingerprint import fingerprint
+from server_hook.store.fingerprint import UNVERIFIED, fingerprint
 from server_hook.store.segment import ByContext, Label, Part, Source, contexts_of
 
 NOT_UTF8 = "its name is no UTF-8, which coverage.py's data files cannot hold; rename it"
@@ -36,7 +36,7 @@ def unite(
     doubts = cache(partial(_doubts_of, ours=cache(is_project_file), now=cache(fingerprint)))
     counted: ByContext = {}
     stale: dict[tuple[str, str], segment.Lines] = {}
-    left: dict[str, set[str]] = {"foreign": set(), "no source": set()}
+    left: dict[str, set[str]] = {"foreign": set(), "no source": set(), "unverified": set()}
     oldest: dict[str, float] = {}
     for part, source, measured in _each(share_startup(list(parts))):
         origin, doubt = part.label.origin, doubts(source)
@@ -44,7 +44,7 @@ def unite(
             stale[source.path, origin] = stale.get((source.path, origin), 0) | segment.to_lines(measured)
         elif doubt:
             left[doubt].add(source.path)
-        if not doubt or (doubt == "stale" and keep_stale):
+        if doubt in ("", "unverified") or (doubt == "stale" and keep_stale):
             _count(counted, part.label, source, measured)
             oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
     reached = {source.path for files in counted.values() for source in files}
@@ -54,6 +54,7 @@ def unite(
         stale=_left_out(stale, keep=keep_stale),
         foreign=tuple(sorted(left["foreign"])),
         no_source=tuple(sorted(left["no source"])),
+        unverified=tuple(sorted(left["unverified"])),
         oldest=oldest,
     )
 
@@ -92,11 +93,13 @@ def _why_unusable(source: Source, tracers: Container[str]) -> str:
 
 
 def _doubts_of(source: Source, ours: Callable[[str], bool], now: Callable[[str], str]) -> str:
-    """Say why what was measured of a file may not count: ``foreign``, ``no source``, ``stale``; empty if it counts."""
+    """Say what speaks against a file: ``foreign``, ``no source``, ``stale``; ``unverified`` counts, and nothing."""
     if not ours(source.path):
         return "foreign"
     if not (source.tracer or now(source.path)):  # generated or gone; what a plugin measures need not be a file
         return "no source"
+    if source.fingerprint == UNVERIFIED:
+        return "unverified" if now(source.path) else ""
     return "stale" if source.fingerprint not in ("", now(source.path)) else ""
 
 

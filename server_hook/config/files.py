@@ -22,9 +22,9 @@ OWN_SETTINGS = frozenset(
     ]
 )
 FAIL_UNDER = "vmpilot_cov:fail_under"
-"""The section with thresholds of ours, which only who judges reads."""
+"""The section with our thresholds, which is read for a verdict only."""
 SCRIPT_SETTINGS = (b"e2e_scripts", b"script_timeout_s")
-"""What a session without the flag heeds, too."""
+"""Settings that count in a session without the flag, too."""
 _SECTION = re.compile(r"^\[(coverage:\w+|vmpilot_cov(:fail_under)?)\]", re.MULTILINE)
 
 
@@ -32,6 +32,7 @@ def find_config(folder: str) -> str:
     """Find the configuration in a folder as coverage.py does; return its path, or an empty string."""
     for name in CANDIDATES:
         path = os.path.join(folder, name)
+        # the .coveragerc files are coverage.py's alone: they count without a section as well
         if os.path.isfile(path) and (name.startswith(".coveragerc") or _has_settings(path)):
             return path
     return ""
@@ -46,7 +47,7 @@ def _has_settings(path: str) -> bool:
 
     try:
         tool = tomllib.loads(text).get("tool", {})
-    except ValueError:  # it is broken: whoever reads it says how
+    except ValueError:  # it is broken; the error comes when it is read
         return bool(re.search(r"^\[tool\.(coverage|vmpilot_cov)", text, re.MULTILINE))
     return "coverage" in tool or "vmpilot_cov" in tool
 
@@ -55,10 +56,10 @@ def find_config_above(folder: str) -> str:
     """Find the configuration in a folder or the nearest one above it, up to the top of the repository or the home."""
     last = os.path.expanduser("~")
     while True:
-        config_file = find_config(folder)
+        config = find_config(folder)
         above = os.path.dirname(folder)
-        if config_file or folder in (above, last) or os.path.exists(os.path.join(folder, ".git")):
-            return config_file
+        if config or folder in (above, last) or os.path.exists(os.path.join(folder, ".git")):
+            return config
         folder = above
 
 
@@ -92,7 +93,7 @@ def read_own_section(config_file: str) -> dict[str, str]:
     try:
         if config_file.endswith(".toml"):
             own = _own_table(config_file)
-            if isinstance(own.get("fail_under"), dict):  # else somebody took it for a setting
+            if isinstance(own.get("fail_under"), dict):  # else it is a setting, and an unknown one
                 del own["fail_under"]
             return {str(key): _plain(value) for key, value in own.items()}
         parser = configparser.RawConfigParser(interpolation=None)
@@ -106,8 +107,7 @@ def read_own_section(config_file: str) -> dict[str, str]:
 def read_fail_under(config_file: str) -> dict[str, str]:
     """Read ``[vmpilot_cov:fail_under]`` of a configuration that ``read_own_section`` accepts, as plain text values.
 
-    Names keep their case. In an ini file a line is parted at its last ``=`` or ``:``, because a name may be a path
-    pattern that has either; configparser would take the first one.
+    Names keep their case. In an ini file a line is split at its last ``=`` or ``:``; configparser would take the first.
 
     Raises:
         HookError: when the file has a section ``[vmpilot_cov:...]`` of another name.
@@ -127,21 +127,21 @@ def read_fail_under(config_file: str) -> dict[str, str]:
                     f"[{section}] in {config_file} is no section; known is [{FAIL_UNDER}] (setting-unknown)"
                 )
         elif section == FAIL_UNDER and line and line[0] not in "#;":
-            parted = re.fullmatch(r"(.*)[=:]([^=:]*)", line)
+            parted = re.fullmatch(r"(.*)[=:]([^=:]*)", line)  # at the last one: a path pattern may hold either
             name, value = parted.groups() if parted else (line, "")
             thresholds[name.strip()] = value.strip()
     return thresholds
 
 
 def may_name_scripts(root: Path, typed: str) -> bool:
-    """Tell whether the configuration could name shell scripts that are tests; who is told yes reads it properly.
+    """Tell whether the configuration could name shell scripts that are tests; after a yes it has to be read.
 
     Args:
         root: pytest's rootdir.
         typed: the value of ``--cov-config``.
     """
     if typed != ".coveragerc" or os.environ.get("COVERAGE_RCFILE"):
-        return True
+        return True  # a file that was named may lie anywhere
     return any(_mentions_scripts(f"{folder}/{name}") for folder in (root, *root.parents) for name in CANDIDATES)
 
 

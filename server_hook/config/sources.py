@@ -23,8 +23,8 @@ def find_package(name: str, folder: str) -> str:
 def missing_sources(source: Iterable[str], folder: str) -> Iterator[tuple[str, str]]:
     """Yield each folder of a source that does not exist, with what to do about it.
 
-    Named is the longest end of its path that exists below the configuration's folder, as where a configuration was
-    copied from another machine; else how much of the path exists.
+    The longest end of its path that exists below the configuration's folder is suggested, as when a configuration was
+    copied from another machine; where there is none, how much of the path exists.
     """
     for name in source:
         whole = os.path.join(folder, name)
@@ -41,7 +41,7 @@ def missing_sources(source: Iterable[str], folder: str) -> Iterator[tuple[str, s
 
 
 def find_copies(names: Iterable[str], source: Iterable[str], folder: str) -> tuple[str, ...]:
-    """Find the copies of the source that this process may import in its place; which of the two, nobody knows yet.
+    """Find the copies of the source that this process may import in its place; it may be either, so both are measured.
 
     They are installed, as by tox, or were copied to where the process starts. A copy within the project, as below
     ``.tox``, is one all the same.
@@ -63,10 +63,10 @@ def find_copies(names: Iterable[str], source: Iterable[str], folder: str) -> tup
 def _trees(own: str, folder: str) -> Iterator[tuple[str, str]]:
     """Yield a folder of the source, and each package in it, with the folders that may be copies of it."""
     starts, inside = _starts(), os.path.relpath(own, folder)
-    if not inside.startswith(".."):
+    if not inside.startswith(".."):  # a source outside the project has no place below another start
         yield from ((own, os.path.join(start, inside)) for start in starts)
     for name, package in _packages(own):
-        yield from ((package, copy) for places in (starts, sys.path) if (copy := _find(name, places)))
+        yield from ((package, other) for places in (starts, sys.path) if (other := _find(name, places)))
 
 
 def _starts() -> list[str]:
@@ -100,9 +100,11 @@ def _is_copy(tree: str, other: str) -> bool:
     """Tell whether a tree holds one of the files of another, unchanged, in the same place."""
     compared = 0
     for here, folders, files in os.walk(tree) if os.path.isdir(other) else ():
+        # in place, so that os.walk leaves out what the other tree does not have
         folders[:] = [name for name in folders if os.path.isdir(os.path.join(other, os.path.relpath(here, tree), name))]
         for name in (each for each in files if each.endswith(".py")):
             own, copy = os.path.join(here, name), os.path.join(other, os.path.relpath(here, tree), name)
+            # empty files are alike in any two packages
             if os.path.isfile(copy) and os.path.getsize(own) and Path(own).read_bytes() == Path(copy).read_bytes():
                 return True
             compared += 1
@@ -122,5 +124,5 @@ def _find(name: str, places: list[str]) -> str:
         return ""
     spec = PathFinder.find_spec(top, places)
     folders = list(spec.submodule_search_locations or ()) if spec else []
-    folder = os.path.join(os.path.abspath(folders[0]), *rest) if len(folders) == 1 else ""
-    return folder if os.path.isdir(folder) else ""
+    package = os.path.join(os.path.abspath(folders[0]), *rest) if len(folders) == 1 else ""
+    return package if os.path.isdir(package) else ""

@@ -86,13 +86,14 @@ def socket_folder() -> str:
         OSError: when it belongs to somebody else or others may enter it.
     """
     base = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - owner is checked
+    # 60 bytes are left for the folder and the name of a socket
     if not os.path.isabs(base) or len(os.fsencode(base)) > MAX_PATH_BYTES - 60 or not os.path.isdir(base):
         base = "/tmp"  # noqa: S108
     folder = f"{base}/{FOLDER_PREFIX}{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
-    found = os.lstat(folder)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+    status = os.lstat(folder)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
         raise PermissionError(f"{folder} is not a folder that only this user may enter")
     return folder
 
@@ -152,7 +153,7 @@ class Channel:
         except OSError:  # its name is gone, or the right to it, or no descriptor is free
             if self._is_ours() and self._listener is not None:
                 with contextlib.suppress(OSError):
-                    self._listener.shutdown(socket.SHUT_RDWR)
+                    self._listener.shutdown(socket.SHUT_RDWR)  # ends a poll that waits; close alone does not
                 self._listener.close()
                 self._listener = None
 
@@ -190,7 +191,7 @@ class Channel:
     def _accept(self, listener: socket.socket) -> None:
         try:
             client, _ = listener.accept()
-        except BlockingIOError:
+        except BlockingIOError:  # the client that poll has seen is gone already
             return
         except OSError:  # closed, or no free descriptor: the client stays in the queue, and poll would return at once
             _sleep(0.1)
@@ -219,7 +220,7 @@ class _Connection:
     def receive(self, answer: Answerer) -> bool:
         """Read on; answer when the line is whole. Return whether the connection is done."""
         if _identity(self._client) != self._identity:
-            return True
+            return True  # the number is somebody else's now: what can be read is not for us
         try:
             octets = self._client.recv(MAX_REQUEST_BYTES)
         except BlockingIOError:
@@ -242,7 +243,7 @@ class _Connection:
 
     def _send(self, reply: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):
-            self._client.settimeout(REQUEST_TIME_S)
+            self._client.settimeout(REQUEST_TIME_S)  # the recorder's thread waits here for a client that does not read
             self._client.sendall(json.dumps(reply).encode() + b"\n")
 
 
@@ -258,7 +259,7 @@ def _reply(line: bytes, answer: Answerer) -> dict[str, Any]:
         return {"vmpilot_cov": VERSION, "ok": False, "error": f"version {version!r} is not spoken here, {VERSION} is"}
     try:
         return {"vmpilot_cov": VERSION, "ok": True, **answer(str(verb), request)._asdict()}
-    except Exception as error:  # noqa: BLE001 - the asker is told, the process runs on
+    except Exception as error:  # noqa: BLE001 - the client gets the error, the process runs on
         return {"vmpilot_cov": VERSION, "ok": False, "error": f"{type(error).__name__}: {error}"}
 
 
@@ -272,7 +273,7 @@ def _above_standard_streams(sock: socket.socket) -> socket.socket:
 
 def _identity(sock: socket.socket) -> tuple[int, int] | None:
     try:
-        found = os.fstat(sock.fileno())
+        status = os.fstat(sock.fileno())
     except (OSError, ValueError):
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

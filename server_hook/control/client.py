@@ -23,9 +23,9 @@ class RefusedError(OSError):
 
 
 def why_not_asked(path: str, identifier: str, owner: int) -> str:
-    """Return why the socket that a record names can't be its process's own; empty if it can.
+    """Say why a control socket that a record names cannot be the one of its process; empty where it may be.
 
-    Somebody who can write a record must not be able to make others connect to any socket.
+    A user who can write a record must not be able to make others connect to something else.
 
     Args:
         path: where the record says that the socket is.
@@ -51,10 +51,10 @@ def remove_dead(path: str) -> None:
         if os.path.dirname(path) != socket_folder() or not stat.S_ISSOCK(os.lstat(path).st_mode):
             return
         with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
-            knock.settimeout(0)
+            knock.settimeout(0)  # a full queue is an answer as well: it lives
             try:
                 knock.connect(path)
-            except ConnectionRefusedError:  # nobody listens
+            except ConnectionRefusedError:  # no process listens
                 os.unlink(path)
 
 
@@ -99,11 +99,13 @@ def ask(path: str, do: str, deadline: float, owner: int | None = None, **more: o
     """
     with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         _connect(client, path, deadline)
+        # the kernel's word: the path may have been taken over since it was checked
         user = int.from_bytes(client.getsockopt(*_PEER, _PEER_BYTES)[_USER], sys.byteorder)
         if owner not in (None, user):
             raise RefusedError(f"user {user} answers in its place")
         client.sendall(json.dumps({"vmpilot_cov": VERSION, "do": do, **more}).encode() + b"\n")
         received = b""
+        # one deadline for the whole answer, however many pieces it comes in
         while not received.endswith(b"\n"):
             client.settimeout(max(0.001, deadline - steady()))
             octets = client.recv(65536)

@@ -25,9 +25,9 @@ def stop(cov: Coverage) -> None:
     if cov._collector not in stack or stack[-1] is cov._collector:
         cov.stop()
         return
-    stack.remove(cov._collector)
+    stack.remove(cov._collector)  # the one on top would resume it when it stops
     Coverage._instances.remove(cov)
-    cov._started = False
+    cov._started = False  # or coverage.py would stop it once more at the process's end
 
 
 def is_on_top(cov: Coverage) -> bool:
@@ -36,7 +36,7 @@ def is_on_top(cov: Coverage) -> bool:
 
 
 def watch_starts(act: Callable[[Collector], object]) -> None:
-    """Act each time when any Coverage of this process has started; once a process."""
+    """Act each time any Coverage of this process has started; call it once a process."""
     start = Collector.start
 
     @wraps(start)
@@ -66,11 +66,12 @@ def watch_collector(
         end()
         after_stop()
 
+    # on the instance, over the methods of the class: unwatch_collector only has to take them away
     vars(collector).update(flush_data=act_and_flush, stop=act_and_stop)
 
 
 def unwatch_collector(collector: Collector) -> None:
-    """Let a collector be as it was."""
+    """Put a collector back as it was."""
     for name in ("flush_data", "stop"):
         vars(collector).pop(name, None)
 
@@ -81,7 +82,7 @@ def coverage_of(collector: Collector) -> Coverage:
     Raises:
         UnsupportedError: when this coverage.py does not tell.
     """
-    cov = getattr(collector.should_trace, "__self__", None)
+    cov = getattr(collector.should_trace, "__self__", None)  # a method of that Coverage; no attribute leads to it
     if not isinstance(cov, Coverage):
         raise UnsupportedError("this coverage.py does not say whose collector it is")
     return cov

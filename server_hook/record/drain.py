@@ -14,7 +14,7 @@ from server_hook.clock import now
 from server_hook.coverage_private import WatchedCoverage
 from server_hook.record.others import Others
 from server_hook.store import segment
-from server_hook.store.fingerprint import fingerprint
+from server_hook.store.fingerprint import UNVERIFIED, fingerprint
 from server_hook.store.segment import Label, Part, Source
 
 Seen: TypeAlias = dict[str, Any]
@@ -22,7 +22,7 @@ Seen: TypeAlias = dict[str, Any]
 
 
 class Drain:
-    """What one Coverage has measured and nobody has written yet, part by part."""
+    """What one Coverage has measured and is not written yet, part by part."""
 
     def __init__(self, cov: WatchedCoverage, label: Label, *, branch: bool) -> None:
         """Prepare to cut.
@@ -61,7 +61,8 @@ class Drain:
 
     def add_source(self, path: str) -> None:
         """Take the fingerprint of a source file that runs for the first time."""
-        self._fingerprints.setdefault(path, fingerprint(path))
+        # the content that was loaded, not a later one
+        self._fingerprints.setdefault(path, fingerprint(path) or UNVERIFIED)
         self._names.add(os.path.basename(path))
 
     def may_have_seen(self, path: str) -> bool:
@@ -71,29 +72,30 @@ class Drain:
     def source_reloaded(self, path: str) -> None:
         """Begin a new set for a file that is loaded again with another content; what was cut becomes stale."""
         path = os.path.realpath(path)  # loaded through a link, measured under its own name
-        known = self._fingerprints.get(path)
-        if known is None or (mark := fingerprint(path)) == known:
+        mark_before = self._fingerprints.get(path)
+        if mark_before is None or (mark := fingerprint(path) or UNVERIFIED) == mark_before:
             return
-        self.cut()
+        self.cut()  # the live lines still belong to the content of before
         self._fingerprints[path] = mark
         for seen in (*self._seen.values(), *self._seen_earlier.values()):
-            seen.pop(path, None)
+            seen.pop(path, None)  # or line 7 of the new content would pass for written
 
     def begin_epoch(self, moment: float) -> None:
         """Begin anew: what was cut so far belongs to an earlier epoch, and every line is new again."""
         self.cut()
         for label, seen in self._seen.items():
-            earlier = self._seen_earlier.setdefault(label, {})
+            earlier = self._seen_earlier.setdefault(label, {})  # requeue_all may have to write it again
             for path, recorded in seen.items():
                 earlier[path] = earlier[path] | recorded if path in earlier else recorded
         self._seen, self._seen_of_others = {}, {}
         self._epoch = moment
-        self._open_part(moment)
+        self._open_part(moment)  # written even if it stays empty: that is how a reader learns of the reset
 
     def cut(self) -> list[Part]:
         """Cut; return all parts that wait to be written."""
         self.others.drain(self.add)
         live = coverage_private.live_sets(self._cov)
+        # a copy, made in one step: other threads add files while this one walks
         filled = [(path, recorded) for path, recorded in live.copy().items() if recorded]
         if filled:
             self._add(filled)
@@ -103,10 +105,10 @@ class Drain:
         """Add what another coverage.py has measured of a source file."""
         if self.label.dropped:
             return
-        measured = measured if self._branch else segment.to_lines(measured)
+        measured = measured if self._branch else segment.to_lines(measured)  # the other one may measure branches
         seen = self._seen_of_others.setdefault(self.label, {})
         united = segment.join(seen[path], measured) if path in seen else measured
-        if united != seen.get(path):
+        if united != seen.get(path):  # what was given back is drained a second time
             self.add_source(path)
             part = self._open_part(now())
             part.add(self._source(path), measured)
@@ -120,10 +122,10 @@ class Drain:
     def mark_written(self, parts: list[Part]) -> None:
         """Forget parts that are on disk now."""
         for part in parts:
-            self._parts.pop((part.label, part.epoch), None)
+            self._parts.pop((part.label, part.epoch), None)  # a signal handler may have written it just now
 
     def requeue_all(self) -> None:
-        """Let all that was ever cut wait to be written again: what was written is gone."""
+        """Queue all that was ever cut to be written again: what was written is gone."""
         self._parts, self._seen_of_others = {}, {}
         for epoch, by_label in ((0.0, self._seen_earlier), (self._epoch, self._seen)):
             for label, seen in by_label.items():
@@ -141,18 +143,18 @@ class Drain:
         seen = self._seen.setdefault(self.label, {})
         for path, recorded in filled:
             copied = recorded.copy()
-            known = seen.get(path)
+            before = seen.get(path)
             new: Any
             if self._branch:
-                new = copied - known if known else copied
+                new = copied - before if before else copied
             else:
                 lines = segment.bitmap(copied)
-                new = lines & ~known if known else lines
+                new = lines & ~before if before else lines
             if new:  # first into the part: a signal handler in between must not take it for cut
                 part.add(self._source(path), self._understand(new))
                 self.lines += len(new) if self._branch else new.bit_count()
-                seen[path] = known | new if known else new
-            recorded.difference_update(copied)
+                seen[path] = before | new if before else new
+            recorded.difference_update(copied)  # clear() would lose what was recorded since the copy
         part.ended = now()
 
     def _understand(self, recorded: Any) -> segment.Measured:  # noqa: ANN401 - see Seen

@@ -1,8 +1,8 @@
 """The ways in which a process ends or multiplies, and how its last segment is written in each.
 
-What does not work, so that nobody tries again: ``atexit`` alone (signals, ``os._exit`` and ``exec`` pass it by);
+What was tried and does not work: ``atexit`` alone (signals, ``os._exit`` and ``exec`` pass it by);
 coverage's ``sigterm = true`` (it makes ``Process.terminate()`` asynchronous and knows no SIGHUP); keeping the inherited
-collector in a forked child (its lock may be held for ever, and its lines are the parent's).
+collector in a forked child (its lock may be held forever, and its lines are the parent's).
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def begin(recorder: Recorder) -> None:
         CoverageException: when coverage.py refuses the settings.
     """
     recorder.start(partial(answer, recorder))
+    # coverage.py names its core only once it has started
     if recorder.core == "pytrace" and recorder.origin == "pipeline":
         recorder.stop()
         raise HookError(
@@ -68,10 +69,10 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
     state = process_state()
     if state.is_followed:
         return
-    state.is_followed = True
-    atexit.register(_finish)
+    state.is_followed = True  # fork hooks cannot be taken away; each asks for the current recorder when it runs
+    atexit.register(_finish)  # early, to run late: what the application registers from now on comes first
     os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
-    for name in ("_exit", "abort", "execv", "execve"):
+    for name in ("_exit", "abort", "execv", "execve"):  # the other exec functions call one of the two
         _save_before(name)
     for name in ("fork", "forkpty"):
         _go_on_after(name)
@@ -182,7 +183,7 @@ def _save_before(name: str) -> None:
             _finish()
         try:
             return original(*args, **kwargs)
-        finally:
+        finally:  # still here: exec has failed
             _resume()
 
     _replace(name, saved)
@@ -203,7 +204,7 @@ def _resume() -> None:
 
 def _begin_anew_in_child() -> None:
     """Give a forked child a recorder and a Coverage of its own."""
-    inherited = process_state().recorder
+    inherited = process_state().recorder  # current() gives none: this one still has the parent's pid
     if inherited is None or inherited.pid == os.getpid():
         return
     with _fenced("this forked child is not recorded"):
@@ -216,7 +217,7 @@ def _begin_anew_in_child() -> None:
 
 @contextmanager
 def _fenced(what: str) -> Iterator[None]:
-    """Let nothing out: a dying process has other things to do."""
+    """Let no error out: a dying process has other things to do."""
     try:
         yield
     except Exception as error:  # noqa: BLE001

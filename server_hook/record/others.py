@@ -65,13 +65,13 @@ class Others:
 
         def before_stop() -> None:
             before_flush()
-            self._taken.pop(collector, None)
+            self._taken.pop(collector, None)  # a cut from now on must not drain what it is about to save
 
         def after_stop() -> None:
             with fenced():
-                if collectors.is_on_top(self._own):
+                if collectors.is_on_top(self._own):  # else another one is still above ours
                     cut()
-                    tracers.enter_running_frames(self._own)
+                    tracers.enter_running_frames(self._own)  # functions that were entered while ours paused
 
         with fenced():
             cut()  # what ours has measured comes first
@@ -92,7 +92,7 @@ class Others:
                 copied = recorded.copy()
                 if copied:
                     taken.setdefault(path, set()).update(copied)  # first: each line is in one place at least
-                    if collectors.asks_for(self._own, path):
+                    if collectors.asks_for(self._own, path):  # the other may measure more than our source
                         add(path, _understand(collector, copied))
                     recorded.difference_update(copied)
 
@@ -116,7 +116,7 @@ class Others:
 
     def _give_back(self, collector: Collector) -> None:
         live, taken = self._taken.get(collector, ({}, {}))
-        while taken and collector.data is live:
+        while taken and collector.data is live:  # else it was erased meanwhile
             path, lines = taken.popitem()
             live.setdefault(path, set()).update(lines)
 

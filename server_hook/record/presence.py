@@ -16,7 +16,7 @@ from server_hook.store import clean_up, records, working_folder
 class Presence:
     """One process as it can be seen from outside; nothing is there before it is announced.
 
-    Its folder is named after its id, and so is its socket. Somebody may take any of it away at any moment; the next
+    Its folder is named after its id, and so is its socket. Any of it may be deleted at any moment; the next
     announcement makes it anew.
     """
 
@@ -61,7 +61,7 @@ class Presence:
             OSError: when the folder cannot be written.
         """
         working_folder.make_folder(self._data_folder, self.id)
-        self.listen()
+        self.listen()  # first: the record names the socket
         record = records.describe_process(self.id, origin, self.session, settings._asdict())
         self.record = record._replace(
             started=self._started_at,
@@ -78,7 +78,7 @@ class Presence:
         Raises:
             PermissionError: when the process has changed its root folder.
         """
-        if _identity_of("/") != self._root:
+        if _identity_of("/") != self._root:  # chroot: the same path leads elsewhere
             raise PermissionError(0, "the process has changed its root")
 
     def beat(self) -> None:
@@ -101,7 +101,7 @@ class Presence:
         """Leave nothing behind: nothing was measured, or another recorder takes the process over."""
         self._close_channel()
         if self.record is not None:
-            self.record = None
+            self.record = None  # end() has nothing to write then
             clean_up.remove_process(Path(self.folder))
 
     def forget(self) -> None:
@@ -125,5 +125,5 @@ class Presence:
 
 
 def _identity_of(path: str) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
+    status = os.stat(path)
+    return status.st_dev, status.st_ino

@@ -34,6 +34,7 @@ class Reached:
             return
         for part, source in self._parts.items():
             _, _, rest = filename.rpartition(part)
+            # rpartition returns the whole name where the part is not in it
             if rest and rest != filename and self._is_like(filename, source, rest):
                 self.elsewhere = filename
 

@@ -71,7 +71,7 @@ class Recorder:
             data_folder: the folder that holds, or will hold, ``.vmpilot-cov``.
             origin: unit, e2e or pipeline.
             session: the id of the test session that this process belongs to, empty for none; None makes it a session.
-            name: what its id ends with, for those who look for it by a name that they gave it.
+            name: what its id ends with, so that a caller can find it by a name of its own.
             parent: the pid of the recorded process that forked this one; 0 where none did.
         """
         self.settings = settings
@@ -123,7 +123,7 @@ class Recorder:
         with holding(self._lock):
             self.drain.cut()
             self.drain.label = label
-        tracers.see_all_again(self.core)
+        tracers.see_all_again(self.core)  # lines that ran under the earlier label count for this one, too
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
@@ -132,7 +132,7 @@ class Recorder:
             return
         with holding(self._lock):
             if self.segments and not os.path.exists(self.presence.folder):
-                self.drain.requeue_all()  # somebody has taken the written segments away
+                self.drain.requeue_all()  # the written segments were deleted
             parts = self.drain.cut()
             if parts:
                 self._write(parts)
@@ -150,7 +150,7 @@ class Recorder:
     def _write(self, parts: list[segment.Part]) -> None:
         try:
             self.announce()
-            self.segments += 1
+            self.segments += 1  # first: a signal handler in between must not take the same number
             segment.write(self.presence.folder, self.segments, parts)
         except OSError as error:
             self.problems.unwritable(self.presence.folder, error)
@@ -169,7 +169,7 @@ class Recorder:
             if not self.segments:
                 self.presence.remove()
             self.presence.end()
-        is_publisher = not self.is_fork or os.getppid() != self.parent
+        is_publisher = not self.is_fork or os.getppid() != self.parent  # a parent that lives publishes for its forks
         if self.origin == "pipeline" and is_publisher and (self.segments or self.has_forked):
             with self.problems.fenced(self.data_folder):
                 publish_pipeline(self.data_folder, self.settings.relative_to)
@@ -198,9 +198,9 @@ class Recorder:
         """Tell whether this process is the one that is measured; move into a child that was forked outside Python.
 
         uWSGI and other programs in C fork without Python's hooks. The child goes on measuring with what it has
-        inherited, and whoever asks this first finds that the pid is another one.
+        inherited, until the first call of this in it notices that the pid is another one.
         """
-        if self.pid != _getpid() and not self._is_forking:
+        if self.pid != _getpid() and not self._is_forking:  # os.fork is left to the hooks of lifecycle
             with self.problems.fenced(self.presence.folder):
                 self._move_into_child()
         return self.pid == _getpid()
@@ -210,9 +210,9 @@ class Recorder:
         self.is_fork = False  # the parent knows of no child, and may publish before it ends
         self.presence = self.presence.of_child()
         self.drain = self.drain.of_child(self.cov)
-        self.segments, self._lock = 0, _new_lock()  # no other thread lives on
+        self.segments, self._lock = 0, _new_lock()  # a thread that held the old one is not here to release it
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, self.settings.interval_s)
-        tracers.see_all_again(self.core)
+        tracers.see_all_again(self.core)  # sysmon's events that the parent has disabled were inherited, too
         self.thread.start()
         if self.reached.any:
             self.announce()
@@ -234,7 +234,7 @@ class Recorder:
     def resume(self) -> None:
         """Go on after an end that did not come, as when an exec fails."""
         if self.presence.record is not None:
-            self._announce_anew()
+            self._announce_anew()  # the record says that it has ended
         self.thread.start()
 
     def announce(self) -> None:
@@ -252,20 +252,20 @@ class Recorder:
         self.thread.wake()
 
     def notice_collector(self, collector: Collector) -> None:
-        """Notice that a coverage.py has started; one of somebody else has taken the tracer from ours."""
+        """Notice that a coverage.py has started; if it is not ours, it has taken the tracer from ours."""
         if collector is not self.cov._collector:
             self.drain.others.add(collector, self._undisturbed, self.drain.cut)
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        """Hold the lock, and let nothing out, inside a call of somebody else's coverage.py."""
+        """Hold the lock, and let no error out, inside a call of another coverage.py."""
         with self.problems.fenced(self.presence.folder), holding(self._lock):
             yield
 
     def notice_load(self, path: str) -> None:
         """Notice that a source file is loaded, perhaps again and with another content."""
         with self.problems.fenced(self.presence.folder):
-            if self.drain.may_have_seen(path):
+            if self.drain.may_have_seen(path):  # before the lock: every import comes through here
                 with holding(self._lock):
                     self.drain.source_reloaded(path)
 
@@ -273,7 +273,7 @@ class Recorder:
         """Do what is due each interval; return the seconds until the next one."""
         with self.problems.fenced(self.presence.folder):
             check_tracing(self.cov, self.core, self.problems)
-            self.presence.check_root()
+            self.presence.check_root()  # before anything is written below another root
             if clock.steady() >= self._rested_at:
                 self.flush()
             if self.presence.record is None:  # a process that runs no file of the source leaves nothing behind

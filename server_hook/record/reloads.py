@@ -49,13 +49,14 @@ def watch_compiles_after(frame: FrameType, loaded: Callable[[str], None]) -> Non
 def _is_of_own_means(frame: FrameType) -> bool:
     """Tell whether the program itself runs a frame: by no import, and not as its main module."""
     caller = frame.f_back
+    # multiprocessing's spawn runs the main module once more, under this name
     if frame.f_code.co_name != "<module>" or caller is None or frame.f_globals.get("__name__") == "__mp_main__":
         return False
     if caller.f_code.co_filename == _RUN:  # python -m: nothing is below runpy's own two frames
         return caller.f_back is not None and caller.f_back.f_back is not None
     loader = type(frame.f_globals.get("__loader__"))
     if caller.f_code.co_filename.startswith(_IMPORT):
-        return loader is not SourceFileLoader
+        return loader is not SourceFileLoader  # watch_loads hears of that one
     return loader.__name__ not in _NEVER_AGAIN
 
 
@@ -64,7 +65,7 @@ def watch_compiles(loaded: Callable[[str], None]) -> None:
     """Call *loaded* with the name of every file whose source is compiled from now on; it must not raise."""
 
     def hear(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "compile" and isinstance(arguments[1], str):
+        if event == "compile" and isinstance(arguments[1], str):  # source, file name
             loaded(arguments[1])
 
     sys.addaudithook(hear)

@@ -1,9 +1,9 @@
 """Signals stay the application's: where it leaves one to its default, the last segment is written first.
 
 ``signal.signal`` and ``signal.getsignal`` are wrapped, so that a default that is set later (gunicorn resets every
-signal in its workers, asyncio when a handler is removed) still saves, and nobody sees a handler that he has not set.
-What does not work: a handler installed once (uvicorn and gunicorn replace it), and catching a signal while the main
-thread sits in C code (it is delivered when that returns; ``[vmpilot_cov] signals = off`` leaves signals alone).
+signal in its workers, asyncio when a handler is removed) still saves, and the application never sees a handler that it
+has not set. What does not work: a handler installed once (uvicorn and gunicorn replace it), catching a signal while
+the main thread sits in C code (it is delivered when that returns; ``[vmpilot_cov] signals = off`` leaves them alone).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
         try:
             save()
         finally:  # a second signal may raise into it
-            set_handler(number, signal.SIG_DFL)
+            set_handler(number, signal.SIG_DFL)  # the parent is to see in the status that the signal ended it
             os.kill(os.getpid(), number)
         set_handler(number, end)  # still here: it means nothing to process 1 of a container
         go_on()
@@ -44,6 +44,7 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
 
     @wraps(set_handler)
     def signal_(signalnum: int, handler: Any) -> Any:  # noqa: ANN401 - as signal.signal
+        # ==, because a plain 0 is the default, too
         is_ours = signalnum in CAUGHT and handler == signal.SIG_DFL and not callable(handler)
         return shown(set_handler(signalnum, end if is_ours else handler))
 
@@ -52,7 +53,7 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
         return shown(get_handler(signalnum))
 
     signal.signal, signal.getsignal = signal_, getsignal
-    if threading.current_thread() is threading.main_thread():
+    if threading.current_thread() is threading.main_thread():  # Python sets handlers in no other
         for number in CAUGHT:
-            if get_handler(number) is signal.SIG_DFL:
+            if get_handler(number) is signal.SIG_DFL:  # one that is ignored stays so, as SIGHUP under nohup
                 set_handler(number, end)

@@ -33,7 +33,7 @@ YIELD_S = 0.0005
 
 @contextmanager
 def holding(lock: _thread.RLock) -> Iterator[None]:
-    """Hold a lock, but never wait for ever in a process that is about to end."""
+    """Hold a lock, but never wait forever in a process that is about to end."""
     is_held = lock.acquire(timeout=LOCK_WAIT_S)
     try:
         yield
@@ -54,7 +54,7 @@ class RecorderThread:
             interval_s: seconds until the first tick.
         """
         self.waits_for_fork = False
-        """Set while a fork is under way: who forks starts the thread again."""
+        """Set while a fork is under way: the wrapper around it starts the thread again."""
         self._tick = tick
         self._channel = channel
         self._due = steady() + interval_s
@@ -66,9 +66,9 @@ class RecorderThread:
     def start(self) -> None:
         """Start the thread, unless it runs."""
         self._wanted = True
-        if self._running.acquire(blocking=False):
+        if self._running.acquire(blocking=False):  # the thread itself releases it when it ends
             self._asleep = _new_lock()
-            self._asleep.acquire()
+            self._asleep.acquire()  # held, so that the thread sleeps on it until _rouse lets it go
             mask = _mask(signal.SIG_SETMASK, _all_signals)  # what the application blocks must not come here
             try:
                 _start(self._run, ())
@@ -81,13 +81,14 @@ class RecorderThread:
         """End the thread, and wait until the system has forgotten it."""
         self._wanted = False
         channel = self._channel()
-        if channel is not None:
+        if channel is not None:  # it waits in one of two places: for clients, or on its own lock
             channel.wake()
         self._rouse()
         if not self._running.acquire(timeout=STOP_S):
             return
         self._running.release()
         until = steady() + STOP_S
+        # it has left Python, but a fork would still find it among the threads that the kernel counts
         while self._native and os.path.exists(f"/proc/self/task/{self._native}") and steady() < until:
             _sleep(0.0002)
 
@@ -114,6 +115,6 @@ class RecorderThread:
                 else:
                     self._asleep.acquire(timeout=min(wait_s, LONGEST_S))
                 if self._wanted and steady() >= self._due:
-                    self._due = steady() + self._tick()
+                    self._due = steady() + self._tick()  # from the tick's begin: the clock is read first
         finally:
             self._running.release()

@@ -25,8 +25,7 @@ def enter_running_frames(cov: Coverage, tracer: Any = None, innermost: FrameType
     """Tell a new tracer of the frames that run already: it has seen none of them begin, and would not measure the rest.
 
     The C tracer keeps a stack of frames: all are put on it, ours included, because each takes itself off when it
-    returns; in one step, because every further line of this function would be taken for one of the frame put on last.
-    The lines where the frames stand are measured by that.
+    returns. The lines where the frames stand are measured by that.
 
     Args:
         cov: the Coverage.
@@ -42,10 +41,11 @@ def enter_running_frames(cov: Coverage, tracer: Any = None, innermost: FrameType
     core = core_in_use(cov)
     if core == "ctrace":
         events = [(each, event) for each in frames for event in ("call", "line")]
+        # in one step, in C: a further line of this function would be taken for one of the frame put on last
         deque(starmap(partial(tracer, arg=None), events), maxlen=0)
     elif core == "sysmon":
         for running in frames:
-            tracer.sysmon_py_start(running.f_code, 0)
+            tracer.sysmon_py_start(running.f_code, 0)  # turns its line events on, as a call would
 
 
 def forget_live(cov: Coverage) -> None:
@@ -71,7 +71,7 @@ def is_installer(function: object) -> bool:
 
 
 def trace_again(cov: Coverage, innermost: FrameType | None) -> None:
-    """Trace this thread again, after somebody had its trace function: the tracer of before has missed returns.
+    """Trace this thread again, after another trace function had it: the tracer of before has missed returns.
 
     Args:
         cov: a Coverage with the C tracer.
@@ -81,7 +81,7 @@ def trace_again(cov: Coverage, innermost: FrameType | None) -> None:
 
 
 def trace_new_threads(cov: Coverage) -> None:
-    """Trace threads that begin from now on, if somebody has put an end to that."""
+    """Trace threads that begin from now on, if the program has put an end to that."""
     if threading.gettrace() is None and cov._collector is not None:
         threading.settrace(cov._collector._installation_trace)
 
@@ -103,5 +103,5 @@ def follow_greenlets(cov: Coverage, frame: FrameType) -> None:
         getcurrent = __import__("greenlet._greenlet", fromlist=["getcurrent"]).getcurrent
     except (ImportError, AttributeError):
         return
-    collector.concur_id_func = getcurrent
+    collector.concur_id_func = getcurrent  # each tracer takes it over when it is made, so this thread needs a new one
     enter_running_frames(cov, collector._start_tracer(), frame)

@@ -1,8 +1,8 @@
 """Come back when a program takes the trace function away: a thread has one, and debuggers, profilers and tests want it.
 
 What does not work: to look at each interval, because a thread sees its own trace function only; to set ours again,
-because it has missed returns meanwhile and would count lines for the wrong file. So ``sys.settrace`` is wrapped. Who
-ends tracing by ``sys.settrace(None)`` finds nothing set, as he expects, and ours goes on.
+because it has missed returns meanwhile and would count lines for the wrong file. So ``sys.settrace`` is wrapped. A
+program that ends tracing by ``sys.settrace(None)`` finds nothing set, as it expects, and ours goes on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def check_tracing(cov: Coverage, core: str, problems: Problems) -> None:
-    """Report whoever has the trace function of a recorded process, and trace new threads again."""
+    """Report what has the trace function of a recorded process, and trace new threads again."""
     if core != "ctrace":
         return
     if "pydevd" in sys.modules and sys.version_info < (3, 12):
@@ -48,9 +48,8 @@ def share_trace_function(is_ours: Callable[[object], bool], come_back: Callable[
     @wraps(set_trace)
     def settrace(function: Any, /) -> None:  # noqa: ANN401 - as sys.settrace
         thread, before = get_ident(), get_trace()
-        if is_ours(before) and is_installer(
-            function
-        ):  # gevent makes a new thread of the program a greenlet of this one
+        # gevent makes a new thread of the program a greenlet of this one
+        if is_ours(before) and is_installer(function):
             return
         is_back = function is None or is_ours(function)
         if is_back and (is_ours(before) or (thread in taken and _take_back(set_trace, before, function, come_back))):
@@ -83,10 +82,10 @@ def _take_back(
         come_back: traces this thread from a frame on.
     """
     is_heard, innermost = _is_heard(set_trace), _traced_by(theirs)
-    if not is_heard and innermost is None:  # a trace function in C is at work: nobody knows for which frame
+    if not is_heard and innermost is None:  # a trace function in C is at work, and does not say for which frame
         set_trace(function)
         return False
-    set_trace(None)
+    set_trace(None)  # _is_heard has left its own
     come_back(None if is_heard else innermost)
     return True
 
@@ -114,6 +113,7 @@ def _traced_by(function: object) -> FrameType | None:
     """Find the frame that a trace function has been called for, and is still working on."""
     frame = sys._getframe()
     while frame.f_back is not None:
+        # that function itself, or the local one that it returned for the frame
         codes = [
             getattr(getattr(each, "__func__", each), "__code__", None) for each in (function, frame.f_back.f_trace)
         ]

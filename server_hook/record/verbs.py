@@ -38,7 +38,7 @@ def answer(recorder: Recorder, do: str, _request: Mapping[str, Any]) -> Answer:
         lines=recorder.drain.lines,
         segments=recorder.segments,
         flushed_at=recorder.flushed_at,
-        interval_s=max(recorder.settings.interval_s, recorder.rest_s),
+        interval_s=max(recorder.settings.interval_s, recorder.rest_s),  # after a costly cut it rests for longer
         problem=recorder.problems.latest,
         orphan=is_orphan(recorder.parent),
         took_s=steady() - began,
@@ -58,7 +58,7 @@ def is_orphan(parent: int) -> bool:
     """
     if os.getppid() == parent:
         return False
-    processes = sys.modules.get("multiprocessing.process")
+    processes = sys.modules.get("multiprocessing.process")  # loaded in each of its workers; no import for the rest
     supervisor = processes.parent_process() if processes else None
     return (supervisor is not None and supervisor.pid == parent) or any(
         name in os.environ for name in RELOADER_VARIABLES

@@ -14,12 +14,12 @@ COMPACTING = ".folding-"
 PUBLISHING = "publish-"
 """Prefix of a data file that isn't in its place yet."""
 REST_S = 60.0
-"""Nobody works any more on something that was last touched this many seconds ago."""
+"""What was left this long ago is no longer being worked on."""
 
 
 def is_own_name(name: str) -> bool:
     """Return whether a file in a process's folder has a name that we give."""
-    is_aside = name.startswith(".") and name.endswith(".tmp")
+    is_aside = name.startswith(".") and name.endswith(".tmp")  # of a process that was killed while it wrote
     return name == records.RECORD or name.endswith(segment.SUFFIX) or is_aside
 
 
@@ -41,7 +41,7 @@ def remove_left_over(working: Path, rest_s: float = REST_S) -> None:
 
 
 def _remove_aside(path: Path, before: float) -> None:
-    if os.lstat(path).st_mtime > before:
+    if os.lstat(path).st_mtime > before:  # perhaps still being written
         return
     if path.name.startswith(COMPACTING):
         remove_process(path)

@@ -4,7 +4,7 @@ Folding changes no figure, no age and no account. What becomes one was measured 
 epoch, and each source keeps when it was measured first and last. Ended and killed processes are folded apart.
 
 It may be broken off at any moment: the united folder is renamed into place before the first of the others goes, and
-what is in both counts once. Whoever reads folders meanwhile looks for united ones when he is done.
+what is in both counts once. A reader of the folders looks for united ones again when it is done.
 """
 
 # No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
@@ -69,7 +69,7 @@ def _read_gone(folder: Path) -> _Gone | None:
     parts: list[Part] = []
     for _, read in segment.read_folder(folder):
         if isinstance(read, segment.TornError):
-            return None
+            return None  # it stays for collect to name
         parts += read
     if not parts and not record.ended:  # killed before it had written anything
         clean_up.remove_process(folder)
@@ -91,8 +91,9 @@ def _unite(working: Path, several: list[_Gone]) -> None:
     )
     segment.write(str(aside), 1, united(part for each in several for part in each.parts))
     records.write_record(str(aside), record)
+    # before the rename: a reader must not take this moment for the last sign of life
     os.utime(aside / records.RECORD, (last.sign_of_life, last.sign_of_life))
-    os.rename(aside, working / identifier)
+    os.rename(aside, working / identifier)  # before the others go: what is in both counts once
     for each in several:
         clean_up.remove_process(each.folder)
 
@@ -110,6 +111,7 @@ def united(parts: Iterable[Part]) -> Iterator[Part]:
             first, last = moments.get(key, (part.begun, part.begun))
             moments[key] = min(first, part.begun), max(last, part.begun)
     spans: dict[tuple[Label, float], Part] = {}
+    # each source twice: under its first moment for its age, under its last to tell which of two contents is newer
     for (label, source), measured in whole.items():
         for begun in set(moments[label, source]):
             part = spans.setdefault((label, begun), Part(label, begun, ended[label]))

@@ -18,6 +18,7 @@ MOST_VALUE_BYTES = 64 << 20
 """The size of the largest value, which is the list of a source file's arcs that the query makes."""
 _STEPS = 100_000
 """The number of SQLite's steps between two looks at the clock."""
+# a virtual table has root page 0
 _NO_TABLES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR (type = 'table' AND NOT rootpage)"
 
 
@@ -37,9 +38,9 @@ def open_to_read(path: Path, more: str = "") -> Iterator[sqlite3.Connection]:
     until = steady() + LEAST_READ_S + check_data_file(str(path)) / READ_BYTES_PER_S
     with contextlib.closing(sqlite3.connect(f"{_uri_of(path)}?mode=ro{more}", uri=True)) as base:
         base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_VALUE_BYTES)
-        base.set_progress_handler(lambda: steady() > until, _STEPS)
+        base.set_progress_handler(lambda: steady() > until, _STEPS)  # true interrupts the query
         base.execute("PRAGMA trusted_schema = OFF")
-        base.execute("BEGIN")
+        base.execute("BEGIN")  # all reads see one moment
         for (name,) in base.execute(_NO_TABLES):
             raise sqlite3.DatabaseError(f"{name} in it is no table, as all in a data file of coverage.py is")
         try:

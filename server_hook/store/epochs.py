@@ -47,7 +47,7 @@ def last_reset(data_folder: str, until: float = EVER, refuse: Callable[[OSError]
         safe_files.check_folder(working)
         path = os.path.join(working, working_folder.RESETS)
         for line in safe_files.read(path, MOST_RESETS_BYTES).split():
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError):  # the list is appended to, so a line may be torn
                 moments.append(float(line))
     except (FileNotFoundError, NotADirectoryError):
         return 0.0
@@ -64,7 +64,7 @@ def counted(parts: Iterable[Part], sign_of_life: float, reset_at: float, until: 
         sign_of_life: when it last said that it lives, or that it ends.
         reset_at: when the servers of its folder were last reset before *until*; nothing counts of a process that was
             gone by then.
-        until: the moment that decides: whoever asks sees no reset that came later.
+        until: the moment that decides: a reset that came later does not count.
     """
     parts = list(parts)
     if max([sign_of_life, *(part.ended for part in parts)]) < reset_at:
@@ -84,8 +84,8 @@ def at_module_level(source: Source, measured: segment.Measured) -> segment.Measu
     lines = _module_lines(source.path, source.fingerprint)
     if isinstance(measured, int):
         return measured & lines
-    module_lines = set(segment.line_numbers(lines))
-    return Arcs(arc for arc in measured if all(end in module_lines or end < 0 for end in arc))
+    at_import = set(segment.line_numbers(lines))
+    return Arcs(arc for arc in measured if all(end in at_import or end < 0 for end in arc))  # below 0: entry or exit
 
 
 @lru_cache(4096)
@@ -94,6 +94,7 @@ def _module_lines(path: str, mark: str) -> segment.Lines:
     if mark and fingerprint(path) != mark:
         return 0
     try:
+        # dont_inherit: the future statement of this module is not one of theirs
         module = compile(read_source(path), path, "exec", dont_inherit=True)
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # whatever lies there now
         return 0

@@ -71,7 +71,7 @@ def write_data_file(
         united: what was measured; all arcs or all lines come out, arcs as soon as one file has them.
         untouched: source files that never ran, so that reports count them.
         branch: whether arcs come out in any case: coverage.py combines no file of lines with one of arcs.
-        oldest: when the oldest measurement of each origin began; of others nobody knows.
+        oldest: when the oldest measurement of each origin began; those of others are unknown.
 
     Raises:
         OSError: when the folder cannot be written.
@@ -80,16 +80,16 @@ def write_data_file(
     aside = os.path.join(working, f"{PUBLISHING}{os.getpid()}.tmp")
     united = {context: {each: files[each] for each in files if is_utf8(each.path)} for context, files in united.items()}
     try:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):  # of an earlier process with this pid
             os.unlink(aside)
         safe_files.create(aside, "")  # SQLite would follow a link
         origins, tests = origins_of(united), {name: files for name, files in united.items() if name not in ORIGINS}
         branch = branch or has_arcs(united)
         _write_through(aside, origins, untouched, branch=branch)
         if tests and not add_contexts(aside, _in_rows(tests, branch=branch)):
-            _write_through(aside, united, NO_FILES, branch=branch)
+            _write_through(aside, united, NO_FILES, branch=branch)  # a schema that is not known: by coverage.py's calls
         _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)), oldest)
-        os.replace(aside, target)
+        os.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
         raise OSError(errno.EIO, str(error), target) from error
     finally:
@@ -111,9 +111,9 @@ def origins_of(united: ByContext) -> ByContext:
 
 def _in_rows(united: ByContext, *, branch: bool) -> Iterator[tuple[str, Iterator[tuple[str, bytes | Arcs]]]]:
     """Yield what was measured by context and path, as a data file keeps it."""
-    form_of = segment.to_arcs if branch else _numbits
+    encode = segment.to_arcs if branch else _numbits
     for context, files in united.items():
-        yield context, ((path, form_of(measured)) for path, measured in _by_path(files).items())
+        yield context, ((path, encode(measured)) for path, measured in _by_path(files).items())
 
 
 def _numbits(measured: segment.Measured) -> bytes:
@@ -123,6 +123,7 @@ def _numbits(measured: segment.Measured) -> bytes:
 
 def is_published_here(path: str, data_folder: str) -> bool:
     """Tell whether a data file was published out of the segments beside it, so that nothing is lost with it."""
+    # not folder_identity: that would give the folder one
     own = os.path.join(data_folder, working_folder.WORKING_FOLDER, working_folder.IDENTITY)
     if not os.path.lexists(own):
         return False
@@ -156,7 +157,7 @@ def fingerprints_in(base: sqlite3.Connection) -> Marks | None:
 
 def is_utf8(path: str) -> bool:
     """Tell whether a path is UTF-8, as all text in a data file is; file systems have other names, too."""
-    return path.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in path)
+    return path.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in path)  # surrogateescape
 
 
 def oldest_in(base: sqlite3.Connection) -> Moments:
@@ -188,7 +189,7 @@ def fill(data: CoverageData, united: ByContext, untouched: Untouched = NO_FILES,
             data.add_lines({path: segment.line_numbers(segment.to_lines(each)) for path, each in by_path.items()})
         data.add_file_tracers({path: tracers[path] for path in tracers.keys() & by_path})
     data.set_context("")
-    (data.add_arcs if branch else data.add_lines)({})  # coverage.py touches no file before it knows what is kept
+    (data.add_arcs if branch else data.add_lines)({})  # coverage.py touches no file before it knows lines or arcs
     for plugin in set(untouched.values()):
         data.touch_files([path for path, its in untouched.items() if its == plugin], plugin)
 

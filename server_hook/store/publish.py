@@ -33,13 +33,13 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
     with lock(data_folder, ENDING_WAIT_S) as held:
         branch = held and holds_arcs(target)  # a session may have published it so, to be combined with its own arcs
         if held:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # what is not folded counts all the same
                 compaction.compact(Path(data_folder))
         seen: set[Path] = set()
         while held and (present := set(segments.glob("*/*" + segment.SUFFIX))) > seen:
             if seen and clock.steady() > until:
                 break  # others end all the time; this process must end, too
-            seen = present  # who could not wait for the lock meanwhile has left its last segment here
+            seen = present  # a process that could not wait for the lock has left its last segment for this one
             keep_foreign(target, data_folder)
             oldest: dict[str, float] = {}
             united = relative(newest(_noting(read_parts(Path(data_folder)), oldest)), relative_to)
@@ -69,7 +69,7 @@ def read_parts(data_folder: Path) -> Iterator[Part]:
 
 def newest(parts: Iterable[Part]) -> ByContext:
     """Unite parts; where a file was measured in two states, keep the one measured last."""
-    latest: dict[str, tuple[float, str]] = {}
+    latest: dict[str, tuple[float, str]] = {}  # by path alone: all contexts must agree on one state
     united: ByContext = {}
     for part in parts:
         for source, measured in part.files.items():
@@ -98,13 +98,13 @@ def keep_foreign(target: str, data_folder: str) -> None:
 
     It is about to be published over, and may be the only copy.
     """
-    working_folder.folder_identity(data_folder)  # first of all: without it nothing is known to be ours
+    working_folder.folder_identity(data_folder)  # first: without an identity no file counts as ours
     if not os.path.lexists(target) or is_published_here(target, data_folder):
         return
-    folder = ""
+    refuge = ""
     try:
-        folder = working_folder.make_folder(data_folder, f"kept-{int(os.lstat(target).st_mtime_ns):x}")
-        os.replace(target, os.path.join(folder, os.path.basename(target)))
+        refuge = working_folder.make_folder(data_folder, f"kept-{int(os.lstat(target).st_mtime_ns):x}")
+        os.replace(target, os.path.join(refuge, os.path.basename(target)))
     except FileNotFoundError:  # coverage.py deletes what it combines, at any moment
         with contextlib.suppress(OSError):
-            os.rmdir(folder)
+            os.rmdir(refuge)

@@ -28,7 +28,7 @@ NO_SETTINGS: Mapping[str, Any] = {}
 Life: TypeAlias = Literal["live", "remote", "dead"]
 
 MOST_WORDS, MOST_LETTERS = 100, 1000
-"""How many words of a command line are told, and how much of each."""
+"""How many words of a command line are recorded, and how much of each."""
 
 
 class Record(NamedTuple):
@@ -116,6 +116,7 @@ def load_record(folder: Path) -> Record:
     path = f"{folder}/{RECORD}"
     try:
         raw = json.loads(safe_files.read(path, MOST_RECORD_BYTES))
+        # names of a later version are left out
         return Record(**{name: _checked(name, value) for name, value in raw.items() if name in Record._fields})
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RefusedError(path, f"it cannot be understood ({one_line(error)})") from error
@@ -156,7 +157,7 @@ def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 - what JSON gives
         value = tuple(value) if good else ()
     elif name in _LIMITS:
         least, most = _LIMITS[name]
-        good = type(value) is int and least <= value <= most
+        good = type(value) is int and least <= value <= most  # no isinstance: True is an int
     elif isinstance(example, float):
         good = clock.is_moment(value)
     else:
@@ -203,8 +204,9 @@ def heartbeat_age_s(folder: Path) -> float:
 
 def life_of(record: Record, heartbeat_s: float) -> Life:
     """Judge whether a process lives: by its pid and start time here, by its heartbeat alone anywhere else."""
-    if record.ended:
+    if record.ended:  # it may still run for a while, but records no more
         return "dead"
+    # a pid means something only where it was given
     if (record.boot, record.namespace, record.host) == (_boot_id(), _pid_namespace(), socket.gethostname()):
         return "live" if _same_process(record) else "dead"
     return "remote" if heartbeat_s < max(SILENCE_S, 5 * record.interval_s) else "dead"
@@ -215,14 +217,15 @@ def _same_process(record: Record) -> bool:
         os.kill(record.pid, 0)
     except ProcessLookupError:
         return False
-    except (PermissionError, OverflowError):
+    except (PermissionError, OverflowError):  # PermissionError: it lives, as another user's
         pass
-    ticks = _start_ticks(record.pid)
+    ticks = _start_ticks(record.pid)  # a later process may have its pid by now
     return not ticks or not record.ticks or ticks == record.ticks
 
 
 def _start_ticks(pid: int) -> int:
     """Read field 22 of /proc/PID/stat; a zombie, which records nothing any more, has none."""
+    # the name stands in brackets, and may hold brackets and blanks itself
     after_name = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     if not after_name:
         return 0

@@ -20,6 +20,7 @@ MOST_SOURCE_BYTES = 32 << 20
 MOST_DATA_BYTES = 16 << 30
 """The most that a record, a segment, the list of resets, a source file and a data file may hold."""
 
+# O_NONBLOCK: to open a FIFO would wait for its other end
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _MAKE = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -56,7 +57,7 @@ def read(path: str, most_bytes: int) -> bytes:
 
 
 def read_source(path: str) -> bytes:
-    """Read a source file, whoever owns it and whatever links lead to it.
+    """Read a source file of any owner, through links as well.
 
     Raises:
         RefusedError: when it is no regular file, or too large.
@@ -66,7 +67,7 @@ def read_source(path: str) -> bytes:
 
 
 def check_data_file(path: str) -> int:
-    """Check a data file before SQLite opens it, because SQLite would wait forever at a FIFO; return its size in bytes.
+    """Look at a data file before SQLite opens it, which would wait forever at a FIFO; return its size in bytes.
 
     Raises:
         RefusedError: when it is no regular file, or too large.
@@ -76,7 +77,7 @@ def check_data_file(path: str) -> int:
     check_regular(path, status)
     if status.st_size > MOST_DATA_BYTES:
         raise RefusedError(path, f"it is larger than {MOST_DATA_BYTES >> 30} GiB")
-    os.close(_open(path, _READ))
+    os.close(_open(path, _READ))  # SQLite would not say why it cannot be opened
     return status.st_size
 
 
@@ -125,7 +126,7 @@ def replace(path: str, octets: bytes) -> None:
         with _file(_open(aside, _MAKE | os.O_WRONLY | os.O_EXCL, 0o666), "wb") as file:
             file.write(octets)
         _replace(aside, path)
-    except BaseException:
+    except BaseException:  # a signal handler of the application may raise into this
         with contextlib.suppress(OSError):
             _unlink(aside)
         raise
@@ -160,7 +161,7 @@ def append(path: str, text: str) -> None:
     """
     _check_own(path)
     with _file(_open(path, _MAKE | os.O_WRONLY | os.O_APPEND, 0o666), "a", encoding="utf-8") as file:
-        check_regular(path, os.fstat(file.fileno()))
+        check_regular(path, os.fstat(file.fileno()))  # it may be another one by now
         file.write(text)
 
 
@@ -212,7 +213,7 @@ def _read(path: str, status: os.stat_result, flags: int, most_bytes: int) -> byt
         check_regular(path, status)
         if status.st_size > most_bytes:
             raise RefusedError(path, f"it is larger than {most_bytes >> 20} MiB, which none of ours is; delete it")
-        octets: bytes = file.read(status.st_size)  # no more: it may grow for ever
+        octets: bytes = file.read(status.st_size)  # no more: it may grow forever
     return octets
 
 

@@ -25,7 +25,7 @@ from server_hook.store.safe_files import MOST_SEGMENT_BYTES
 FORMAT = "3" if sys.byteorder == "little" else "3-big-endian"
 SUFFIX = ".seg"
 MOST_SOURCES = 1 << 16
-"""How many sources are kept as one and the same value, whoever measured them."""
+"""How many sources are kept as one and the same value, in whichever process they were measured."""
 MOST_LINES = 1 << 20
 """How many lines a source file may have."""
 MOST_LETTERS = 4096
@@ -50,7 +50,7 @@ class Source(NamedTuple):
 
     path: str
     fingerprint: str = ""
-    """SHA-256 of its bytes, shortened (see fingerprint.py); empty when nobody took it."""
+    """SHA-256 of its bytes, shortened (see fingerprint.py); empty when it was not taken."""
     tracer: str = ""
     """The coverage plugin that measured it; empty for plain Python."""
 
@@ -63,7 +63,7 @@ class Label(NamedTuple):
     startup: bool = False
     """Whether they ran while modules were imported, before anything was asked of them."""
     dropped: bool = False
-    """Whether they count for nobody: nothing of them is kept, and no segment has such a label."""
+    """Whether they do not count at all: nothing of them is kept, and no segment has such a label."""
 
 
 ByContext: TypeAlias = dict[str, dict[Source, Measured]]
@@ -142,7 +142,7 @@ def bitmap(lines: Iterable[int]) -> Lines:
     wanted = set(lines)
     if not wanted:
         return 0
-    octets = bytearray(max(wanted) // 8 + 1)
+    octets = bytearray(max(wanted) // 8 + 1)  # an integer would be copied whole for each bit that is set
     for line in wanted:
         octets[line >> 3] |= 1 << (line & 7)
     return int.from_bytes(octets, "little")
@@ -157,7 +157,7 @@ def line_numbers(lines: Lines) -> list[int]:
 def encode(parts: Iterable[Part]) -> bytes:
     """Turn parts into the bytes of a segment."""
     places: dict[Source, int] = {}
-    encoded = [_encode_part(part, places) for part in parts]
+    encoded = [_encode_part(part, places) for part in parts]  # first: it fills places
     sources = [[each.path, each.fingerprint, each.tracer] for each in places]
     body = json.dumps({"sources": sources, "parts": encoded}, separators=(",", ":")).encode("ascii")
     return f"{_MAGIC} {FORMAT} {zlib.crc32(body):08x} {len(body)}\n".encode("ascii") + body
@@ -194,7 +194,7 @@ def write(folder: str, number: int, parts: Iterable[Part]) -> int:
 
 def read_folder(folder: Path) -> Iterator[tuple[Path, list[Part] | TornError]]:
     """Read all segments of one process's folder, oldest first; a torn one is yielded as its error."""
-    for path in sorted(folder.glob("*" + SUFFIX)):
+    for path in sorted(folder.glob("*" + SUFFIX)):  # by number: they have leading zeros
         try:
             yield path, decode(safe_files.read(str(path), MOST_SEGMENT_BYTES))
         except FileNotFoundError:  # folded or erased meanwhile
@@ -228,7 +228,7 @@ def _decode_part(raw: dict[str, Any], sources: dict[int, Source]) -> Part:
     files: dict[Source, Measured] = {}
     for place, text in raw["files"]:
         source, measured = sources[place], _decode_measured(text)
-        files[source] = join(files[source], measured) if source in files else measured  # as unite, of many files
+        files[source] = join(files[source], measured) if source in files else measured  # as unite, without its call
     return Part(_label(raw["origin"], raw["context"], raw["startup"] is True), begun, ended, files, epoch)
 
 
@@ -252,13 +252,13 @@ def intern_source(path: str, fingerprint: str, tracer: str) -> Source:
             raise ValueError(f"no path, fingerprint or tracer: {str(text)[:80]!r}")
     if not path:
         raise ValueError("a path is empty")
-    os.fsencode(path), fingerprint.encode(), tracer.encode()
+    os.fsencode(path), fingerprint.encode(), tracer.encode()  # a ValueError here, not later in a report
     return Source(path, fingerprint, tracer)
 
 
 def _decode_measured(raw: str | list[str]) -> Measured:
     if isinstance(raw, str):
-        lines = int(raw, 16) if len(raw) <= MOST_LINES // 4 else -1
+        lines = int(raw, 16) if len(raw) <= MOST_LINES // 4 else -1  # four lines a digit
         if lines >= 0:
             return lines
     elif (arcs := Arcs.from_text(raw[0])).is_within(MOST_LINES):

@@ -73,7 +73,7 @@ def process_folders(data_folder: Path, refuse: Callable[[OSError], object] = str
     except OSError as error:
         refuse(error)
         return
-    for name in (name for name in names if not name.startswith(".")):
+    for name in (name for name in names if not name.startswith(".")):  # those with a dot are still being made
         path = os.path.join(working, name)
         try:
             status = os.lstat(path)
@@ -96,7 +96,7 @@ def folder_identity(data_folder: str) -> str:
         OSError: as ``make_working_folder``.
     """
     path = os.path.join(make_working_folder(data_folder), IDENTITY)
-    safe_files.create(path, os.urandom(8).hex())
+    safe_files.create(path, os.urandom(8).hex())  # read back, because another process may have been first
     identity = safe_files.read(path, 16).decode("ascii", "replace")
     if len(identity) != 16 or not _DIGITS.issuperset(identity):  # noqa: PLR2004 - two digits an octet
         raise RefusedError(path, "it does not hold what vmpilot-cov has written; delete it")
@@ -111,7 +111,7 @@ def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
         until, held = clock.steady() + wait_s, False
         while not held and clock.steady() < until:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it has no time limit of its own
                 held = True
             except BlockingIOError:
                 time.sleep(0.02)

@@ -261,21 +261,21 @@ def test_what_goes_wrong_is_said(app: Project) -> None:
     done = app.pytest("--vmpilot-cov", "-q", "-rN")
     assert "9 failed, 1 passed, 1 warning in" in done.stdout, done.stdout + done.stderr
     assert "Traceback" not in done.stdout
-    said, python = re.sub(r"\d+\.\d s after", "1.2 s after", done.stdout), sys.executable
+    said, python = re.sub(r"after \d+\.\d s", "after 1.2 s", done.stdout), sys.executable
     for text in (
-        "the server sh silent.sh was still running, 1.2 s after its start; waited was for an answer to GET http://",
-        "GET http://127.0.0.1:1/health (Connection refused), at most 2.5 s; the end of its output in ",
+        "the server sh silent.sh was still running after 1.2 s without an answer to GET http://127.0.0.1:1/health ",
+        "/health (Connection refused; waited up to 2.5 s); the end of its output in ",
         "server-1.log:\nI am here\n (server-not-up)",
         f"the server {python} gone.py ",
-        "ended with exit code 3, 1.2 s after its start; waited was for an answer to GET http://127.0.0.1:",
+        "ended with exit code 3 after 1.2 s without an answer to GET http://127.0.0.1:",
         "server-2.log:\na trace of it\n (server-not-up)",
         "no-such-program cannot be started: No such file or directory: no-such-program (command-not-found)",
         f"cannot be started: No such file or directory: {app.path / 'nowhere'} (command-not-found)",
         "python 'gone.py {port} cannot be split into words: No closing quotation (server-command-invalid)",
-        f"nothing says at which port {python} gone.py will answer; write {{port}} where its port belongs, and",
+        f"{python} gone.py does not say which port it will listen on; write {{port}} in place of the port to use",
         'pipeline_server needs a command, as in: pipeline_server("python -m uvicorn main:app --port {port}"); or name',
         f"one as server_command in [vmpilot_cov] of {app.path / '.coveragerc'} (server-command-missing)",
-        f"{earlier.url} is answered by process {earlier.pid} ({python} -m app.main {port}), not by the server that was",
+        f"process {earlier.pid} ({python} -m app.main {port}) answers at {earlier.url}, not the server that was ",
         f"started: {python} -m uvicorn app.asgi:app --reload --port {port}; end that process by its pid",
         f"started: {python} -m app.main --port {port}; end that process by its pid",
         "ended with exit code 7 before it was stopped; what it reached in its last interval may be missing; its output",
