@@ -35,7 +35,7 @@ def is_project_file(cov: Coverage) -> Callable[[str], bool]:
     def asks_for(path: str) -> bool:
         if rules.check_include_omit_etc(path, None) is None:
             return True
-        # A source that is named as a module, and lies where this process cannot find it, is known by its path alone.
+        # This process cannot find the module: only the path can tell.
         omitted = rules.omit_match is not None and rules.omit_match.match(path)
         return not omitted and any(is_of_module(path, name) for name in rules.source_pkgs)
 
@@ -150,27 +150,27 @@ class ReportingCoverage(WatchedCoverage):
     """A Coverage that does the same work once, however many reports are made of it.
 
     Tables need the analysis of each source, which is small. Other reports need what was parsed, which is not: that is
-    kept where they are asked for.
+    kept if such reports are requested.
     """
 
-    def __init__(self, *, keeps_parsed: bool, **named: Any) -> None:  # noqa: ANN401 - passed on
+    def __init__(self, *, keeps_parsed: bool, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
         """Open it as a ``Coverage``.
 
         Args:
             keeps_parsed: whether reports other than tables will be made.
-            named: what ``Coverage`` takes.
+            kwargs: passed on to ``Coverage``.
         """
-        super().__init__(**named)
+        super().__init__(**kwargs)
         self._keeps_parsed, self._makes_table, self._makes_markdown = keeps_parsed, False, False
         self._parsed: dict[Any, Any] = {}
         self._analysed: dict[Any, Any] = {}
 
-    def report(self, *args: Any, **named: Any) -> float:  # noqa: ANN401 - passed on
+    def report(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 - passed on
         """Make a table, as ``Coverage.report`` does."""
         self._makes_table = True
-        self._makes_markdown = named.get("output_format") == "markdown" and not hasattr(report, "escape_markdown")
+        self._makes_markdown = kwargs.get("output_format") == "markdown" and not hasattr(report, "escape_markdown")
         try:
-            return super().report(*args, **named)
+            return super().report(*args, **kwargs)
         finally:
             self._makes_table = self._makes_markdown = False
 
@@ -186,12 +186,12 @@ class ReportingCoverage(WatchedCoverage):
         reporter.relative_filename = lambda: name.translate(_MARKDOWN) if self._makes_markdown else name
         return reporter
 
-    def _analyze(self, morf: Any, *args: Any, **named: Any) -> Any:  # noqa: ANN401 - coverage's Analysis
+    def _analyze(self, morf: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - coverage's Analysis
         contexts = getattr(self.get_data(), "_query_context_ids", self)  # a report may show a part of what was counted
         key = morf, str(contexts), self.config.precision
         if not (self._makes_table and key in self._analysed):
             try:
-                self._analysed[key] = super()._analyze(morf, *args, **named)
+                self._analysed[key] = super()._analyze(morf, *args, **kwargs)
             except Exception:
                 # a template, say: kept, its half-made parser would pass for that of an empty Python file next time
                 self._parsed.pop(morf, None)

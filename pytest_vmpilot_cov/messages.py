@@ -10,14 +10,14 @@ from server_hook.problems import printable, printable_lines
 
 _TEXTS: Final = {
     "fail-under-range": "{name}={value} (from {where}) is not a percentage; use 0 to 100",
-    "fail-under-unknown": "{name}={value} (from {where}) is no threshold; use total, each, unit, e2e, pipeline, or a "
-    "path pattern such as src/app/*",
+    "fail-under-unknown": "{name}={value} (from {where}) is not a threshold; use total, each, unit, e2e, pipeline, or "
+    "a path pattern such as src/app/*",
     "fail-under-pattern": "{name}={value} (from {where}) has a pattern that coverage.py refuses: {why}",
-    "precision-range": "precision={value} is no number of digits; use 0 or more",
-    "origin-unknown": "{value!r} (from {where}) is no origin; use unit, e2e or pipeline, several with commas",
+    "precision-range": "precision={value} is not a number of digits; use 0 or more",
+    "origin-unknown": "{value!r} (from {where}) is not an origin; use unit, e2e or pipeline, several with commas",
     "report-unknown": "--cov-report={value} is not a report; use {known}, file kinds with :DEST",
     "report-same-file": "markdown and markdown-append cannot both write {path}; give one of them another :DEST",
-    "context-unknown": "--cov-context={value} is no context; use test",
+    "context-unknown": "--cov-context={value} is not a context; use test",
     "context-refused": "Detected dynamic_context=test_function in {config}, which does not work with pytest-xdist; "
     "use --cov-context=test instead",
     "context-unused": "{name} = {value} in {config} isn't used; --cov-context=test records which test ran each line",
@@ -28,13 +28,13 @@ _TEXTS: Final = {
     "measure; add --vmpilot-cov",
     "no-cov": "Coverage disabled via --no-cov switch!",
     "no-cov-on-fail": "Coverage is neither reported nor judged, because a test has failed",
-    "setting-unknown": "[vmpilot_cov] {name} in {where} is no setting; known are {known}",
+    "setting-unknown": "[vmpilot_cov] {name} in {where} is not a setting; use one of {known}",
     "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",
     "data-unreadable": "{path} cannot be read as coverage data and does not count: {why}",
     "data-empty": "{path} holds no executed line; was the process measured with the right source?",
     "data-refused": "{path} does not count: {why}",
     "source-refused": "source {path} does not count: {why}",
-    "data-nowhere": "{place} holds no coverage data: no data file, no .vmpilot-cov and no archive of such",
+    "data-nowhere": "{place} holds no coverage data: no data file, no .vmpilot-cov and no archive of them",
     "store-needs": "{url} cannot be read without a library that knows this kind of store ({why}); install it with: "
     "pip install 'pytest-vmpilot-cov[remote]'",
     "segment-torn": "{path} of process {process} does not count: {why}",
@@ -43,15 +43,14 @@ _TEXTS: Final = {
     "reset-in-future": "a reset of {folder} is dated {when}, which is in the future, and is ignored: the clock of "
     "whoever reset it is ahead of this one; set the clocks, and reset again",
     "server-unrecorded": "process {pid} ({command}) runs with {config} and records nothing: {why}",
-    "pipeline-silent": "process {pid} ({command}) was asked for its data and did not deliver: {why}; "
-    "counted is {counted}",
-    "stale-unknown": "stale={value} (from {where}) is no way to treat stale data; use drop, fail or keep",
+    "pipeline-silent": "process {pid} ({command}) did not deliver its data: {why}; using {counted}",
+    "stale-unknown": "stale={value} (from {where}) is not a way to treat stale data; use drop, fail or keep",
     "stale-kept": "{lines} that {origin} reached in {path} count although the file has changed since, "
     "as stale = keep asks",
     "stale-data": "data of {files} is older than its source; run again what made it, or vmpilot-cov erase",
     "branches-unknown": "some data of {origin} has lines only: which branches it took is unknown, "
     "and they count as missing",
-    "source-missing": "source {path} (from {where}) is no folder here: nothing of it can be measured; {cure}",
+    "source-missing": "source {path} (from {where}) is not a folder here, so nothing of it can be measured; {cure}",
     "no-source": "{files} have no source here and don't count ({names}): generated, deleted or unreadable",
     "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy "
     "that differs; install the project again, or with pip install -e",
@@ -80,16 +79,16 @@ _TEXTS: Final = {
     "report-failed": "the {report} cannot be made: {why}",
     "cannot-record": "{path} cannot be written: {why}; make it writable, or name another place by COVERAGE_FILE",
     "cannot-publish": "{path} cannot be written: {why}; the segments beside it are complete",
-    "imported-early": "{files} {were} imported before measurement began, by {who}: what ran at the import counts as "
-    "missing; import it later, or start with: coverage run -m pytest",
+    "imported-early": "{files} {were} imported before measurement began, by {who}: lines that ran during import "
+    "count as missing; import it later, or start with: coverage run -m pytest",
     "hook-failed": "{hook} of the plugin {plugin} failed: {why}, at {where}",
-    "collector-running": "coverage.py measures this process already, and writes {file}; what it measures counts for "
-    "{origin}, because it does not tell tests apart{children}",
+    "collector-running": "coverage.py already measures this process and writes {file}; its data counts for "
+    "{origin}, because it can't tell tests apart{children}",
     "coverage-on-top": "another coverage.py took the measurement over for a while, and its settings leave out {files}: "
     "lines of these that ran meanwhile are missing; let it measure the same source, or run it in a process of its own",
     "trace-taken": "{tests} took the trace function away; what ran until it was given back is not measured",
     "child-incomplete": "process {pid} ({command}), which a test started, could not record all that it ran: {why}",
-    "already-collected": "coverage.py measures this process already ({who}); the session does not measure",
+    "already-collected": "coverage.py already measures this process ({who}); the session does not measure",
     "session-inside": "the session around this one measures and judges what it runs; for a verdict of its own, give it "
     "--vmpilot-cov on its own command line",
     "session-inside-differs": "this process is measured by the session around this one, with other settings (of "
@@ -138,7 +137,7 @@ class UsageError(Exception):
 
 
 def first_of(names: Sequence[str]) -> str:
-    """Name the first few of several."""
+    """Name the first few of several; dots stand for the others."""
     return ", ".join([*names[:SHOWN], *(["..."] if len(names) > SHOWN else [])])
 
 

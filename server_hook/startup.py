@@ -108,7 +108,7 @@ def decide(environment: Mapping[str, str], command: Sequence[str]) -> Start | Re
     origin = environment.get(ORIGIN_VARIABLE) or "pipeline"
     if origin not in ORIGINS:
         choice = f"{', '.join(ORIGINS)} or leave it out"
-        return Refusal(f"{ORIGIN_VARIABLE}={origin} is no origin; use {choice} (origin-unknown)", path)
+        return Refusal(f"{ORIGIN_VARIABLE}={origin} is not an origin; use {choice} (origin-unknown)", path)
     if origin == "pipeline" and program_of(command) in NEVER_A_PIPELINE:
         return Refusal(config=path)
     return Start(path, origin, environment.get(SESSION_VARIABLE, ""))

@@ -18,7 +18,7 @@ NAME = "vmpilot_cov_builtin"
 
 @hookimpl
 def pytest_vmpilot_cov_checks(figures: Figures, combined: Combined, options: Options) -> Iterator[Check]:
-    """Check that each origin that must be there is, and that no stale data was found where that is a failure."""
+    """Check that each required origin reached something, and with ``stale = fail`` that no data is stale."""
     yield from judge.required_origins(figures, options)
     yield from judge.stale_files(combined.stale, options)
 

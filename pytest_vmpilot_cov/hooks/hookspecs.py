@@ -26,7 +26,7 @@ def pytest_vmpilot_cov_data(options: Options, folder: Path) -> Iterable[Path] | 
     """Contribute data before anything is combined: copied out of a container, say.
 
     Args:
-        options: what the session was told.
+        options: the options of the session or the command.
         folder: an empty folder of this plugin call's own to copy into; it is removed after the verdict.
 
     Returns:
@@ -42,7 +42,7 @@ def pytest_vmpilot_cov_checks(figures: Figures, combined: Combined, options: Opt
     Args:
         figures: what each origin reached, and all together.
         combined: the data that counts, and what was left out of it.
-        options: what the session was told, thresholds included.
+        options: the same, thresholds included.
 
     Returns:
         checks, each with a name, whether it passed, and the line that says so.
@@ -55,7 +55,7 @@ def pytest_vmpilot_cov_report(outcome: Outcome, options: Options, cov: Coverage)
 
     Args:
         outcome: data, figures and verdict.
-        options: what the session was told.
+        options: the options of the session or the command.
         cov: a Coverage that holds all that was counted, for coverage.py's own ways to report. The working folder is
             the root while this runs.
 

@@ -76,15 +76,15 @@ def _total(figures: Figures, threshold: float, options: Options) -> Check:
 
 def _configured(threshold: Threshold, figures: Figures, options: Options) -> Check:
     """Check one threshold of ``[vmpilot_cov:fail_under]``."""
-    name, asked = threshold.name, f"{threshold.required:g}%"
+    name, required = threshold.name, f"{threshold.required:g}%"
     if threshold.pattern:
         matches = file_matcher(threshold.pattern)
         matching = {path: tally for path, tally in _tallies(figures, "combined").items() if matches(path)}
-        nothing = say("pattern-without-files", required=asked, pattern=name)
+        nothing = say("pattern-without-files", required=required, pattern=name)
         return _sum(threshold, f"of {name}", matching, nothing, options)
     if name == "each":
         return _each(threshold, _tallies(figures, "combined"), options)
-    nothing = say("origin-without-data", required=asked, origin=name)
+    nothing = say("origin-without-data", required=required, origin=name)
     return _sum(threshold, f"by {name}", _tallies(figures, name), nothing, options)
 
 

@@ -49,5 +49,5 @@ class Combined:
     lines_only: tuple[str, ...] = ()
     """Origins of which some data has no branches, where other data has."""
     oldest: Mapping[str, float] = field(default_factory=dict)
-    """When the oldest counted part of each origin begun, in seconds since the epoch."""
+    """When the oldest counted part of each origin began, in seconds since the epoch."""
     problems: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ class Setting(Generic[T]):
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """One report that was asked for: ``--cov-report=KIND[:DEST]``."""
+    """One requested report: ``--cov-report=KIND[:DEST]``."""
 
     kind: str
     dest: str = ""
@@ -49,7 +49,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Options:
-    """Everything that a session or a command was told, resolved once."""
+    """The resolved options of a session or a command."""
 
     root: Path
     """What relative destinations and places are read against."""

@@ -17,11 +17,11 @@ class Check:
     passed: bool
     text: str
     required: float | None = None
-    """The percentage that was asked for; None where none was."""
+    """The required percentage; None if there is none."""
     actual: float | None = None
-    """The percentage that was reached; None where there is none."""
+    """The percentage reached; None if there is none."""
     file: str = ""
-    """The file with most to gain for the figure; empty where nothing is missing."""
+    """The file whose missing lines would raise the figure most; empty if nothing is missing."""
     details: tuple[str, ...] = ()
     """Lines to show below the text."""
 
@@ -51,6 +51,6 @@ class Outcome:
     figures: Figures
     verdict: Verdict
     text: tuple[str, ...] = ()
-    """What the reports that were asked for print, one block each."""
+    """What the requested reports print, one block each."""
     problems: tuple[str, ...] = ()
     """What went wrong on the way, one sentence each; a stage adds its own."""

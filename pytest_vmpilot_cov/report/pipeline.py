@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Outcome
 
 SHOWN_FILES = 3
-"""Up to so many data files are named one by one."""
+"""How many data files are listed one by one; more are summed up."""
 
 
 def server_lines(outcome: Outcome, options: Options) -> Iterator[str]:
     """Yield what there is to say of the servers and of the data files beside them."""
     servers = [each for each in outcome.collected.deliveries if each.record.origin == "pipeline"]
-    known = [each for each in servers if each.life != "dead" or each.executed]
+    shown = [each for each in servers if each.life != "dead" or each.executed]
     oldest = outcome.combined.oldest.get("pipeline")
-    if not (known or oldest):
+    if not (shown or oldest):
         yield say("pipeline-none", config=options.settings.config_file or options.settings.folder)
-    yield from _processes(known)
+    yield from _processes(shown)
     yield from _data_files(outcome, options, bool(servers))
     if outcome.collected.reset_at:
         yield _reset(outcome)
@@ -48,25 +48,25 @@ def _not_counted(outcome: Outcome, options: Options) -> Iterator[str]:
             yield f"Not counted: {files} {why} ({first_of([shown_path(path, options.root) for path in paths])})"
 
 
-def _processes(known: list[Delivery]) -> Iterator[str]:
+def _processes(shown: list[Delivery]) -> Iterator[str]:
     """Yield one line for each way in which processes are there, or were."""
-    live = [each for each in known if each.life == "live"]
+    live = [each for each in shown if each.life == "live"]
     if live:
         processes = count(len(live), "live process", "live processes")
-        asked = any(each.asked for each in live)
-        said = f"{sum(each.answered for each in live)} of {processes} delivered" if asked else f"{processes}, not asked"
+        asks = any(each.asked for each in live)
+        said = f"{sum(each.answered for each in live)} of {processes} delivered" if asks else f"{processes}, not asked"
         yield f"Pipeline: {said} ({_pids(live)})"
-    for each in (each for each in known if each.life == "remote"):
+    for each in (each for each in shown if each.life == "remote"):
         yield (
             f"Pipeline: {_pids([each])} on {each.record.host} runs on another host or in another pid namespace and "
             f"cannot be asked; {_newest(each)}"
         )
-    ended = [each for each in known if each.life == "dead" and each.record.ended]
+    ended = [each for each in shown if each.life == "dead" and each.record.ended]
     if ended:
         newest = max(ended, key=lambda each: each.newest)
         number = sum(each.record.folded for each in ended)
         yield f"Pipeline: {count(number, 'ended process', 'ended processes')}, {_newest(newest)}"
-    killed = [each for each in known if each.life == "dead" and not each.record.ended]
+    killed = [each for each in shown if each.life == "dead" and not each.record.ended]
     if killed:
         number = sum(each.record.folded for each in killed)
         newest = max(killed, key=lambda each: each.newest)

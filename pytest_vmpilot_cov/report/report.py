@@ -1,4 +1,4 @@
-"""The reports that were asked for: coverage.py's own, with the origins beside them."""
+"""The requested reports: coverage.py's own, with the origins beside them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOT_IN_XML = dict.fromkeys({*range(32)} - {*b"\t\n\r"}, "?")
 
 
 def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> Outcome:
-    """Make every report that was asked for.
+    """Make every requested report.
 
     Returns:
         the outcome with the blocks of text to print, and a failed check for each report that could not be made.

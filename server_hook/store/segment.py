@@ -31,8 +31,10 @@ MOST_LINES = 1 << 20
 MOST_LETTERS = 4096
 """How long the path of a source, or its tracer's name, may be."""
 _MAGIC = "vmpilot-cov segment"
-_BITS = [tuple(bit for bit in range(8) if octet >> bit & 1) for octet in range(256)]
+_BITS: list[tuple[int, ...]] = [()]
 """The places of the bits of each octet."""
+for _bit in range(8):  # doubled eight times: every recorded process makes this table at its start
+    _BITS += [(*each, _bit) for each in _BITS]
 
 Key = TypeVar("Key")
 Lines: TypeAlias = int

@@ -59,7 +59,7 @@ def data_file(path: Path, *, lines: list[int], branch: bool = False) -> None:
         (
             SECTION.encode() + b"intervall_s = 2\n",
             (
-                "[vmpilot_cov] intervall_s in {config} is no setting; known are e2e, e2e_scripts, "
+                "[vmpilot_cov] intervall_s in {config} is not a setting; use one of e2e, e2e_scripts, "
                 "e2e_scripts_args, e2e_scripts_cwd, e2e_scripts_env, interval_s, "
                 "pipeline_data, script_timeout_s, server_command, signals, stale (setting-unknown)"
             ),
@@ -111,7 +111,7 @@ def test_missing_configuration(app: Project, name: str) -> None:
 
 def test_unknown_origin_is_required(app: Project) -> None:
     """An origin that is none is refused with the origins that there are."""
-    expected = "is no origin; use unit, e2e or pipeline, several with commas (origin-unknown)"
+    expected = "is not an origin; use unit, e2e or pipeline, several with commas (origin-unknown)"
     line = usage_error(session(app, "--vmpilot-cov-require=unit,server"))
     assert line == f"ERROR: 'server' (from --vmpilot-cov-require) {expected}"
 
@@ -194,7 +194,7 @@ def test_session_folder_that_cannot_be_written(app: Project) -> None:
 def test_source_that_is_a_test_file(app: Project) -> None:
     """A path that ``--cov`` has swallowed is named with the option, not with the configuration."""
     done = session(app, "--cov", "tests/test_unit.py")
-    assert "WARNING: source tests/test_unit.py (from --cov) is no folder here" in done.stdout
+    assert "WARNING: source tests/test_unit.py (from --cov) is not a folder here" in done.stdout
 
 
 def test_data_file_that_cannot_be_written(app: Project) -> None:

@@ -53,7 +53,7 @@ def is_stuck(app: Project, pid: int) -> bool:
         ),
         (
             {"VMPILOT_COV": ".", "VMPILOT_COV_ORIGIN": "server"},
-            "VMPILOT_COV_ORIGIN=server is no origin; use unit, e2e, pipeline or leave it out (origin-unknown)",
+            "VMPILOT_COV_ORIGIN=server is not an origin; use unit, e2e, pipeline or leave it out (origin-unknown)",
         ),
         (
             {"VMPILOT_COV": ".", "VMPILOT_COV_ORIGIN": "e2e", "VMPILOT_COV_SESSION": "/gone"},
@@ -216,4 +216,4 @@ def test_announcement_that_cannot_be_read(app: Project) -> None:
 def silent_reason(line: str) -> str:
     """Cut out of a warning why a process did not deliver."""
     assert line.endswith(" ago (pipeline-silent)"), line
-    return line.partition("did not deliver: ")[2].partition("; counted is what it wrote ")[0]
+    return line.partition("did not deliver its data: ")[2].partition("; using what it wrote ")[0]

@@ -220,7 +220,7 @@ def test_required_origin_decides(narrow: Project) -> None:
     missing = "no executed line came from e2e, which --vmpilot-cov-require asks for (origin-required)"
     assert verdict_of(vmpilot(narrow, "report", "--require", "e2e")) == (1, missing)
     assert verdict_of(vmpilot(narrow, "report", "--require", "pipeline")) == (0, "require pipeline: yes")
-    unknown = "vmpilot-cov: 'us' (from --require) is no origin; use unit, e2e or pipeline, several with commas"
+    unknown = "vmpilot-cov: 'us' (from --require) is not an origin; use unit, e2e or pipeline, several with commas"
     assert said(vmpilot(narrow, "report", "--require=us")) == (2, f"{unknown} (origin-unknown)")
 
 

@@ -62,7 +62,7 @@ def test_a_source_that_is_not_there_is_wrong(app: Project) -> None:
     code, lines = findings(app)
     assert code == 1
     (line,) = lines
-    assert line.startswith(f"WRONG source src/app (from {app.path / '.coveragerc'}) is no folder here")
+    assert line.startswith(f"WRONG source src/app (from {app.path / '.coveragerc'}) is not a folder here")
 
 
 def test_commands_that_would_not_be_recorded(app: Project, tmp_path: Path) -> None:

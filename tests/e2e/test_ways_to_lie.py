@@ -72,7 +72,7 @@ def test_the_command_line_goes_before_the_setting(app: Project, option: str) -> 
     done = app.pytest("--vmpilot-cov", *filter(None, [option]))
     assert done.returncode == (0 if option else 1), done.stdout
     refused = app.pytest("--vmpilot-cov", "--vmpilot-cov-stale=no")
-    assert (refused.returncode, "stale=no (from --vmpilot-cov-stale) is no way" in refused.stderr) == (4, True)
+    assert (refused.returncode, "stale=no (from --vmpilot-cov-stale) is not a way" in refused.stderr) == (4, True)
 
 
 def test_statements_beside_branches(app: Project) -> None:

@@ -250,7 +250,7 @@ def test_a_third_user_is_told_why_a_server_cannot_be_asked(nobodys: Server, shar
     done = app.run("python", "combine_as.py", env={"VMPILOT_COV_DATA_DIR": str(shared / "data")})
     assert done.returncode == 0, done.stdout + done.stderr
     (warning,) = (line for line in done.stdout.splitlines() if line.startswith("WARNING") and "silent" in line)
-    assert "did not deliver: its control channel failed (Permission denied); counted is what it wrote " in warning
+    assert "did not deliver its data: its control channel failed (Permission denied); using what it wrote " in warning
     assert pipeline_lines(app) >= START | DRIVEN
 
 

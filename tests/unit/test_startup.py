@@ -168,7 +168,7 @@ def test_a_switch_is_not_a_path(app: Path) -> None:
 
 def test_an_unknown_origin_is_refused(app: Path) -> None:
     """An origin that is none is refused with those that are."""
-    expected = "VMPILOT_COV_ORIGIN=server is no origin; use unit, e2e, pipeline or leave it out (origin-unknown)"
+    expected = "VMPILOT_COV_ORIGIN=server is not an origin; use unit, e2e, pipeline or leave it out (origin-unknown)"
     assert Refusal(expected, str(app)) == decide(of(app, VMPILOT_COV_ORIGIN="server"), UVICORN)
 
 

@@ -194,7 +194,7 @@ def test_what_holds_nothing_is_named(here: Path, word: str) -> None:
         pytest.importorskip("fsspec")
     (here / "empty").mkdir()
     zipped(here / "empty", here / "empty.zip")
-    expected = f"{word} holds no coverage data: no data file, no .vmpilot-cov and no archive of such (data-nowhere)"
+    expected = f"{word} holds no coverage data: no data file, no .vmpilot-cov and no archive of them (data-nowhere)"
     assert read(here, word) == ({}, [expected])
 
 

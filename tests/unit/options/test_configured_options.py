@@ -94,7 +94,7 @@ def test_a_pattern_is_read_as_its_files_are_known(tmp_path: Path) -> None:
 
 NO_PERCENTAGE = "is not a percentage; use 0 to 100 (fail-under-range)"
 NO_NAME = (
-    "is no threshold; use total, each, unit, e2e, pipeline, or a path pattern such as src/app/* (fail-under-unknown)"
+    "is not a threshold; use total, each, unit, e2e, pipeline, or a path pattern such as src/app/* (fail-under-unknown)"
 )
 NO_PATTERN = "has a pattern that coverage.py refuses: File pattern can't include 'x**' (fail-under-pattern)"
 
@@ -166,7 +166,7 @@ def test_a_negative_precision_is_refused(tmp_path: Path, typed: int | None) -> N
 def test_an_unknown_setting_is_refused(tmp_path: Path, name: str) -> None:
     """A name in our section that means nothing is refused with the file and all names that do."""
     config = configure(tmp_path, f"[vmpilot_cov]\nsignals = on\n{name} = 1\n")
-    expected = f"[vmpilot_cov] {name} in {config} is no setting; known are {OWN} (setting-unknown)"
+    expected = f"[vmpilot_cov] {name} in {config} is not a setting; use one of {OWN} (setting-unknown)"
     with pytest.raises(UsageError) as caught:
         make_options(tmp_path, config)
     assert expected == str(caught.value)

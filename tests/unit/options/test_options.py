@@ -108,7 +108,7 @@ def test_two_markdown_reports_need_two_files(words: tuple[str, ...], capsys: pyt
 
 def test_the_only_context_is_test() -> None:
     """A context other than ``test`` is refused."""
-    expected = "--cov-context=tests is no context; use test (context-unknown)"
+    expected = "--cov-context=tests is not a context; use test (context-unknown)"
     assert parse_context("test") == "test"
     with pytest.raises(argparse.ArgumentTypeError) as caught:
         parse_context("tests")
@@ -228,7 +228,7 @@ def test_required_origins_are_listed_by_commas(values: Sequence[str], expected: 
 def test_an_unknown_origin_is_refused(name: str) -> None:
     """What is no origin is refused with all that are, the place, and its slug."""
     expected = (
-        f"{name!r} (from --require) is no origin; use unit, e2e or pipeline, several with commas (origin-unknown)"
+        f"{name!r} (from --require) is not an origin; use unit, e2e or pipeline, several with commas (origin-unknown)"
     )
     with pytest.raises(UsageError) as caught:
         parse_require(["unit", name], "--require")

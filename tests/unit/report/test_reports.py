@@ -242,7 +242,7 @@ def test_a_source_that_is_missing_is_said_with_what_there_is(tmp_path: Path, sou
     options = replace(some_options(tmp_path, source=(source.format(root=where), f"{where}/src")), source_from="--cov")
     (line,) = missing_paths(options)
     shown = "old/app" if "old" in source else source
-    nothing = f"source {shown} (from --cov) is no folder here: nothing of it can be measured;"
+    nothing = f"source {shown} (from --cov) is not a folder here, so nothing of it can be measured;"
     assert line == f"{nothing} {cure.format(root=where)} (source-missing)"
 
 
