@@ -55,8 +55,8 @@ class PipelineServers:
         Args:
             command: its words, or all of them in one string; without any, the configuration's ``server_command``.
                 ``{port}`` in it, or in *env*, becomes a free port.
-            port: the port at which it will listen, where the command does not say it.
-            path: what is asked for by HTTP until an answer comes; None waits for a TCP connection only.
+            port: the port at which it will listen, if the command does not say it.
+            path: requested by HTTP until an answer comes; None waits for a TCP connection only.
             timeout_s: how many seconds it may take until then.
             cwd: its working folder, below pytest's rootdir unless it is absolute; the rootdir itself by default.
             env: variables beside those of this process.
@@ -66,7 +66,7 @@ class PipelineServers:
             place = port_of(words, env.values(), port)
             words = [word.replace(PORT, str(place)) for word in words]
             more = {name: value.replace(PORT, str(place)) for name, value in env.items()}
-            self._started += 1
+            self._started += 1  # before the launch: a server that fails keeps its log
             server = launch(
                 words,
                 Readiness(place, path if path is None else f"/{path.removeprefix('/')}", timeout_s),
@@ -75,7 +75,7 @@ class PipelineServers:
                 log=self._logs / f"server-{self._started}.log",
             )
         except (LaunchError, UsageError, HookError) as error:
-            pytest.fail(str(error), pytrace=False)
+            pytest.fail(str(error), pytrace=False)  # a user's mistake is no traceback of ours
         self._stack.callback(server.stop)
         return server
 
@@ -103,8 +103,8 @@ class PipelineServers:
         return words
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
-        """Add variables to those of this process; they may be a copy of them, which says another origin."""
+        """Add variables to those of this process."""
         environment = {**os.environ, **self._variables, **more}
-        if self._variables:
+        if self._variables:  # last: *more* may be a copy of os.environ, with the origin of the test in it
             environment[ORIGIN_VARIABLE] = self._variables[ORIGIN_VARIABLE]
         return environment

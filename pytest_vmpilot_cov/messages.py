@@ -52,6 +52,8 @@ _TEXTS: Final = {
     "branches-unknown": "some data of {origin} has lines only: which branches it took is unknown, "
     "and they count as missing",
     "source-missing": "source {path} (from {where}) is not a folder here, so nothing of it can be measured; {cure}",
+    "source-unverified": "{files} couldn't be read when measured ({names}): they count, though they may have changed "
+    "since",
     "no-source": "{files} have no source here and don't count ({names}): generated, deleted or unreadable",
     "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy "
     "that differs; install the project again, or with pip install -e",

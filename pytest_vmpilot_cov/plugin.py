@@ -42,15 +42,17 @@ def pytest_load_initial_conftests(
     """
     manager = early_config.pluginmanager
     typed = early_config.known_args_namespace
+    # even without our flag: --help lists these options, and pytest_configure reads --cov-config
     added = flags.add_shared_options(parser, typed)
     if not flags.ask_for_anything(args):  # the rest costs, for nothing
         pytest_cov.lend_fixtures(manager)
         _stay_out(early_config)
         return (yield)
     button = typed.vmpilot_cov and manager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
-    if added or button:
+    if added or button:  # pytest parsed the words before these options existed, or with the button's among them
         typed = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
         early_config.known_args_namespace = typed
+    # before the yield: in this hook VS Code's plugin refuses --cov options unless pytest-cov is registered
     vscode.stand_in_for_pytest_cov(manager, typed)
     pytest_cov.stand_in(early_config, typed, args)
     if typed.vmpilot_cov and not typed.no_cov:
@@ -66,11 +68,12 @@ def pytest_load_initial_conftests(
 
 
 def _stay_out(config: pytest.Config) -> None:
-    """End what the start-up line may have begun in this process, which is no pipeline, and neither are its children."""
+    """End what the start-up line may have begun: neither this process nor its children are a pipeline."""
     if os.environ.get("VMPILOT_COV"):
         from pytest_vmpilot_cov.integrations.shell import withhold_variable
 
         withhold_variable(config)
+    # not imported means not started, and importing it would load coverage.py for nothing
     if "server_hook.record.recorder" in sys.modules:
         from pytest_vmpilot_cov.session.run import end_startup_recorder
 
@@ -80,10 +83,11 @@ def _stay_out(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Describe our markers, and read which shell scripts are tests."""
     config.addinivalue_line("markers", "e2e: this test counts for the origin e2e (pytest-vmpilot-cov).")
-    if not pytest_cov.is_here(config.pluginmanager):
+    if not pytest_cov.is_here(config.pluginmanager):  # else it describes its marker itself
         config.addinivalue_line("markers", "no_cover: what this test runs is not measured (pytest-vmpilot-cov).")
     from server_hook.config.files import may_name_scripts
 
+    # scripts are tests without our flag, too, but most projects have none: look before reading the configuration
     if SESSION in config.stash or may_name_scripts(config.rootpath, str(config.getoption("cov_config"))):
         from pytest_vmpilot_cov.session.scripts import find_scripts
 
@@ -95,7 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def vmpilot_cov_env(pytestconfig: pytest.Config) -> dict[str, str]:
     """Environment variables for a server that a test starts itself: it counts as pipeline.
 
-    Empty where the session does not measure.
+    Empty if the session does not measure.
     """
     session = pytestconfig.stash.get(SESSION, None)
     return dict(session.server_variables) if session is not None else {}
@@ -117,6 +121,7 @@ def pipeline_server(
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what measures, with which configuration, and against which threshold."""
+    # HEADER says why there is no run
     return config.stash[RUN].header() if RUN in config.stash else config.stash.get(HEADER, [])
 
 
@@ -130,7 +135,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
     """Count what the import of a test file runs for the file's origin."""
     session = collector.config.stash.get(SESSION, None)
-    if session is not None and isinstance(collector, pytest.Module):
+    if session is not None and isinstance(collector, pytest.Module):  # collecting a module imports it
         session.enter_path(collector.path)
     return (yield)
 
@@ -140,7 +145,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     vscode.keep_discovered(session)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost: what other plugins run for a test counts as well
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Count what a test runs for its origin."""
     session = item.config.stash.get(SESSION, None)
@@ -153,12 +158,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         session.leave_item(item)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True)  # the call alone: as with pytest-cov, set-up and tear-down still count
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Leave out what a test runs that asks for it, by pytest-cov's marker or fixture."""
+    """Leave out what a test runs if it has pytest-cov's marker or fixture ``no_cover``."""
     session = item.config.stash.get(SESSION, None)
-    asks = item.get_closest_marker("no_cover") or "no_cover" in getattr(item, "fixturenames", ())
-    if session is None or not asks:
+    no_cover = item.get_closest_marker("no_cover") or "no_cover" in getattr(item, "fixturenames", ())
+    if session is None or not no_cover:
         return (yield)
     with session.leaving_out():
         return (yield)
@@ -174,6 +179,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
         error = left
         raise
     finally:
+        # here, because pytest turns session.testsfailed into the exit code right after this hook
         if RUN in session.config.stash:
             session.config.stash[RUN].finish(session, error)
 

@@ -36,8 +36,9 @@ def _write_all(options: Options, combined: Combined, leave: str) -> Iterator[str
     }
     for name, united in targets.items():
         if str(options.data_folder / name) == leave:
-            continue
+            continue  # the coverage.py that runs already writes it at the end of this process
         try:
+            # an earlier one that has nothing to hold any more is removed, in write_or_remove
             if united or name == own or (options.data_folder / name).exists():
                 write(options, name, united, combined)
         except OSError as error:
@@ -45,7 +46,7 @@ def _write_all(options: Options, combined: Combined, leave: str) -> Iterator[str
 
 
 def write(options: Options, name: str, united: ByContext, combined: Combined) -> None:
-    """Write one data file beside ``.coverage``; keep a file of somebody else that has its name.
+    """Write one data file beside ``.coverage``; keep a foreign file that has its name.
 
     All are of one kind and name the same files, so that coverage.py can combine them, and finds in them the verdict's
     total, whichever of its commands comes next.
@@ -53,7 +54,7 @@ def write(options: Options, name: str, united: ByContext, combined: Combined) ->
     Args:
         options: where it lies.
         name: of the file.
-        united: what it is to hold.
+        united: what it will hold.
         combined: all that was counted.
 
     Raises:
@@ -61,10 +62,11 @@ def write(options: Options, name: str, united: ByContext, combined: Combined) ->
     """
     folder = str(options.data_folder)
     target = os.path.join(folder, name)
-    with working_folder.lock(folder):
+    with working_folder.lock(folder):  # another session may publish between the check and the write
         if name in (options.tests_file, PIPELINE_FILE):
             keep_foreign(target, folder)
         base = options.settings.relative_to
+        # if nothing was counted, only .coverage lists the files that never ran; the other two are removed
         never_ran = combined.untouched if united or name not in (options.tests_file, PIPELINE_FILE) else {}
         untouched = {os.path.relpath(path, base) if base else path: plugin for path, plugin in never_ran.items()}
         branch = publication.has_arcs(combined.counted)

@@ -28,15 +28,16 @@ def reach_verdict(
     The working folder is the root meanwhile: coverage.py names files, and writes reports, relative to it.
 
     Args:
-        options: what the user asked for.
+        options: the user's.
         scope: what counts, and where to look for it.
         plugins: whose hooks are called on the way.
         keep: whether ``.coverage`` and the other data files are published.
-        leave: a data file that is not published, because somebody else will write it.
+        leave: a data file that is not published, because another coverage.py will write it.
 
     Raises:
         UsageError: when the configuration cannot be used.
     """
+    # plugins may contribute temporary copies, which are gone after this block
     with working_in(options.root), contributed_data(plugins, options) as contributed:
         collected = collect(options, replace(scope, extra=contributed.given))
         combined = combine(options, collected)
@@ -44,6 +45,7 @@ def reach_verdict(
             figures = count(cov, scope.origins)
             verdict = judge(figures, options, checks_of(plugins, figures, combined, options))
             problems = (*contributed.failures, *collected.problems, *combined.problems)
+            # after the verdict, which the reports show
             outcome = make_reports(cov, options, Outcome(collected, combined, figures, verdict, problems=problems))
             outcome = added_reports(plugins, cov, options, outcome)
         if keep and (scope.session or figures.total.reached):  # a command that has nothing to judge changes nothing

@@ -27,12 +27,12 @@ def printable(text: object) -> str:
 
 
 def printable_lines(text: object) -> str:
-    """Make each line of a text fit to be shown."""
+    """Make each line of a text fit to show."""
     return "\n".join(map(printable, str(text).split("\n")))
 
 
 def one_line(error: object) -> str:
-    """Say what an error says in one line that is fit to be shown."""
+    """Return an error's text as one line that is fit to show."""
     return printable(" ".join(str(error).split()))
 
 

@@ -30,8 +30,10 @@ def _start() -> None:
 
 def _run_hidden() -> None:
     """Run the environment's own sitecustomize, if it has one."""
-    spec = PathFinder.find_spec("sitecustomize")
-    if spec is not None and spec.loader is not None and spec.origin != __file__:
+    # not from this folder, which stays on the path of an interpreter that is not recorded
+    elsewhere = [place for place in sys.path if os.path.abspath(place or ".") != _HERE]
+    spec = PathFinder.find_spec("sitecustomize", elsewhere)
+    if spec is not None and spec.loader is not None:
         from importlib.util import module_from_spec
 
         module = module_from_spec(spec)

@@ -32,7 +32,7 @@ def unpack(path: Path, label: str, folder: Path, intake: Intake, depth: int = 1)
         label: what to call it.
         folder: where the copies go.
         intake: takes them, and notes what cannot be read; what was read before counts.
-        depth: how many archives this one lies in, itself included.
+        depth: how deep this one is nested; 1 for one that lies in no other.
     """
     if depth > DEEPEST:
         intake.refuse(label, f"it lies in {DEEPEST} other archives; unpack some of them")
@@ -53,7 +53,7 @@ def _take(member: Member, label: str, folder: Path, intake: Intake, depth: int) 
         return
     if copy is not None and is_archive_name(copy.name):
         aside = copy.with_name(f".{copy.name}.packed")
-        os.replace(copy, aside)
+        os.replace(copy, aside)  # its folder gets its name
         copy.mkdir(exist_ok=True)
         unpack(aside, label, copy, intake, depth + 1)
         aside.unlink()
@@ -64,7 +64,7 @@ def _members(path: Path) -> Iterator[Member]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as packed:
             yield from (_in_zip(packed, each) for each in packed.infolist() if not each.is_dir())
-    elif path.name.lower().endswith(".zip"):
+    elif path.name.lower().endswith(".zip"):  # else tarfile would say what is wrong with it as a tar
         raise zipfile.BadZipFile("it is no zip file, or its end is missing")
     else:
         with tarfile.open(path, "r|*") as tar:
@@ -93,7 +93,7 @@ def _extracted(tar: tarfile.TarFile, each: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _zstd(path: Path) -> str:
-    """Say what is missing to read an archive packed with zstd, which tarfile knows from Python 3.14 on."""
+    """Say what is missing to read an archive packed with zstd, which tarfile supports from Python 3.14 on."""
     with path.open("rb") as file:
         is_zstd = file.read(len(_ZSTD)) == _ZSTD
     return "this Python reads no zstd (from 3.14 on it does); pack it with gzip" if is_zstd and not _HAS_ZSTD else ""

@@ -1,8 +1,8 @@
 """CI artifacts: the words of ``combine`` -> local data files and data folders to read, copied aside if necessary.
 
-Named may be data files, folders, patterns, archives, and URLs of stores; ``unit=`` or another origin before one says
-whose data the files are that do not say so themselves. The rule for a folder: of one that has data of ours itself all
-data files are read; any other one is searched, with everything below it and every archive in it.
+A word names a data file, a folder, a pattern, an archive or the URL of a store. ``unit=`` or another origin before it
+says whose data the files are that do not say so themselves. If a folder has data of ours, all data files in it are
+read. Any other folder is searched, with everything below it and every archive in it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from server_hook.store import publication, publish, records, safe_files, segment
 
 @dataclass(frozen=True)
 class Artifacts:
-    """What is to be read, and what could not be."""
+    """What to read, and what could not be read."""
 
     places: tuple[Place, ...]
     problems: tuple[str, ...]
@@ -63,6 +63,7 @@ class _Search:
         """Find what one word names."""
         origin, _, rest = word.partition("=")
         origin, word = (origin, rest) if origin in ORIGINS and rest else ("", word)
+        # no data and no problem either: the word led nowhere
         before = self.count, len(self.intake.problems)
         if is_url(word) and not word.startswith("file://"):
             self._take_url(word, origin)
@@ -82,7 +83,7 @@ class _Search:
             self._add(Place(file, url, origin, is_copy=True))
 
     def _take_path(self, word: str, origin: str) -> None:
-        if os.path.exists(word):
+        if os.path.exists(word):  # before any pattern: a name may have brackets in it
             self._take_named(_place(word, origin), is_typed=True)
             return
         names = sorted(glob.glob(word, recursive=True, include_hidden=True)) if glob.has_magic(word) else []
@@ -100,6 +101,7 @@ class _Search:
             else:
                 self._search(place)
         elif is_typed and os.path.isfile(place.path):
+            # a file that was typed is read under any name; one that a pattern matched has to look like data
             (self._open if _is_packed(place.path) else self._add)(place)
         else:
             self._find(place, may_be=True)
@@ -110,6 +112,7 @@ class _Search:
         for here, folders, files in os.walk(top.path, onerror=lambda error: self._refuse(top, error)):
             folder = Path(here)
             own = set(filter(_is_own, (*folders, *files)))
+            # in place: os.walk must not enter our own folders, and takes the others in a stable order
             folders[:] = sorted(set(folders) - own)
             if own:
                 self._add(_below(top, folder))
@@ -136,6 +139,7 @@ class _Search:
         """Add the data files of a folder, except those made of the segments beside them, which are read as well."""
         for name in sorted(names):
             path = folder.path / name
+            # what was published from segments is counted by these
             if not (_is_own(name) or publication.is_published_here(str(path), str(folder.path))):
                 self._find(_below(folder, path), may_be=may_be_data(name))
 
@@ -162,6 +166,7 @@ class _Search:
         self.count += 1
         self.intake.tick(place.label)
         path = Path(os.path.realpath(place.path))
+        # found twice, it keeps the label and origin of the first word
         self.places.setdefault(path, Place(path, place.label, place.origin, place.is_copy))
 
     def _refuse(self, place: Place, error: OSError) -> None:
@@ -182,7 +187,7 @@ def _opened(path: Path) -> BinaryIO:
 def _names_in(folder: Path) -> list[str]:
     try:
         return os.listdir(folder)
-    except OSError:  # the search for what it holds says why
+    except OSError:  # the search of the folder says why
         return []
 
 
@@ -207,7 +212,7 @@ def _place(word: str, origin: str) -> Place:
 
 
 def _is_packed(path: Path) -> bool:
-    """Tell whether a file is an archive; whoever reads it says why it cannot be read."""
+    """Tell whether a file is an archive; if it cannot be read, its reader says why."""
     try:
         return not is_data_file(path) and is_archive(path)
     except OSError:

@@ -31,7 +31,7 @@ def ask_servers(
         options: say where servers keep their data.
         do: dump or reset.
         places: where they keep it, in place of that.
-        refuse: hears of what lies there and is not used.
+        refuse: is called for each thing there that is not used.
 
     Raises:
         OSError: when a data folder cannot be written, and so not be reset.
@@ -40,6 +40,7 @@ def ask_servers(
     processes = find_processes(folders, options, Scope(), refuse=refuse)
     deliveries = [each for each in processes if each.record.origin == "pipeline"]
     if do == "reset":
+        # noted for the processes that are gone and cannot be asked any more
         for folder in folders:
             if any(working_folder.process_folders(folder)) or (folder / publish.PIPELINE_FILE).exists():
                 epochs.note_reset(str(folder), time.time())
@@ -50,20 +51,20 @@ def ask_all(deliveries: list[Delivery], do: str) -> list[Delivery]:
     """Ask every live process at the same time; note those that do not answer in time, and do not wait for them."""
     deadline = time.monotonic() + WAIT_S
 
-    def is_asked(delivery: Delivery) -> bool:
+    def should_ask(delivery: Delivery) -> bool:
         return delivery.life != "dead" and delivery.record.pid != os.getpid()
 
-    answers = list(deliveries)
+    answers = list(deliveries)  # each thread writes its own place in it, so no lock is needed
 
     def ask(place: int) -> None:
         why = _why_unreachable(deliveries[place])
-        answers[place] = replace(deliveries[place], asked=True, problem=why or "it could not be asked")  # unless it can
-        if not why:
+        answers[place] = replace(deliveries[place], asked=True, problem=why or "it could not be asked")
+        if not why:  # what stands above stays if asking raises
             answers[place] = _ask(replace(deliveries[place], asked=True), do, deadline)
 
     asking = []
-    for place in (place for place, each in enumerate(deliveries) if is_asked(each)):
-        thread = threading.Thread(target=ask, args=(place,))  # one for each: nobody waits behind others who are silent
+    for place in (place for place, each in enumerate(deliveries) if should_ask(each)):
+        thread = threading.Thread(target=ask, args=(place,))  # one for each: a silent process holds up no other
         try:
             thread.start()
         except RuntimeError:  # the system has no more of them
@@ -71,7 +72,7 @@ def ask_all(deliveries: list[Delivery], do: str) -> list[Delivery]:
         else:
             asking.append(thread)
     for thread in asking:
-        thread.join()
+        thread.join()  # ends by the common deadline
     return answers
 
 
@@ -87,7 +88,7 @@ def _ask(delivery: Delivery, do: str, deadline: float) -> Delivery:
         if record is not None:  # it ends, as workers do
             return replace(delivery, record=record, life="dead", asked=False)
         return replace(delivery, problem=f"its control channel failed ({error.strerror or error})")
-    if answer.id != delivery.record.id:
+    if answer.id != delivery.record.id:  # another process listens at its path by now
         return replace(delivery, problem=f"process {answer.pid} answered in its place")
     is_shown = do == "status" or answer.orphan  # on a busy machine the kernel's table of sockets is long
     ports = tuple(listening_at(delivery.record.pid)) if is_shown else ()
@@ -98,7 +99,7 @@ def _last_record(delivery: Delivery, until: float) -> Record | None:
     """Return the record of a process that has ended; its channel goes a moment before the process does."""
     while True:
         record = records.read_record(delivery.folder)
-        if record is None:
+        if record is None:  # its folder is gone, too: compacted or erased
             return delivery.record
         if records.life_of(record, 0.0) == "dead":
             return record

@@ -44,14 +44,15 @@ class _Reading:
         self._files = [place for place in places if os.path.isfile(place)]
         files = set(self._files)
         self._folders = distinct(folder_of(place) for place in places if not (scope.only and place in files))
-        """Those of the processes that are looked for; a file alone stands for its folder, unless it was named."""
+        """Where processes are looked for: a file stands for its folder, unless the scope names the file itself."""
         self._whole = distinct(folder_of(place) for place in places if place not in files)
-        """Those whose data files are read, too."""
+        """Those whose data files are read as well."""
         self._union = Union()
 
     @cached_property
     def _resets(self) -> Mapping[Path, float]:
-        """When the servers of each folder were last reset; looked up after they were asked, which takes time."""
+        """When the servers of each folder were last reset."""
+        # looked up only when needed: a reset may come while the processes are asked
         until = min(self._scope.until, time.time())
         return {folder: epochs.last_reset(str(folder), until, self._refuse) for folder in self._folders}
 
@@ -64,7 +65,7 @@ class _Reading:
         return self._with_compacted([self._read_process(each) for each in deliveries])
 
     def data_files(self) -> list[DataFile]:
-        """Read the data files that were named, and those of whole folders."""
+        """Read the data files that the places name, and those of whole folders."""
         paths = distinct([*self._files, *self._files_in_folders()])
         return [file for file in map(self._read_file, paths) if file is not None]
 
@@ -83,8 +84,8 @@ class _Reading:
     def _with_compacted(self, deliveries: list[Delivery]) -> list[Delivery]:
         """Read what processes were compacted into while others were read: their own folders may have been empty.
 
-        A compacted folder is renamed into its place before the folders that it stands for go, so that whoever looks
-        for it afterwards finds what he missed; what he has read already counts once.
+        A compacted folder is renamed into place before the folders that it replaces are removed. So a second look
+        finds what the first one missed, and what both of them read counts once.
         """
         later = self._find({each.folder for each in deliveries})
         compacted = [self._read_process(each) for each in later if each.record.folded > 1]
@@ -105,16 +106,12 @@ class _Reading:
             parts = list(epochs.counted(parts, delivery.alive_at, reset_at, self._scope.until))
         for part in parts:
             self._union.add(part)
+        # from what counts alone: data from before a reset must not make a process look up to date
         newest = max([0.0, *(part.ended for part in parts)])
         return replace(delivery, newest=newest, executed=any(part.files for part in parts))
 
     def _files_in_folders(self) -> Iterator[Path]:
-        """List the data files of whole folders: publications, and the foreign ones that were kept aside.
-
-        After a reset the segments alone tell what came before it: a publication may hold both. A session reads none
-        that was made here: what it holds lies in segments, here or in another place, and counts no more where that is
-        gone.
-        """
+        """List the data files of whole folders: publications, and the foreign ones that were kept aside."""
         for folder in self._whole:
             reset_at = self._resets[folder]
             for path in _candidates(folder):
@@ -123,6 +120,8 @@ class _Reading:
                     is_pipeline and reset_at and _measured(path) < reset_at
                 ):
                     continue
+                # a session counts the segments themselves, not what was published from them; after a reset
+                # only segments tell what came before it, while a publication may hold both
                 by_segments = is_pipeline and (self._scope.session or reset_at)
                 if by_segments and publication.is_published_here(str(path), str(folder)):
                     continue
@@ -130,7 +129,7 @@ class _Reading:
                     yield path
 
     def _is_of_tests(self, name: str) -> bool:
-        """Tell whether a data file holds what tests reached and is to be read; a session counts its own segments."""
+        """Tell whether a data file holds what tests reached, and should be read; a session counts its own segments."""
         if self._scope.session:
             return False
         return is_tests_file(name) if self._scope.all_runs else name == self._options.tests_file
@@ -149,10 +148,11 @@ class _Reading:
                 return None
             self.problems.append(say("data-unreadable", path=place.label, why=one_line(error)))
             return DataFile(place.path, written, label=label)
-        if not any(part.files for part in parts):
+        if not any(part.files for part in parts):  # coverage.py combines such a file without a word
             self.problems.append(say("data-empty", path=place.label))
         measured = min((part.begun for part in parts if part.begun), default=0.0)
         for part in parts:
+            # of unknown age: not younger than the file
             part.begun, part.ended = min(part.begun or written, written), written
             self._union.add(part)
         origins = frozenset(part.label.origin for part in parts if part.files)
@@ -161,7 +161,7 @@ class _Reading:
 
 
 def _candidates(folder: Path) -> list[Path]:
-    """List what may be a data file in a data folder, or was kept aside among its processes."""
+    """List what may be a data file in a data folder, or a foreign one that was moved among its processes."""
     places = (folder, *working_folder.process_folders(folder))
     return [place / name for place in places for name in _names_in(place) if name.startswith(".coverage.")]
 
@@ -188,7 +188,7 @@ def _names_in(folder: Path) -> list[str]:
 
 
 def _is_used(path: Path, refuse: Callable[[OSError], object], *, is_ours: bool) -> bool:
-    """Tell whether a data file is there and may be read; a link to one is its owner's affair, except among ours."""
+    """Tell whether a data file is there and may be read; links are followed, except among our own files."""
     try:
         status = os.lstat(path)
         safe_files.check_owner(str(path), status)
@@ -208,7 +208,7 @@ def _measured(path: Path) -> float:
 
 
 def _written(path: Path) -> float | None:
-    """Return when a file was written; None where it is gone: coverage.py deletes what it combines, at any moment."""
+    """Return when a file was written; None if it is gone: coverage.py deletes what it combines, at any moment."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

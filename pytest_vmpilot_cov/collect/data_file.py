@@ -1,7 +1,7 @@
 """A coverage data file -> parts, by the schema that coverage.py documents, in one pass and without unpacking a bitmap.
 
 Opening a thousand files through ``CoverageData`` and asking it for one file after the other takes longer than all the
-rest of combining. It reads what has another schema, and says what is wrong with what is none of coverage.py's.
+rest of combining. It is used for files of another schema, and to say what is wrong with files of other programs.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def is_data_file(path: Path) -> bool:
     with (
         contextlib.suppress(sqlite3.Error),
         open_to_read(path, "&immutable=1") as base,
-    ):  # a look waits for nobody
+    ):  # immutable: takes no lock and waits for none
         return _version_in(base) is not None
     return False
 
@@ -109,6 +109,7 @@ def read_data_file(path: Path, folder: str, origin: str = "") -> tuple[list[Part
         try:
             return _parts_of(_by_coverage(copy), folder, whose)
         except CoverageException as error:
+            # the path of the copy means nothing to the user
             raise CoverageException(str(error).removeprefix(f"Couldn't use data file '{copy}': ")) from error
 
 
@@ -122,7 +123,7 @@ def _version_in(base: sqlite3.Connection) -> int | None:
 
 
 def _by_schema(base: sqlite3.Connection, size_bytes: int) -> _Content:
-    """Read a file that somebody else may have made: what a few rows of it stand for is no more than it is large."""
+    """Read a file that may come from anywhere: its values may not take more room than the file itself."""
 
     def texts(what: str) -> dict[int, str]:
         return dict(_within(size_bytes, base.execute(f"SELECT {what}"), 1))
@@ -155,7 +156,7 @@ def _rows_of(base: sqlite3.Connection, size_bytes: int) -> Iterator[tuple[int, i
     for context, file, numbits in _within(size_bytes, rows, 2):
         if len(numbits) > MOST_LINES // 8 + 1:
             raise ValueError(f"a file in it has more than {MOST_LINES} lines")
-        yield context, file, int.from_bytes(numbits, "little")
+        yield context, file, int.from_bytes(numbits, "little")  # a bitmap of lines already: nothing to unpack
     numbers = f"SELECT context_id, file_id, group_concat({NUMBER_IN_SQL}) FROM arc GROUP BY file_id, context_id"  # noqa: S608 - constant
     for context, file, listed in base.execute(numbers):
         arcs = Arcs.from_numbers(json.loads(f"[{listed}]"))
@@ -172,7 +173,7 @@ def _by_coverage(path: Path) -> _Content:
         contexts, files = sorted(data.measured_contexts()), sorted(data.measured_files())
         rows: list[tuple[str, str, Measured]] = []
         for context in contexts:
-            data.set_query_context(context)
+            data.set_query_context(context)  # applies to all queries that follow
             for file in files:
                 arcs, lines = data.arcs(file), data.lines(file)
                 rows.append((context, file, Arcs(arcs) if arcs else segment.bitmap(lines or ())))
@@ -191,6 +192,7 @@ def _parts_of(content: _Content, folder: str, origin: str) -> tuple[list[Part], 
     else:
         published = {context for context, _ in marks}
         origins = [name for name in ORIGINS if name in published]
+        # the contexts of single tests repeat what their origins hold
         whose = {key: name for key, name in content.contexts.items() if name in origins}
     parts = {name: Part(Label(name), content.oldest.get(name, 0.0)) for name in origins}
     for context, file, measured in content.rows:
@@ -202,6 +204,6 @@ def _parts_of(content: _Content, folder: str, origin: str) -> tuple[list[Part], 
     return list(parts.values()), marks is not None
 
 
-@lru_cache(MOST_SOURCES)
+@lru_cache(MOST_SOURCES)  # the files of a thousand processes have the same sources
 def _source(folder: str, path: str, mark: str, tracer: str) -> Source:
     return intern_source(path if is_absolute(path) else os.path.join(folder, path), mark, tracer)

@@ -32,7 +32,7 @@ REPORTS = (
     ".sh",
     ".toml",
 )
-"""Files that may have ``coverage`` in their name and hold no data; nobody looks inside them."""
+"""Files that may have ``coverage`` in their name and hold no data; they are never opened."""
 MOST_BYTES = 16 << 30
 """How much one command copies at most; an archive that unpacks to more is a mistake, or an attack."""
 CHUNK_BYTES = 1 << 20
@@ -69,6 +69,7 @@ class Intake:
         Raises:
             Exception: whatever the archive, the store or the file system raises.
         """
+        # names in archives are untrusted: one such as ``../x`` would be written outside the folder
         why = member.refused or why_outside(member.name)
         if why:
             self.refuse(label, why)
@@ -85,6 +86,7 @@ class Intake:
         """Copy a member if it holds anything that counts; tell whether it does."""
         with member.open() as source:
             first = source.read(CHUNK_BYTES)
+            # people rename data files, so the content decides about any other name
             if not (is_data_name(member.name) or is_kept_whole(member.name) or first.startswith(MAGIC)):
                 return False
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +97,7 @@ class Intake:
                     first = source.read(CHUNK_BYTES)
         if first:
             raise OSError(f"more than {MOST_BYTES / (1 << 30):g} GiB would have to be copied")
+        # the age of the data is that of the original
         with contextlib.suppress(OSError, OverflowError):
             os.utime(target, (member.written, member.written))
         return True
@@ -119,6 +122,7 @@ def is_kept_whole(name: str) -> bool:
 def is_data_name(name: str) -> bool:
     """Tell whether a file has the name of a data file, whatever is in it."""
     base = PurePosixPath(name).name
+    # SQLite keeps a journal beside the file that it writes
     return base == ".coverage" or (base.startswith(".coverage.") and not base.endswith(("-journal", *REPORTS)))
 
 

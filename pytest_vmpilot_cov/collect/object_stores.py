@@ -32,26 +32,27 @@ def fetch(url: str, folder: Path, intake: Intake) -> Path | None:
         intake: takes them, and notes what cannot be read.
 
     Returns:
-        The copy of the one object that was label; None where it was a prefix or pattern.
+        The copy of the object that the URL names; None for a prefix or a pattern.
 
     Raises:
         UsageError: when the library that knows this kind of store is not installed.
     """
     try:
-        from fsspec.core import url_to_fs
+        from fsspec.core import url_to_fs  # an optional dependency
 
         store, path = url_to_fs(url)
         name = path.rstrip("/").rpartition("/")[2]
         if not url.endswith("/") and store.isfile(path):
             member = Member(name, _written(store.info(path)), partial(store.open, path, "rb", block_size=CHUNK_BYTES))
             return _copy(member, folder, url, intake)
-        members = list(_members(store, path))
+        members = list(_members(store, path))  # all of them here, where their errors are caught
     except ImportError as error:
         raise UsageError(say("store-needs", url=url, why=error)) from None
     except Exception as error:  # noqa: BLE001 - each store raises its own
         intake.refuse(url, _why(error))
         return None
     with ThreadPoolExecutor(AT_ONCE) as pool:
+        # list() waits for all of them, and raises what a thread raised
         list(pool.map(lambda each: _copy(each, folder, f"{url.rstrip('/')}/{each.name}", intake), members))
     return None
 
@@ -60,6 +61,7 @@ def _members(store: Any, path: str) -> Iterator[Member]:  # noqa: ANN401 - fsspe
     """Yield the objects below a prefix, or those that match a pattern and everything below them."""
     has_pattern = any(sign in path for sign in "*?[")
     tops = store.glob(path) if has_pattern else [path]
+    # names stay relative to the last folder before the pattern
     root = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0] if has_pattern else path.rstrip("/")
     for top in tops:
         for name, facts in sorted(store.find(top, detail=True).items()):

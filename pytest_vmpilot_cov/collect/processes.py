@@ -22,7 +22,7 @@ class Scope:
     session: str = ""
     """Count only this session's unit and E2E data; empty counts all that lies in the data folder."""
     ask: bool = True
-    """Whether live processes are asked for a dump."""
+    """Whether to ask live processes for a dump."""
     only: tuple[Path, ...] = ()
     """Data files and folders to read, and nothing else; empty means the places of the options."""
     extra: tuple[Path, ...] = ()
@@ -32,14 +32,14 @@ class Scope:
     until: float = epochs.EVER
     """Count what was measured since the last reset before this moment; a reset that came later takes nothing away."""
     known_places: tuple[Place, ...] = ()
-    """Data files and folders that have another name than their path, or of which an origin is known."""
+    """Data files and folders with a label other than their path, or with an origin."""
     origins: frozenset[str] = frozenset()
     """Origins whose tests ran in this session."""
     tick: Callable[[str], object] = field(default=str, compare=False)
     """Called with what is read next."""
 
     def place_of(self, path: Path) -> Place:
-        """Return what is known of a path, or of the folder that it lies in; the rest of the path is kept."""
+        """Return the place of a path, or one in the place of the nearest folder above it."""
         if not self.known_places:
             return Place(path, str(path))
         parent = next((each for each in (path, *path.parents) if each in self._by_path), None)
@@ -60,7 +60,7 @@ def places_of(options: Options) -> tuple[Path, ...]:
 
 def distinct(paths: Iterable[Path]) -> list[Path]:
     """Resolve paths, and drop those that lead to the same place; the order stays."""
-    resolved = cache(Path.resolve)  # of folders, each of which has many
+    resolved = cache(Path.resolve)  # of folders, each of which holds many of the paths
 
     def real(path: Path) -> Path:
         return path.resolve() if os.path.islink(path) or path.name in ("", "..") else resolved(path.parent) / path.name
@@ -88,14 +88,14 @@ def find_processes(
     passed: Container[Path] = (),
     refuse: Callable[[OSError], object] = str,
 ) -> Iterator[Delivery]:
-    """Walk the announced processes of data folders that belong to the scope; nobody is asked yet.
+    """Walk the announced processes of data folders that belong to the scope, without asking any of them.
 
     Args:
         folders: the data folders.
         options: whose data folder is the session's own.
         scope: what belongs to this collection.
         passed: folders of processes that are passed over.
-        refuse: hears of what is not used.
+        refuse: is called for each thing that is not used.
     """
     own, settings = options.data_folder.resolve(), records.NO_SETTINGS
     places = (place for folder in folders for place in working_folder.process_folders(folder, refuse))
@@ -109,10 +109,10 @@ def find_processes(
             if (scope.session and not is_own) or not (scope.all_runs or is_of_run(record, options)):
                 continue
         life = records.life_of(record, records.heartbeat_age_s(place))
-        if scope.place_of(place).is_copy:  # nobody to be asked stands behind a copy
+        if scope.place_of(place).is_copy:  # a copy has no process to ask
             life = "dead" if life == "dead" else "remote"
         elif life == "dead" and record.socket:
-            client.remove_dead(record.socket)
+            client.remove_dead(record.socket)  # a killed process leaves its socket behind
         yield Delivery(record, life, place, alive_at=records.sign_of_life(place))
 
 
@@ -122,11 +122,11 @@ def refused(error: OSError, scope: Scope) -> str:
 
 
 def _record_in(folder: Path, refuse: Callable[[OSError], object]) -> records.Record:
-    """Read the record in a process's folder; without one that can be understood nobody knows whose its segments are."""
+    """Read the record in a process's folder; without a readable one it is unknown whose its segments are."""
     try:
         return records.load_record(folder)
     except FileNotFoundError:
         pass
     except OSError as error:
         refuse(error)
-    return records.Record(id=folder.name, pid=0, origin="", ended=1.0)
+    return records.Record(id=folder.name, pid=0, origin="", ended=1.0)  # ended, so that it is never asked

@@ -1,7 +1,7 @@
-"""The fold: parts united as they come, so that memory grows with the sources and never with the processes.
+"""Parts united as they come, so that memory grows with the sources and never with the processes.
 
-No later step needs to know which process a part is from. Kept apart is what a later step tells apart: labels, states of
-a source, lines and arcs, and for each source when its oldest measurement began.
+No later step needs to know which process a part is from. Later steps do tell apart labels, states of a source, lines
+and arcs, and when the oldest measurement of each source began, so these stay apart.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class _Union:
     """What was measured under one label, all of it lines or all of it arcs."""
 
     files: dict[Source, tuple[Measured, float]] = field(default_factory=dict)
-    """What was measured of a source, and when the oldest of it begun."""
+    """What was measured of a source, and when the oldest of it began."""
     ended: float = 0.0
 
 
@@ -45,6 +45,7 @@ class Union:
                 continue
             before, begun = entry
             united = before | measured  # type: ignore[operator]  # one union holds one kind
+            # most repeats bring nothing new
             if united is not before or part.begun < begun:
                 union.files[source] = united, min(part.begun, begun)
 
@@ -52,7 +53,7 @@ class Union:
         """Yield parts that say the same as all that were added, and forget them; a part without a file says nothing."""
         for label, kind in list(self._unions):
             union = self._unions.pop((label, kind))  # nothing is held twice
-            by_age: dict[float, Part] = {}
+            by_age: dict[float, Part] = {}  # a part has one beginning, so sources of another age need another part
             for source, (measured, begun) in union.files.items():
                 part = by_age.setdefault(begun, Part(label, begun, union.ended))
                 part.files[source] = measured

@@ -1,7 +1,7 @@
 """Servers that have ``VMPILOT_COV`` and record nothing, found in the system's process list; what is missing in each.
 
-A process announces itself with the first file of the source that it runs. Who has run none, or lacks the package,
-leaves nothing to find but the variable in its environment.
+A process announces itself with the first file of the source that it runs. If it has run none, or lacks the package,
+the only trace of it is the variable in its environment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from server_hook.problems import HookError
 
 PROC = Path("/proc")
 START_S = 2.0
-"""A process that is younger is only about to start."""
+"""A younger process is still starting."""
 ANSWER_S = 2.0
 """How long such a process may take to say what it has reached."""
 START_LINE = "a0_vmpilot_cov.pth"
@@ -63,6 +63,7 @@ class Process:
     @cached_property
     def python(self) -> str:
         """Its interpreter, by the path that tells which environment it belongs to."""
+        # not /proc/PID/exe, which is resolved and so leaves the virtual environment
         name = self.command[0]
         path = str(self.folder / name) if os.sep in name else shutil.which(name, path=self.environment.get("PATH", ""))
         if path and os.path.basename(path).startswith("python") and os.path.exists(path):
@@ -82,6 +83,7 @@ def find_unrecorded(options: Options, deliveries: Iterable[Delivery]) -> Iterato
         options: the configuration, and the places where servers of it keep their data.
         deliveries: the processes that announced themselves; their parents and children are no servers of their own.
     """
+    # live ones only: the pid of a process on another host, or in another namespace, means another process here
     recorded = {each.record.pid for each in deliveries if each.life == "live"}
     places = (Path(options.settings.folder), *map(folder_of, places_of(options)))
     folders = {os.path.realpath(place) for place in places}
@@ -94,12 +96,12 @@ def find_unrecorded(options: Options, deliveries: Iterable[Delivery]) -> Iterato
             if is_ours and process.pid not in families and _is_server(process, options.settings.server_command):
                 why = _why(process, config)
                 if why:
-                    yield _named(process, config, why)
+                    yield _describe(process, config, why)
         except (OSError, HookError):  # it has ended meanwhile, or says itself what is wrong with its configuration
             continue
 
 
-def _named(process: Process, config: str, why: str) -> str:
+def _describe(process: Process, config: str, why: str) -> str:
     words = [os.path.basename(word) if number == 0 else word for number, word in enumerate(process.command)]
     command = " ".join(words)
     return say("server-unrecorded", pid=process.pid, command=command[:60], config=config, why=why)
@@ -115,12 +117,14 @@ def _processes_with_variable() -> Iterator[Process]:
             pairs = (word.partition("=") for word in os.fsdecode(variables).split("\0"))
             environment = {name: value for name, _, value in pairs}
             command = tuple(os.fsdecode((place / "cmdline").read_bytes()).rstrip("\0").split("\0"))
+            # proc_pid_stat(5), from field 3 on: the name in field 2 may hold spaces and parentheses
             after_name = (place / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
             started_s = int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+            # field 22 counts from the boot of the machine
             is_young = time.clock_gettime(time.CLOCK_BOOTTIME) - started_s < START_S
             is_python = os.path.basename(os.readlink(place / "exe")).startswith("python")
         except (OSError, IndexError, AttributeError):
-            continue
+            continue  # it has ended meanwhile, or belongs to another user
         counts = environment.get(VARIABLE) and environment.get(ORIGIN_VARIABLE) in (None, "", "pipeline")
         if counts and is_python and not is_young:
             yield Process(int(place.name), command, environment, int(after_name[1]))
@@ -143,12 +147,13 @@ def _is_server(process: Process, server_command: str) -> bool:
     if not program or program in NEVER_A_PIPELINE or debugger_of(process.command):
         return False
     own = f"{VARIABLE}={process.environment[VARIABLE]}".encode()
+    # if our own shell exports it as well, it proves no intent
     is_shell_wide = own in (PROC / "self" / "environ").read_bytes().split(b"\0")
     return not is_shell_wide or is_server_command(process.command, server_command) or bool(listening_at(process.pid))
 
 
 def _why(process: Process, config: str) -> str:
-    """Say why a process has recorded nothing; empty where it has, in a place that is not looked at."""
+    """Say why a process has recorded nothing; empty if it has, in a place that is not looked at."""
     if not process.is_ready:
         if _has_package(process.python):
             return f"its Python, {process.python}, did not start to record; what it said is in its log"
@@ -161,13 +166,13 @@ def _why(process: Process, config: str) -> str:
     if missing:
         return "; ".join(f"source {name} is no folder, {cure}" for name, cure in missing)
     nothing = "it has run no file of [run] source"
-    found = answer.elsewhere or next(_alike(process, settings), "")
+    lookalike = answer.elsewhere or next(_alike(process, settings), "")
     does = "it has run" if answer.elsewhere else "it finds"
-    return f"{nothing}; {does} {found}, which ends like {_own(found, settings)}" if found else nothing
+    return f"{nothing}; {does} {lookalike}, which ends like {_own(lookalike, settings)}" if lookalike else nothing
 
 
 def _ask(pid: int) -> Answer:
-    """Ask a process that has no record what it has reached; where it does not answer, it is taken at its silence."""
+    """Ask a process that has no record what it has reached; silence counts as nothing reached."""
     try:
         return client.ask(client.socket_of(pid), "status", steady() + ANSWER_S, owner=os.getuid())
     except OSError:
@@ -183,7 +188,7 @@ def _has_package(python: str) -> bool:
 
 
 def _source_files(settings: Settings) -> list[Path]:
-    """List the files of the source, packages' own last: most of these are empty."""
+    """List the files of the source, ``__init__.py`` files last: most of them are empty."""
     cov = open_coverage(settings.config_file)
     apply_settings(cov, settings)
     return sorted(map(Path, project_files(cov)), key=lambda path: (path.name == "__init__.py", path))
@@ -208,6 +213,7 @@ def _alike(process: Process, settings: Settings) -> Iterator[str]:
     for start in dict.fromkeys(process.folder / word for word in words):
         for path in files:
             parts = path.parts
+            # the longest end first; a file name alone proves nothing
             for length in range(min(len(parts) - 1, 4), 1, -1):
                 other = start.joinpath(*parts[-length:])
                 if other.is_file() and not other.samefile(path):

@@ -30,6 +30,7 @@ def combine(options: Options, collected: Collected) -> Combined:
         UsageError: when the configuration cannot be used.
     """
     cov = open_coverage(options.settings.config_file)
+    # before apply_settings, which clears these options
     unused = () if options.context else tuple(_unused_contexts(cov, options))
     try:
         apply_settings(cov, options.settings)
@@ -38,12 +39,13 @@ def combine(options: Options, collected: Collected) -> Combined:
         ours = coverage_private.is_project_file(cov)
         path_map = PathMap(files, fingerprint, coverage_private.path_setting(cov, options.settings.folder))
         usable = usable_parts(collected.parts, coverage_private.file_tracers(cov), refused)
+        # before unite, which judges each file by its path here; this also reads *usable*, and so fills *refused*
         parts, mapped = relocate(usable, path_map, ours, options.settings)
         keep_stale = options.stale == "keep"
         combined = unite(parts, project_files=files, is_project_file=ours, keep_stale=keep_stale)
         lines_only = without_branches(parts, combined.counted)
         reached = {source.path for each in combined.counted.values() for source in each}
-        if reached:  # without any data nothing was imported, and that is said in other words
+        if reached:  # without any data, another warning says that nothing was reached
             coverage_private.warn_of_modules(cov, reached)
         copies, omitted = _differing_copies(combined, options), frozenset(_omitted(parts, combined, options))
         problems = (*unused, *_refused_sources(refused, options), *copies, *cov.warnings())
@@ -70,6 +72,7 @@ def _omitted(parts: Iterable[Part], combined: Combined, options: Options) -> Ite
     if not (combined.foreign and options.settings.omit):
         return
     settings, foreign = options.settings, set(combined.foreign)
+    # what ``omit`` leaves out is in no list of ours, so a second Coverage lists the files without it
     with_omit, without = open_coverage(settings.config_file), open_coverage(settings.config_file)
     apply_settings(with_omit, settings)
     apply_settings(without, settings._replace(omit=()))
@@ -84,15 +87,16 @@ def _omitted(parts: Iterable[Part], combined: Combined, options: Options) -> Ite
 def _differing_copies(combined: Combined, options: Options) -> Iterator[str]:
     """Name each package of which nothing was reached, if this Python imports another state of it from elsewhere.
 
-    A copy with a file of the project's content is measured, and what differs in it is foreign; without such a file
-    nothing measures it.
+    A copy is measured if at least one of its files has the same content as in the project; what differs in it is
+    foreign.
     """
     reached = {os.path.dirname(source.path) for files in combined.counted.values() for source in files}
     folders = {os.path.dirname(path) for path in combined.untouched if os.path.basename(path) == "__init__.py"}
     for folder in sorted(folders):
         if os.path.dirname(folder) in folders or any(_is_at_or_below(each, folder) for each in reached):
-            continue
+            continue  # the package around it is named in its place, or something in it was reached
         name = os.path.basename(folder)
+        # finds what an import would find, without importing anything
         spec = PathFinder.find_spec(name) if name.isidentifier() else None
         copy = os.path.dirname(spec.origin) if spec and spec.origin else folder
         is_equal = copy in options.settings.copies and not any(_is_at_or_below(each, copy) for each in combined.foreign)

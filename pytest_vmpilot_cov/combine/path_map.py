@@ -1,7 +1,7 @@
 """Files measured in another place -> this project's own: by content, by the end of their path, by ``[paths]``.
 
 A container, another checkout or an installed copy has the same sources below other folders. What a file held when it
-was measured says best which one it is; an edited file is known by the end of its path. A path may be one of Windows.
+was measured identifies it best; an edited file is identified by the end of its path. Paths may come from Windows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PathMap:
         Args:
             project_files: the paths of the project's source files.
             fingerprint: gives the fingerprint of the file at a path as it is now.
-            by_setting: applies ``[paths]`` of the configuration to a path; gives it back where nothing applies.
+            by_setting: applies ``[paths]`` of the configuration to a path; returns it unchanged if nothing applies.
         """
         self._files = frozenset(project_files)
         self._fingerprint = fingerprint
@@ -47,13 +47,14 @@ class PathMap:
 
         Args:
             source: what was measured.
-            is_here: whether there is such a file on this machine, too: then it may as well be of another project, and
-                the end of its path says nothing.
+            is_here: whether this machine has a file at that path, too: then it may belong to another project, and the
+                end of its path proves nothing.
         """
         by_content = self._alike(source.fingerprint) if source.fingerprint else []
         if by_content:
+            # the content is proof enough: of several equal files, one common part of the path decides
             path = by_content[0] if len(by_content) == 1 else _longest_end(source.path, by_content, 1)
-            if path:
+            if path:  # else equally like several: [paths] may tell
                 return Mapped(source.path, path, "content")
         path = self.by_setting(source.path)
         if path in self._files:
@@ -75,7 +76,7 @@ class PathMap:
         return Mapped(source.path, path, "content") if path else None
 
     def _alike(self, mark: str) -> list[str]:
-        if self._by_content is None:
+        if self._by_content is None:  # reads every file, so not before something lies in another place
             self._by_content = defaultdict(list)
             for path in sorted(self._files):
                 self._by_content[self._fingerprint(path)].append(path)
@@ -126,7 +127,7 @@ def _without_end(path: str, parts: int) -> str:
 
 
 def prefixes(mapped: Iterable[Mapped]) -> Mapping[tuple[str, str], Counter[str]]:
-    """Sum up single files: (folder elsewhere, folder here) -> how many files were mapped, by how that was known."""
+    """Sum up single files: (folder elsewhere, folder here) -> how many files were mapped, by each way of telling."""
     folders: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for each in mapped:
         same = common_end(each.measured, each.path)
@@ -138,7 +139,7 @@ def paths_section(mapped: Iterable[Mapped]) -> list[str]:
     """Return the lines of a section ``[paths]`` that does the same for coverage.py's own commands."""
     by_folder: dict[str, list[str]] = defaultdict(list)
     for elsewhere, here in prefixes(mapped):
-        if elsewhere != ".":  # relative on Windows: coverage.py maps such by itself
+        if elsewhere != ".":  # relative on Windows: coverage.py maps these by itself
             by_folder[here].append(elsewhere)
     lines = ["[paths]"]
     for number, (here, elsewhere_) in enumerate(sorted(by_folder.items()), 1):

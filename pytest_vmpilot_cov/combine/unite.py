@@ -12,7 +12,7 @@ from pytest_vmpilot_cov.model import Combined, LeftOut, Mapped
 from server_hook.arcs import Arcs
 from server_hook.config.settings import Settings
 from server_hook.store import publication, segment
-from server_hook.store.fingerprint import fingerprint
+from server_hook.store.fingerprint import UNVERIFIED, fingerprint
 from server_hook.store.segment import ByContext, Label, Part, Source, contexts_of
 
 NOT_UTF8 = "its name is no UTF-8, which coverage.py's data files cannot hold; rename it"
@@ -33,18 +33,18 @@ def unite(
         is_project_file: whether the configuration asks for the file at a path.
         keep_stale: whether files that have changed since count all the same.
     """
-    doubts = cache(partial(_doubts_of, ours=cache(is_project_file), now=cache(fingerprint)))
+    doubts = cache(partial(_doubts_of, ours=cache(is_project_file), now=cache(fingerprint)))  # one look a source
     counted: ByContext = {}
     stale: dict[tuple[str, str], segment.Lines] = {}
-    left: dict[str, set[str]] = {"foreign": set(), "no source": set()}
+    left: dict[str, set[str]] = {"foreign": set(), "no source": set(), "unverified": set()}
     oldest: dict[str, float] = {}
     for part, source, measured in _each(share_startup(list(parts))):
         origin, doubt = part.label.origin, doubts(source)
         if doubt == "stale":
             stale[source.path, origin] = stale.get((source.path, origin), 0) | segment.to_lines(measured)
         elif doubt:
-            left[doubt].add(source.path)
-        if not doubt or (doubt == "stale" and keep_stale):
+            left[doubt].add(source.path)  # listed, even if it counts
+        if doubt in ("", "unverified") or (doubt == "stale" and keep_stale):
             _count(counted, part.label, source, measured)
             oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
     reached = {source.path for files in counted.values() for source in files}
@@ -54,12 +54,13 @@ def unite(
         stale=_left_out(stale, keep=keep_stale),
         foreign=tuple(sorted(left["foreign"])),
         no_source=tuple(sorted(left["no source"])),
+        unverified=tuple(sorted(left["unverified"])),
         oldest=oldest,
     )
 
 
 def usable_files(files: Mapping[str, str], refused: dict[str, str]) -> dict[str, str]:
-    """Choose the project's files that reports can show; say of each other one in *refused* why not."""
+    """Choose the project's files that reports can show; note in *refused* why the others can't."""
     for path, plugin in files.items():
         if not publication.is_utf8(path):
             refused[path] = NOT_UTF8
@@ -69,7 +70,7 @@ def usable_files(files: Mapping[str, str], refused: dict[str, str]) -> dict[str,
 
 
 def usable_parts(parts: Iterable[Part], tracers: Container[str], refused: dict[str, str]) -> Iterator[Part]:
-    """Choose of parts the sources that reports can show; say of each other one in *refused* why not.
+    """Choose the sources in parts that reports can show; note in *refused* why the others can't.
 
     Args:
         parts: what was collected.
@@ -92,11 +93,13 @@ def _why_unusable(source: Source, tracers: Container[str]) -> str:
 
 
 def _doubts_of(source: Source, ours: Callable[[str], bool], now: Callable[[str], str]) -> str:
-    """Say why what was measured of a file may not count: ``foreign``, ``no source``, ``stale``; empty if it counts."""
+    """Say what speaks against a file: ``foreign``, ``no source``, ``stale``; ``unverified`` counts, and nothing."""
     if not ours(source.path):
         return "foreign"
     if not (source.tracer or now(source.path)):  # generated or gone; what a plugin measures need not be a file
         return "no source"
+    if source.fingerprint == UNVERIFIED:
+        return "unverified" if now(source.path) else ""
     return "stale" if source.fingerprint not in ("", now(source.path)) else ""
 
 
@@ -129,7 +132,7 @@ def without_branches(parts: Iterable[Part], counted: ByContext) -> tuple[str, ..
 def relocate(
     parts: Iterable[Part], path_map: PathMap, ours: Callable[[str], bool], settings: Settings
 ) -> tuple[list[Part], tuple[Mapped, ...]]:
-    """Give each file that was measured in another place the path that it has here, if anything tells it.
+    """Give each file that was measured in another place its path here, if that can be told.
 
     Args:
         parts: what was collected.
@@ -144,6 +147,7 @@ def relocate(
         mapped = _place(source, path_map, ours, settings)
         if mapped is not None:
             places[source] = mapped
+    # most parts have nothing to move, and stay as they are
     moved = [_move(part, places) if places.keys() & part.files.keys() else part for part in parts]
     return moved, tuple(sorted(set(places.values()), key=lambda each: (each.measured, each.path)))
 
@@ -159,7 +163,7 @@ def _place(source: Source, path_map: PathMap, ours: Callable[[str], bool], setti
         return mapped
     if is_here and (copied := path_map.find_copied(source)) is not None:
         return copied
-    path = path_map.by_setting(source.path)  # such as an installed copy that ``include`` asks for as well
+    path = path_map.by_setting(source.path)  # such as an installed copy that ``include`` also covers
     return Mapped(source.path, path, "[paths]") if path != source.path and os.path.isfile(path) and ours(path) else None
 
 
@@ -184,7 +188,7 @@ def share_startup(parts: list[Part]) -> list[Part]:
     """Count what ran while test files were imported for each origin whose tests run code of the same file.
 
     A module is imported once, by whichever test file comes first; without this the order of the tests would decide
-    whose its ``def`` lines are.
+    to which origin its ``def`` lines belong.
     """
     used: dict[str, set[Source]] = {}
     for part in parts:

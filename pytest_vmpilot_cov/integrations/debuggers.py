@@ -23,6 +23,7 @@ def sign_here(typed: argparse.Namespace, trace: object) -> str:
     """
     tool = None
     if sys.version_info >= (3, 12):
+        # a debugger may trace by sys.monitoring alone, and then no trace function shows it
         tool = sys.monitoring.get_tool(sys.monitoring.DEBUGGER_ID)
     return sign_of(typed, sys.modules, tool, trace)
 
@@ -30,7 +31,7 @@ def sign_here(typed: argparse.Namespace, trace: object) -> str:
 def sign_of(typed: argparse.Namespace, modules: Container[str], tool: str | None, trace: object) -> str:
     """Name the sign of a debugger; empty where there is none.
 
-    debugpy alone is no sign: it may be imported and not used. As soon as it debugs, it has loaded pydevd.
+    debugpy alone is no sign: it may be imported and not used. Once it debugs, it has loaded pydevd.
 
     Args:
         typed: the options of this session.
@@ -57,5 +58,5 @@ def is_debugging(trace: object) -> bool:
 
 def trace_again(trace: TraceFunction | None) -> None:
     """Set a trace function again that ``breakpoint()`` has taken away: pdb clears it for good when it is left."""
-    if sys.gettrace() is None and trace is not None:
+    if sys.gettrace() is None and trace is not None:  # one that is set by now is left to its owner
         sys.settrace(trace)

@@ -1,4 +1,4 @@
-"""Beside pytest-cov, and in its place where it is not: its fixtures, its switch off, its options without effect."""
+"""Beside pytest-cov, or in its place if it is missing: its fixtures, its --no-cov, its options without effect."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def is_here(manager: pytest.PytestPluginManager) -> bool:
 
 
 def stand_in(config: pytest.Config, typed: argparse.Namespace, args: Sequence[str]) -> None:
-    """Do what pytest-cov would do, where it is not loaded or our flag is on; else leave all to it.
+    """Do what pytest-cov would do, if it is not loaded or our flag is on; otherwise leave everything to it.
 
     Raises:
-        pytest.UsageError: when an option asks to measure, and nobody will.
+        pytest.UsageError: when ``--cov`` asks to measure, but nothing would be measured.
     """
     if is_here(config.pluginmanager) and not typed.vmpilot_cov:
         return
@@ -42,15 +42,16 @@ def silence(typed: argparse.Namespace) -> None:
 
 
 def lend_fixtures(manager: pytest.PytestPluginManager, *, over_its_own: bool = False) -> None:
-    """Give tests the fixtures that they know from pytest-cov, where it is not there to do so.
+    """Give tests the fixtures of pytest-cov if it is not loaded.
 
     Args:
         manager: pytest's own.
-        over_its_own: whether ours are to win where it is there: of one name, the plugin loaded last gives its fixture.
+        over_its_own: whether ours replace those of a loaded pytest-cov.
     """
     if over_its_own or not is_here(manager):
         from pytest_vmpilot_cov.integrations import pytest_cov_fixtures
 
+        # of two fixtures with one name, that of the plugin registered last wins
         manager.register(pytest_cov_fixtures, "vmpilot_cov_fixtures")
 
 
@@ -63,9 +64,10 @@ def _note_without_effect(config: pytest.Config, typed: argparse.Namespace) -> No
 
 
 def without_effect(typed: argparse.Namespace) -> list[str]:
-    """List the shared options that were given; none of them does anything where neither we nor pytest-cov are on."""
+    """List the shared options that were given; without our flag and without pytest-cov none has an effect."""
     if typed.no_cov:
         return []
+    # two flags share cov_source; in reverse, the first one, ``--cov``, is what stays
     neutral = {dest: more.get("default") for dest, _, more in reversed(SHARED_OPTIONS)}
     flags = {dest: flag for dest, flag, _ in reversed(SHARED_OPTIONS)}
     return [flag for dest, flag in reversed(flags.items()) if getattr(typed, dest) != neutral[dest]]

@@ -1,4 +1,4 @@
-"""The fixtures that pytest-cov has, for tests that use them; a plugin of its own, because the last one loaded wins."""
+"""The fixtures of pytest-cov; a plugin of their own, because of two the one registered last wins."""
 
 from __future__ import annotations
 

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 def withhold_variable(config: pytest.Config) -> None:
     """Take the variable out of the environment for as long as this session lasts, and say so in its header.
 
-    What its tests start would count as the pipeline, although nobody drove a server. Inside of a session that measures
-    the variable is that session's.
+    Otherwise every Python process that its tests start would count as the pipeline.
     """
-    if SESSION_VARIABLE in os.environ:
+    if SESSION_VARIABLE in os.environ:  # inside a session that measures, the variable is that session's
         return
     value = os.environ.pop(VARIABLE)
     config.add_cleanup(partial(os.environ.update, {VARIABLE: value}))

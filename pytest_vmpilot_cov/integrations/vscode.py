@@ -15,16 +15,16 @@ PLUGIN = "vscode_pytest"
 BUTTON = ["--cov=.", "--cov-branch"]
 """What "Run with coverage" types for pytest-cov, in every project."""
 _DISCOVERED = "vmpilot_cov/discovered"
-"""Where pytest's cache keeps the tests that the last discovery found."""
+"""Where pytest's cache keeps the tests of the last discovery."""
 _PYTEST_COV = ("pytest_cov", "pytest_cov.plugin")
 
 
 def stand_in_for_pytest_cov(manager: pytest.PytestPluginManager, typed: argparse.Namespace) -> None:
-    """Register an empty plugin in the place of pytest-cov: without one VS Code's refuses options that are ours, too.
+    """Register an empty plugin in the place of pytest-cov: without one, VS Code's plugin refuses our options as well.
 
     Args:
         manager: pytest's own.
-        typed: the options of this session; with ``--cov`` alone pytest-cov is to measure.
+        typed: the options of this session; with ``--cov`` alone, pytest-cov measures.
     """
     if not manager.hasplugin(PLUGIN) or (typed.cov_source and not typed.vmpilot_cov):
         return
@@ -40,7 +40,7 @@ def take_back_button(args: list[str]) -> bool:
     Args:
         args: the words of addopts and of the command line; changed in place.
     """
-    for at in reversed(range(len(args))):
+    for at in reversed(range(len(args))):  # the last ones: the button types its words after all others
         if args[at : at + 2] == BUTTON:
             del args[at : at + 2]
             return True
@@ -48,15 +48,15 @@ def take_back_button(args: list[str]) -> bool:
 
 
 def keep_discovered(session: pytest.Session) -> None:
-    """Keep which tests a discovery has found: to run all of them VS Code names each, and knows no others."""
+    """Keep the tests of a discovery: to run all of them, VS Code types each of their names."""
     cache = _cache_of(session.config)
     if cache is not None and session.config.option.collectonly:
-        complete = not session.testsfailed
+        complete = not session.testsfailed  # else some tests are missing, and the rest would pass for all
         cache.set(_DISCOVERED, [item.nodeid for item in session.items] if complete else [])
 
 
 def ran_all_discovered(config: pytest.Config, finished: Container[str]) -> bool:
-    """Tell whether VS Code has had every test run that its last discovery found.
+    """Tell whether VS Code ran every test of its last discovery.
 
     Args:
         config: of this session.

@@ -45,6 +45,8 @@ class Combined:
     """Those of them that ``[run] omit`` leaves out."""
     no_source: tuple[str, ...] = ()
     """Measured files that are no file here, nor a member of a zip file: generated, virtual or deleted; not counted."""
+    unverified: tuple[str, ...] = ()
+    """Files that could not be read when they were measured: they count, changed since or not."""
     mapped: tuple[Mapped, ...] = ()
     lines_only: tuple[str, ...] = ()
     """Origins of which some data has no branches, where other data has."""

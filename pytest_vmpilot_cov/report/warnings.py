@@ -45,6 +45,9 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
     if outcome.combined.no_source:
         paths = [shown_path(path, options.root) for path in outcome.combined.no_source]
         yield say("no-source", files=count(len(paths), "measured file", "measured files"), names=first_of(paths))
+    if outcome.combined.unverified:
+        paths = [shown_path(path, options.root) for path in outcome.combined.unverified]
+        yield say("source-unverified", files=count(len(paths), "file", "files"), names=first_of(paths))
     yield from missing_paths(options)
 
 

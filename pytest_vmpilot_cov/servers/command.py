@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pytest_vmpilot_cov.messages import UsageError, say
 
 PORT = "{port}"
-"""What stands in a command, or in a variable, for the port that the server is to listen at."""
+"""The placeholder in a command, or in a variable, for the port of the server."""
 
 
 def split_command(command: str | Sequence[str | os.PathLike[str]], where: str = "") -> list[str]:
@@ -36,7 +36,7 @@ def split_command(command: str | Sequence[str | os.PathLike[str]], where: str = 
 
 
 def port_of(words: Sequence[str], variables: Iterable[str], port: int | None) -> int:
-    """Decide at which port a server will listen: the one asked for, else a free one or what the command says.
+    """Decide at which port a server will listen: the one given, else a free one or the one in the command.
 
     Args:
         words: the command.
@@ -58,7 +58,8 @@ def port_of(words: Sequence[str], variables: Iterable[str], port: int | None) ->
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nobody listens."""
+    """Return a free port of 127.0.0.1."""
+    # another process may take it before the server does; the launch then names the stranger
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

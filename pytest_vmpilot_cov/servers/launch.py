@@ -19,6 +19,7 @@ from pytest_vmpilot_cov.servers.stop import GRACE_S, STOP_S, end_server, family_
 TAIL_LINES = 20
 """How much of its output is shown of a server that did not come up."""
 _PAUSE_S = 0.05
+# ``read`` gets a word if the server was stopped in order, and the end of its input if the starter is gone
 _GUARD = """
 read -r word && exit
 kill -s TERM "$1"
@@ -65,8 +66,9 @@ class PipelineServer:
     def stop(self) -> int:
         """End the server with SIGTERM, and by force what has not ended in time; return its exit code.
 
-        A server that had ended by itself, other than with exit code 0, is warned of. Stopping it again does nothing.
+        It warns of a server that had ended by itself with any exit code but 0. Stopping it again does nothing.
         """
+        # before the end, after which the code may be that of our own signal
         code = None if self._was_ended else self.process.poll()
         in_time = self.end()  # before any warning, which may be an error
         if code:
@@ -76,11 +78,12 @@ class PipelineServer:
         return self.process.wait()
 
     def end(self) -> bool:
-        """End the server; return whether nobody had to be killed for it."""
+        """End the server; return whether all of it ended without being killed."""
         self._was_ended = True
         in_time = True
         if self._guard is not None:
             in_time = end_server(self.process)
+            # last: until the server has ended, the guard still watches this process
             self._guard.communicate(b"it has ended\n")
             self._guard = None
         return in_time
@@ -98,6 +101,7 @@ class PipelineServer:
             if problem:
                 time.sleep(_PAUSE_S)
             left_s = begun + readiness.timeout_s - time.monotonic()
+        # an answer is no proof: an orphan of an earlier server may hold the port
         stranger = self._stranger()  # whose port it is explains an end, too
         if stranger:
             text = say("server-not-ours", command=self._command, url=self.url, pid=stranger, who=_command_of(stranger))
@@ -120,10 +124,11 @@ class PipelineServer:
         )
 
     def _stranger(self) -> int | None:
-        """Return the pid of a process that answers at the server's port and is none of it, as far as /proc tells."""
+        """Return the pid of a process outside the server that listens at its port, as far as /proc tells."""
         listening = listeners_at(self.port)
         family = family_of(self.process.pid)
         ours = {address for pid in family for address in listening.get(pid, ())}
+        # another address with the same port is no conflict
         strangers = [pid for pid, at in listening.items() if pid not in family and (at & ours or not ours)]
         return min(strangers, default=None)
 
@@ -156,7 +161,7 @@ def launch(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                start_new_session=True,  # stop.py tells by it what belongs to the server
             )
     except OSError as error:
         why = f"{error.strerror}: {error.filename}"  # the program, or the folder
@@ -164,7 +169,7 @@ def launch(
     server = PipelineServer(process, until, log)
     try:
         server.wait_until_up(until)
-    except BaseException:
+    except BaseException:  # Ctrl-C while it waits, too
         server.end()
         raise
     return server

@@ -14,12 +14,12 @@ _LISTENS = "0A"
 
 
 def listening_at(pid: int) -> list[str]:
-    """List the TCP addresses at which a process listens, such as ``127.0.0.1:9099``; empty where nobody tells."""
+    """List the TCP addresses at which a process listens, such as ``127.0.0.1:9099``; empty if unknown."""
     inodes = set(_socket_inodes(pid))
     addresses = [
         address
         for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6))
-        for address, inode in _listeners(f"/proc/{pid}/net/{table}", family)
+        for address, inode in _listeners(f"/proc/{pid}/net/{table}", family)  # of its own network namespace
         if inode in inodes
     ]
     return list(dict.fromkeys(addresses))
@@ -28,7 +28,7 @@ def listening_at(pid: int) -> list[str]:
 def listeners_at(port: int) -> dict[int, set[str]]:
     """Tell which processes listen at a TCP port: pid -> its addresses there.
 
-    Empty where nobody does, or nobody tells: without /proc, and for processes of other users.
+    Empty if none does, or if it cannot be told: without /proc, and for processes of other users.
     """
     addresses = {
         inode: address

@@ -10,6 +10,7 @@ HOST = "127.0.0.1"
 PATIENCE_S = 60.0
 """How long a server may take to come up."""
 _PROBE_S = 5.0
+"""How long one attempt may take."""
 _SERVER_ERROR = 500
 
 
@@ -19,7 +20,7 @@ class Readiness:
 
     port: int
     path: str | None = "/"
-    """What is asked for by HTTP; None is content with a TCP connection."""
+    """What to request by HTTP; None if a TCP connection is enough."""
     timeout_s: float = PATIENCE_S
 
     @property
@@ -34,7 +35,7 @@ class Readiness:
         return f"an answer to GET {self.url}{self.path}"
 
     def probe(self, limit_s: float) -> str:
-        """Try once; say what is wrong, or nothing if the server is up. Every answer below 500 is one."""
+        """Try once; say what is wrong, or nothing if the server is up."""
         limit_s = min(_PROBE_S, limit_s)
         try:
             if self.path is None:
@@ -50,4 +51,5 @@ class Readiness:
             return error.strerror or str(error)
         except http.client.HTTPException as error:
             return f"no HTTP: {type(error).__name__} {error}".rstrip()
+        # a 404 counts, too: it shows that the server serves
         return f"{answer.status} {answer.reason}" if answer.status >= _SERVER_ERROR else ""

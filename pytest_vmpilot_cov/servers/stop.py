@@ -24,12 +24,12 @@ class _Process(NamedTuple):
 
 
 def end_server(process: subprocess.Popen[bytes]) -> bool:
-    """End a server as an operator would, by SIGTERM to its first process; return whether nobody had to be killed.
+    """End a server as an operator would, by SIGTERM to its first process; return whether no process was killed.
 
-    Whoever is still there when that one has ended, or after ``STOP_S``, is ended as ``end_session`` does. A signal to
-    all at once does not work: celery's parent, for one, waits for workers that have ended without it.
+    What is still running when that one has ended, or after ``STOP_S``, is ended as by ``end_session``.
     """
     if process.poll() is None:
+        # not to all at once: celery's parent, for one, waits for workers that have ended without it
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_S)
@@ -37,7 +37,7 @@ def end_server(process: subprocess.Popen[bytes]) -> bool:
 
 
 def end_session(process: subprocess.Popen[bytes]) -> bool:
-    """End a process and every other one of its session; return whether nobody had to be killed."""
+    """End a process and every other one of its session; return whether no process was killed."""
 
     def send(number: signal.Signals) -> None:
         if not _send(_members(process.pid), number):  # without /proc: the process group at least
@@ -48,7 +48,7 @@ def end_session(process: subprocess.Popen[bytes]) -> bool:
 
 
 def end_descendants(ancestor: int) -> bool:
-    """End every process that descends from another one; return whether nobody had to be killed."""
+    """End every process that descends from another one; return whether no process was killed."""
     return _end(
         lambda number: _send(family_of(ancestor, with_session=False) - {ancestor}, number),
         lambda: family_of(ancestor, with_session=False) <= {ancestor},
@@ -60,8 +60,9 @@ def family_of(leader: int, *, with_session: bool = True) -> set[int]:
 
     Args:
         leader: the pid of the process.
-        with_session: whether it leads a session of its own, all of which is meant.
+        with_session: whether it leads a session of its own, all of which counts.
     """
+    # a child whose parent has ended descends from pid 1, but stays in its session
     living = list(_living())
     family = {each.pid for each in living if each.pid == leader or (with_session and each.session == leader)}
     while grown := {each.pid for each in living if each.parent in family} - family:
@@ -70,7 +71,7 @@ def family_of(leader: int, *, with_session: bool = True) -> set[int]:
 
 
 def _end(send: Callable[[signal.Signals], object], is_over: Callable[[], bool]) -> bool:
-    """End processes, first politely, so that data is saved, then by force; return whether nobody had to be killed."""
+    """End processes, first politely, so that data is saved, then by force; return whether no process was killed."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if is_over():
             return True
@@ -96,6 +97,7 @@ def _living() -> Iterator[_Process]:
     """Walk the processes of this machine that are no zombies (proc_pid_stat(5)); none without /proc."""
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError):
+            # the command's name, in parentheses, may hold spaces and parentheses itself
             state, parent, _, session = entry.read_text(errors="replace").rpartition(")")[2].split()[:4]
             if state != "Z":
                 yield _Process(int(entry.parent.name), int(parent), int(session))

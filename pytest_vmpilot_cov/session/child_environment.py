@@ -47,11 +47,11 @@ class Environment:
     def measure_children(self) -> None:
         """Measure children ourselves: remove the variables that would start coverage.py in them."""
         self._set(ORIGIN_VARIABLE, BETWEEN_TESTS)
-        for name in FOREIGN_VARIABLES:
+        for name in FOREIGN_VARIABLES:  # two collectors in one child take the tracer from each other
             self._set(name, None)
 
     def leave_children_alone(self) -> None:
-        """Measure no children: a debugger follows them, too."""
+        """Measure no children: a debugger follows them as well."""
         for name in (VARIABLE, SESSION_VARIABLE, ORIGIN_VARIABLE):
             self._set(name, None)
 
@@ -77,7 +77,7 @@ class Environment:
 
     def _set(self, name: str, value: str | None) -> None:
         if not self._hands_off:
-            self._before.setdefault(name, os.environ.get(name))
+            self._before.setdefault(name, os.environ.get(name))  # only the first value is the user's
             _put(name, value)
 
 
@@ -86,6 +86,7 @@ def variables_for_servers(options: Options) -> dict[str, str]:
 
     A server measures as the session does, but its data is not the session's.
     """
+    # absolute paths only: a server that changes its working folder hands these on to its own children
     inherited = {name: os.environ[name] for name in (VARIABLE, SESSION_VARIABLE) if name in os.environ}
     places = {place.where: str(place.value) for place in options.data_places if place.where == DATA_DIR_VARIABLE}
     return {**inherited, **places, ORIGIN_VARIABLE: "pipeline"}

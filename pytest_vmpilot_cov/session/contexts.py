@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class TestContexts:
-    """Switch the context at the phases of each test; a plugin of its own, registered where it was asked for."""
+    """Switch the context at the phases of each test; a plugin of its own, registered only on request."""
 
-    __test__ = False
+    __test__ = False  # its name begins with Test
 
     def __init__(self, session: Session) -> None:
         """Prepare to label what *session* measures."""
         self._session = session
 
-    @pytest.hookimpl(tryfirst=True)
+    @pytest.hookimpl(tryfirst=True)  # before pytest sets up the fixtures
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin with a test's set-up."""
         self._session.enter_phase(item, "setup")

@@ -45,7 +45,7 @@ class Lead:
         self._until = 0.0
         self._problems: list[str] = []
         self._origins: set[str] = set()
-        """Those whose tests ran."""
+        """The origins whose tests ran."""
 
     def note(self, *problems: str) -> None:
         """Collect problems for the report."""
@@ -71,7 +71,8 @@ class Lead:
             raise UsageError(say("cannot-record", path=folder, why=error.strerror)) from None
         if options.reset:
             self.note(*_reset_servers(options))
-        self._until = time.time()  # a later reset by somebody else doesn't take this session's data away
+        # after our own reset, which counts; a later one by somebody else doesn't take this session's data away
+        self._until = time.time()
 
     def note_early_imports(self, loaded: Mapping[str, ModuleType]) -> None:
         """Name the source modules that were imported before measurement began.
@@ -92,6 +93,7 @@ class Lead:
         Raises:
             UsageError: when the configuration cannot be used.
         """
+        # with --cov-append, what earlier sessions measured counts, too
         scope = Scope("" if options.append else self.session, until=self._until, origins=frozenset(self._origins))
         self.note(*self._measurement.warnings())
         outcome = reach_verdict(options, scope, self._plugins, leave=self._measurement.data_file)
@@ -99,9 +101,10 @@ class Lead:
 
 
 def _problems_of_children(outcome: Outcome) -> Iterator[str]:
-    """Name children that could not record all that they ran: nobody sees their standard error."""
+    """Name children that could not record all that they ran: their standard error goes unseen."""
     for record in (each.record for each in outcome.collected.deliveries):
-        if record.origin != "pipeline" and record.pid != os.getpid() and record.problem.endswith(")"):  # has a name
+        # a named problem ends with its slug
+        if record.origin != "pipeline" and record.pid != os.getpid() and record.problem.endswith(")"):
             yield say("child-incomplete", pid=record.pid, command=command_of(record), why=record.problem)
 
 

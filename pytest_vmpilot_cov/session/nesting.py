@@ -1,7 +1,7 @@
 """A session inside a session: ``pytest.main`` in a test, or a pytest that a test starts.
 
-The outer session goes on and counts what the inner one runs. The inner one gives a verdict of its own only if its own
-command line asks for that; a flag in addopts does not.
+The outer session goes on and counts what the inner one runs. The inner one gives a verdict of its own only if the flag
+is on its own command line; in addopts it has no effect there.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ def outer_session() -> str:
     """Return the id of the session around this one, in this process or in the one that started it; empty for none."""
     here = process_state().session
     folder = os.environ.get(SESSION_VARIABLE, "")
-    if here or is_worker() or not folder:
+    if here or is_worker() or not folder:  # a worker is a part of its leader's session, not inside it
         return here
+    # the variable may outlive its session
     record = records.read_record(Path(folder))
     if record is None or records.life_of(record, records.heartbeat_age_s(Path(folder))) == "dead":
         return ""

@@ -24,7 +24,7 @@ class OriginRules:
     root: Path
     """What the patterns are read against."""
     patterns: tuple[str, ...] = ()
-    """Folders or patterns of ``[vmpilot_cov] e2e``; without any, every folder that is named ``e2e``."""
+    """Folders or patterns of ``[vmpilot_cov] e2e``; without any, every folder with the name ``e2e``."""
 
     @cache  # noqa: B019 - there is one a session
     def of_path(self, path: Path) -> str:
@@ -32,15 +32,16 @@ class OriginRules:
         try:
             relative = path.relative_to(self.root)
         except ValueError:
-            relative = path
+            relative = path  # a test outside the root
         if not self.patterns:
             return "e2e" if "e2e" in relative.parts else "unit"
+        # a pattern may name the file, or any folder above it
         candidates = [str(relative), *(str(parent) for parent in relative.parents)]
         wanted = [pattern.rstrip("/").removeprefix("./") for pattern in self.patterns]
         return "e2e" if any(fnmatch(name, pattern) for name in candidates for pattern in wanted) else "unit"
 
     def of_item(self, item: pytest.Item) -> str:
-        """Return the origin of what a test runs; its marker goes before its path."""
+        """Return the origin of what a test runs; its marker takes precedence over its path."""
         return "e2e" if item.get_closest_marker("e2e") else self.of_path(item.path)
 
 

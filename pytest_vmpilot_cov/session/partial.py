@@ -49,11 +49,13 @@ def selection(
     words = list(paths)
     for dest, (flag, who) in _OPTIONS.items():
         value = getattr(typed, dest, None)
+        # an option that took nothing away makes no part
         if value and any(each.startswith(who) for each in taken):
             words += [flag] if value is True else [f"{flag} {each}" for each in _each(value)]
     for dest, flag in (("ignore", "--ignore"), ("ignore_glob", "--ignore-glob")):
         words += [f"{flag} {value}" for value in getattr(typed, dest, None) or () if value in ignored]
     shown = [*words[:SHOWN_WORDS], *(["..."] if len(words) > SHOWN_WORDS else [])]
+    # what pytest takes away without a typed option belongs to the whole
     others = {who: number for who, number in taken.items() if not who.startswith("_pytest.")}
     return ", ".join([*shown, *(_SAID.get(who, "{} deselected by " + who).format(others[who]) for who in others)])
 
@@ -70,7 +72,7 @@ def early_end(error: BaseException | None, finished: int, collected: int) -> str
         finished: how many tests were run to their end.
         collected: how many there were to run.
     """
-    if error is None or 0 < collected <= finished:
+    if error is None or 0 < collected <= finished:  # after the last test, nothing was cut short
         return ""
     if type(error) is KeyboardInterrupt:  # pytest's own kinds of it have a reason
         return "stopped by Ctrl-C"

@@ -24,15 +24,15 @@ class Recording:
     """Measure the leading process, or a worker of pytest-xdist."""
 
     data_file = ""
-    """The data file that somebody else writes at the end of this process; here nobody does."""
+    """The data file that another coverage.py writes at the end of this process; here there is none."""
     measures_children = False
-    """Whether children are measured by somebody else."""
+    """Whether another coverage.py measures the children."""
 
     def __init__(self, recorder: Recorder, outer: Recorder | None = None) -> None:
         """Prepare; nothing is measured yet.
 
         Args:
-            recorder: what is to measure.
+            recorder: what will measure.
             outer: the recorder of the session around this one; it stops meanwhile.
         """
         self._recorder = recorder
@@ -59,18 +59,18 @@ class Recording:
         return self._recorder.drain.label
 
     def start(self) -> None:
-        """Start to measure, then write this process's record, which tells children how to measure.
+        """Start measuring, then write this process's record, which tells children how to measure.
 
         Raises:
             HookError: when coverage.py cannot measure here; nothing has started then.
             OSError: when the record cannot be written; measurement has started.
         """
         if self._outer is not None:
-            self._outer.flush()
+            self._outer.flush()  # what has run so far is the outer session's
             self._outer.stop()
         lifecycle.begin(self._recorder)
         self.switch(Label(OUTSIDE, startup=True))
-        self._recorder.announce()
+        self._recorder.announce()  # after the start, which settles the core that the record names
 
     def switch(self, label: Label) -> None:
         """Count the lines that run from now on for another label."""
@@ -82,6 +82,7 @@ class Recording:
         Returns what is missing of it, and why; empty for nothing.
         """
         self._recorder.flush()
+        # what is still there after the flush could not be written
         waiting, left_out = self._recorder.drain.cut(), self._recorder.drain.left_out()
         self._recorder.stop()
         self._hand_back()
@@ -94,7 +95,7 @@ class Recording:
         return self._recorder.cov.warnings()
 
     def close(self) -> None:
-        """End this process's record, so that nobody asks it any more."""
+        """End this process's record, so that it is no longer asked for data."""
         if self.presence.record is not None:  # else it never began
             self._recorder.finish()
             self._recorder.stop()

@@ -20,9 +20,11 @@ def forget_earlier_sessions(options: Options) -> None:
     recorded = list(records.recorded(data_folder))
     living = {each.session for folder, each in recorded if each.session and records.is_alive(folder, each)}
     for folder, record in recorded:
+        # a child or an inner session may be over, but its data counts for the session that still runs
         is_living = any(records.is_of(record.session, each) for each in living) or records.is_alive(folder, record)
         if record.origin in ("unit", "e2e") and is_of_run(record, options) and not is_living:
             clean_up.remove_process(folder)
     published = data_folder / options.tests_file
+    # without fingerprints it is not ours: somebody else's file of that name stays
     if published.exists() and publication.read_fingerprints(published) is not None:
         published.unlink(missing_ok=True)

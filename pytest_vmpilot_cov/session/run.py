@@ -75,7 +75,7 @@ class Run:
         """Why nothing is reported, if an option says so."""
 
     def header(self) -> list[str]:
-        """Say what measures, what will be asked of the total, and what the options name that does not exist."""
+        """Say what measures, which thresholds apply, and which paths in the options do not exist."""
         config = self._options.settings.config_file
         shown = os.path.relpath(config, self._options.root) if config else "none"
         core = self._session.measurement.core
@@ -97,12 +97,13 @@ class Run:
             self._options = enforced(self._options, part, ide_of(sys.modules, sys.argv[0]))
             if self._options.no_cov_on_fail and session.testsfailed:
                 self._not_reported, self._options = say("no-cov-on-fail"), unjudged(self._options)
-            self._lead.note(*self._session.finish())
+            self._lead.note(*self._session.finish())  # from here on nothing is measured: the verdict doesn't count
             self._lead.note_origins(self._session.origins)
             self._outcome = self._lead.give_verdict(self._options)
             failed = not self._outcome.verdict.passed
         except Exception as why:  # noqa: BLE001 - whatever fails here, the tests' own outcome must be shown
             self._problem = f"no verdict: {type(why).__name__}: {one_line(why)} (no-verdict)"
+            # what is required and could not be checked counts as missed
             failed = bool(thresholds_in_words(self._options) or self._options.require)
         if failed:
             session.testsfailed += 1
@@ -165,11 +166,12 @@ def _prepare(
 ) -> tuple[Session | None, str]:
     """Prepare to measure; return None and the reason where nothing can or should."""
     end_startup_recorder()
+    # an outer session's recorder has a Coverage as well, but that one is ours
     running = None if recorder.current() else Coverage.current()
     options = beside(running, options)
     measurement, why = choose_measurement(options, running, outer)
     environment = Environment(hands_off=measurement is not None and measurement.measures_children)
-    config.add_cleanup(environment.give_back)
+    config.add_cleanup(environment.give_back)  # before the first change, so that an error undoes that as well
     if measurement is None:
         return None, why
     sign = sign_here(typed, sys.gettrace() if Coverage.current() is None else None)  # else it is coverage.py's own
@@ -185,8 +187,8 @@ def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> Non
     """Start as the process that gives the verdict."""
     lead = Lead(session.measurement, session.options, config.pluginmanager)
     lead.make_room()
-    loaded = dict(sys.modules)
-    session.lead()
+    loaded = dict(sys.modules)  # what is imported by now was not measured
+    session.lead()  # before the start, which derives the servers' variables from the children's
     try:
         session.start()
     except OSError as error:
@@ -212,7 +214,7 @@ def end_startup_recorder(*, only_pipeline: bool = False) -> None:
     Args:
         only_pipeline: whether a session's recorder goes on: without the flag, this process is just its child.
     """
-    running = None if process_state().session else recorder.current()
+    running = None if process_state().session else recorder.current()  # an outer session's goes on
     if running is None:
         return
     if running.origin == "pipeline" or not (only_pipeline or running.presence.session):

@@ -79,11 +79,12 @@ class RunningCoverage:
         Raises:
             OSError: when the segment cannot be written.
         """
+        # it has one set of lines for all tests, so they count for one origin
         origin = "e2e" if self._origins == {"e2e"} else OUTSIDE
         part = Part(Label(origin), self._began, now())
         for source, measured in _measured_by(self.cov, str(self._options.root)):
             part.add(source, measured)
-        segment.write(self.presence.folder, 1, [part])
+        segment.write(self.presence.folder, 1, [part])  # its only one
         children = "; those that this process starts are its as well" if self.measures_children else ""
         return say("collector-running", file=self.data_file, origin=origin, children=children)
 
@@ -123,7 +124,7 @@ def _measured_by(cov: Coverage, root: str) -> Iterator[tuple[Source, segment.Mea
         arcs = data.arcs(path)
         measured = Arcs(arcs) if arcs else segment.bitmap(data.lines(path) or ())
         if measured:
-            file = os.path.join(root, path)
+            file = os.path.join(root, path)  # relative only with [run] relative_files
             yield Source(file, fingerprint(file), data.file_tracer(path) or ""), measured
     if sys.version_info >= (3, 12):  # its tracer reports each line once, and later lines must be new to it
         sys.monitoring.restart_events()

@@ -55,12 +55,13 @@ class Scripts:
         return ScriptFile.from_parent(parent, path=path, how=self.how) if self._has(path) else None
 
     def join_testpaths(self, config: pytest.Config) -> None:
-        """Let a run of ``testpaths`` collect the scripts too, wherever they lie; a path that is typed decides."""
+        """Let a run of ``testpaths`` collect the scripts too, wherever they are; typed paths decide for themselves."""
         if config.args_source != pytest.Config.ArgsSource.TESTPATHS:
             return
         collected = [config.rootpath / arg for arg in config.args]
         for pattern in self.patterns:
             for path in sorted(self.folder.glob(_relative(pattern))) if not pattern.startswith(NOT) else ():
+                # below a testpath it is collected anyway
                 if self._has(path) and not any(path.is_relative_to(place) for place in collected):
                     config.args.append(str(path))
 
@@ -83,7 +84,7 @@ def find_scripts(config: pytest.Config) -> Scripts:
     try:
         config_file, folder = locate(config_of_session(config.rootpath, str(config.getoption("cov_config"))))
         own = read_own_section(config_file)
-    except (HookError, UsageError):  # whoever measures with this configuration will say so
+    except (HookError, UsageError):  # reported by the session that measures with this configuration
         return Scripts(config.rootpath, HowToRun(config.rootpath))
     try:
         how = HowToRun(
@@ -148,7 +149,7 @@ class ScriptFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the script's one test."""
         item = ScriptItem.from_parent(self, name=self.path.name, how=self._how)
-        item.add_marker("e2e")
+        item.add_marker("e2e")  # takes precedence over the path, which need not be below an e2e folder
         yield item
 
 
@@ -166,14 +167,14 @@ class ScriptItem(pytest.Item):
         Raises:
             ScriptError: when it exits with another code, or does not end in time.
         """
-        with tempfile.TemporaryFile() as output:
+        with tempfile.TemporaryFile() as output:  # a pipe would fill up, and the script would wait for a reader
             process = self._start(output.fileno())
             try:
                 code: int | None = process.wait(self._how.timeout_s)
             except subprocess.TimeoutExpired:
                 code = None
             finally:
-                end_session(process)
+                end_session(process)  # also what a finished script left running in the background
             output.seek(0)
             text = output.read().decode(errors="replace")
         if code == 0:
@@ -205,7 +206,7 @@ class ScriptItem(pytest.Item):
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                start_new_session=True,  # end_session tells by it what the script started
             )
         except OSError as error:
             raise ScriptError(f"{self.path} cannot be run: {error.strerror}; see its first line") from error

@@ -34,8 +34,10 @@ class TakenAway:
         """Compare the tests before and after: not every plugin calls ``pytest_deselected``."""
         before, said = [(item, item.nodeid) for item in items], sum(self.tests.values())
         result = yield
+        # an item that a plugin renamed, or replaced under the same name, is still there
         left = {id(item) for item in items} | {item.nodeid for item in items}
         gone = sum(id(item) not in left and nodeid not in left for item, nodeid in before)
+        # minus those that pytest_deselected counted meanwhile
         self.add(A_PLUGIN, gone - (sum(self.tests.values()) - said))
         # ``--lf`` skips whole files silently
         self.add("_pytest.cacheprovider.", getattr(config.pluginmanager.get_plugin("lfplugin"), "_skipped_files", 0))
@@ -50,6 +52,7 @@ class TakenAway:
         """Count test files that a plugin keeps from being collected; note what pytest itself ignores."""
         result = yield
         if result:
+            # the result doesn't tell who ignored it, so apply pytest's own rules once more
             own: Any = config.pluginmanager.get_plugin("main")
             if own.pytest_ignore_collect(collection_path=collection_path, config=config):
                 self.ignored.append(str(collection_path))
@@ -92,15 +95,16 @@ class Selection:
             return
         # before Python 3.12.8, argparse doesn't recognize paths that follow an option
         words = [*self._typed.file_or_dir, *(word for word in unknown if not word.startswith("-"))]
+        # the values of a test's parameters may contain ``::``
         self._paths = [word for word in words if "::" in word.partition("[")[0] or (typed.dir / word).is_file()]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which tests are to run here."""
+        """Note which tests will run here."""
         self._expected.update(item.nodeid for item in session.items)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
-        """Note which tests are to run in the workers."""
+        """Note which tests will run in the workers."""
         self._expected.update(ids)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -118,7 +122,7 @@ class Selection:
     def add_of_worker(self, tests: Mapping[str, int], ignored: Iterable[str]) -> None:
         """Add what was taken away in a worker; all workers collect the same tests."""
         for who, number in tests.items():
-            self._taken.add(who, number - self._taken.tests.get(who, 0))
+            self._taken.add(who, number - self._taken.tests.get(who, 0))  # raises the count to *number*
         self._taken.ignored.extend(ignored)
 
     def part(self, session: pytest.Session, error: BaseException | None) -> str:
@@ -128,7 +132,7 @@ class Selection:
             session: pytest's own.
             error: the exception that ended the test loop, if any.
         """
-        if error is None:
+        if error is None:  # else early_end says why tests did not run
             self._taken.add(NOT_RUN, len(self._expected - self._began))
         # VS Code types each test, even if it runs all of them
         is_whole = ran_all_discovered(session.config, self._finished)

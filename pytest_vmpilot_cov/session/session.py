@@ -43,7 +43,7 @@ class Session:
         """Prepare; nothing is measured yet.
 
         Args:
-            options: what was asked for.
+            options: the session's.
             measurement: what measures this process.
             environment: what children inherit.
             rules: which tests are E2E tests.
@@ -75,7 +75,7 @@ class Session:
         self._environment.lead(settings.config_file or settings.folder, self.measurement.presence.folder)
 
     def start(self) -> None:
-        """Start to measure.
+        """Start measuring.
 
         Raises:
             HookError: when coverage.py cannot measure here.
@@ -83,8 +83,8 @@ class Session:
         """
         self.measurement.start()
         process_state().session = self.measurement.presence.session
-        self._trace = sys.gettrace()
-        self._environment.measure_children()
+        self._trace = sys.gettrace()  # the core's own by now; None under sysmon
+        self._environment.measure_children()  # after the start: the record tells children how to measure
         self.server_variables = variables_for_servers(self.options)
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class Session:
         process_state().session = self._outer
 
     def finish(self) -> list[str]:
-        """Stop to measure; return what is missing of the data, and why."""
+        """Stop measuring; return what is missing of the data, and why."""
         tests = self._took_trace
         more = f" and {len(tests) - SHOWN_TESTS} more" if len(tests) > SHOWN_TESTS else ""
         taken = say("trace-taken", tests=", ".join(tests[:SHOWN_TESTS]) + more) if tests else ""
@@ -101,11 +101,11 @@ class Session:
 
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
-        trace_again(self._trace)
+        trace_again(self._trace)  # ``breakpoint()`` in an earlier test may have taken it away
         self._times_taken = process_state().times_taken
         self._origin = self._rules.of_item(item)
         self.origins.add(self._origin)
-        if not self.options.context:
+        if not self.options.context:  # else enter_phase does it
             self._count_for(Label(self._origin), children=self._origin)
 
     def enter_phase(self, item: pytest.Item, phase: str) -> None:
@@ -132,6 +132,7 @@ class Session:
         self._environment.count_children_for(BETWEEN_TESTS)
         if process_state().times_taken != self._times_taken:
             self._took_trace.append(item.nodeid)
+            # a trace function belongs to one thread: only this one's can be taken back here
             if get_ident() in process_state().taken and not is_debugging(sys.gettrace()):
                 sys.settrace(None)  # ours comes back where nobody else traces
 

@@ -42,6 +42,7 @@ ENDING_S = 1.0
 
 def is_worker() -> bool:
     """Tell whether this process is about to become a worker; a worker's child inherits the environment, but is none."""
+    # execnet starts a worker by ``python -c``; once its session runs, any other in its process is nested
     return WORKER_VARIABLE in os.environ and "-c" in sys.orig_argv[:3] and not process_state().session
 
 
@@ -81,10 +82,11 @@ class Worker:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
-        """Write the last segment and end the record: nobody should ask this process any more."""
+        """Write the last segment and end the record: this process should not be asked any more."""
         try:
             return (yield)
         finally:
+            # here, not at exit: workers are ended without atexit, and workeroutput is sent when the session ends
             output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]  # pytest-xdist's
             output[DELIVERY] = self._finish()
             output[TAKEN] = self._taken.tests, self._taken.ignored
@@ -105,7 +107,7 @@ def refuse_dynamic_context(options: Options, typed: argparse.Namespace) -> None:
     """Refuse ``dynamic_context = test_function`` in a session with workers, as pytest-cov does.
 
     Raises:
-        UsageError: when the configuration has it, and workers are asked for.
+        UsageError: when the configuration has it, and the session has workers.
     """
     has_workers = any(getattr(typed, name, None) for name in ("numprocesses", "tx", "distload"))
     if not has_workers and getattr(typed, "dist", "no") == "no":
@@ -157,7 +159,8 @@ class Workers:
         how, data = "", "nothing of it was written"
         for folder, record in records.recorded(self._data_folder):
             if record.session == self._lead.session and record.id.endswith(f"-{name}"):
-                how = ending_of(record.pid)
+                how = ending_of(record.pid)  # waits, so the record is read again below
+                # it may have crashed before its first segment
                 if any(folder.glob("*" + segment.SUFFIX)):
                     data = _what_is_kept(records.read_record(folder) or record)
         how = how or (str(error).strip().splitlines() or [""])[-1]

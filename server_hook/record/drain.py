@@ -14,7 +14,7 @@ from server_hook.clock import now
 from server_hook.coverage_private import WatchedCoverage
 from server_hook.record.others import Others
 from server_hook.store import segment
-from server_hook.store.fingerprint import fingerprint
+from server_hook.store.fingerprint import UNVERIFIED, fingerprint
 from server_hook.store.segment import Label, Part, Source
 
 Seen: TypeAlias = dict[str, Any]
@@ -61,7 +61,8 @@ class Drain:
 
     def add_source(self, path: str) -> None:
         """Take the fingerprint of a source file that runs for the first time."""
-        self._fingerprints.setdefault(path, fingerprint(path))  # the content that was loaded, not a later one
+        # the content that was loaded, not a later one
+        self._fingerprints.setdefault(path, fingerprint(path) or UNVERIFIED)
         self._names.add(os.path.basename(path))
 
     def may_have_seen(self, path: str) -> bool:
@@ -72,7 +73,7 @@ class Drain:
         """Begin a new set for a file that is loaded again with another content; what was cut becomes stale."""
         path = os.path.realpath(path)  # loaded through a link, measured under its own name
         mark_before = self._fingerprints.get(path)
-        if mark_before is None or (mark := fingerprint(path)) == mark_before:
+        if mark_before is None or (mark := fingerprint(path) or UNVERIFIED) == mark_before:
             return
         self.cut()  # the live lines still belong to the content of before
         self._fingerprints[path] = mark

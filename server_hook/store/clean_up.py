@@ -1,4 +1,4 @@
-"""Clean up: only what has a name that we give is removed, one by one, never a tree and never behind a link."""
+"""Clean up: remove only files with names that we give, one by one, never a tree and never through a link."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from server_hook import clock
 from server_hook.store import records, safe_files, segment, working_folder
 
 COMPACTING = ".folding-"
-"""How the name of a folder begins that is not yet in its place."""
+"""Prefix of a compacted folder that isn't in its place yet."""
 PUBLISHING = "publish-"
-"""How the name of a data file begins that is not yet in its place."""
+"""Prefix of a data file that isn't in its place yet."""
 REST_S = 60.0
 """What was left this long ago is no longer being worked on."""
 
 
 def is_own_name(name: str) -> bool:
-    """Tell whether a file in a process's folder has a name that this project gives."""
+    """Return whether a file in a process's folder has a name that we give."""
     is_aside = name.startswith(".") and name.endswith(".tmp")  # of a process that was killed while it wrote
     return name == records.RECORD or name.endswith(segment.SUFFIX) or is_aside
 
 
 def remove_process(folder: Path) -> bool:
-    """Remove what a process has recorded, and its folder unless something else lies in it; say whether it is gone."""
+    """Remove what a process recorded, and its folder if nothing else is in it; return whether the folder is gone."""
     return safe_files.remove_folder(str(folder), is_own_name)
 
 
 def remove_left_over(working: Path, rest_s: float = REST_S) -> None:
-    """Remove what processes were about to put into its place when they were killed.
+    """Remove what killed processes were still writing.
 
     Raises:
         OSError: when the working folder cannot be read.
@@ -50,7 +50,7 @@ def _remove_aside(path: Path, before: float) -> None:
 
 
 def remove_working_folder(data_folder: Path) -> None:
-    """Remove the working folder of *data_folder*, unless a process or something else is in it."""
+    """Remove the working folder of *data_folder*, unless it holds a process's folder or something foreign."""
     ours = (working_folder.IDENTITY, working_folder.LOCK, working_folder.IGNORE, working_folder.RESETS)
     if not any(working_folder.process_folders(data_folder)):
         working = str(data_folder / working_folder.WORKING_FOLDER)

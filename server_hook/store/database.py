@@ -1,4 +1,4 @@
-"""Data files that somebody else may have written: they are read within limits of time and size, and tables alone."""
+"""Read data files that somebody else may have written: tables only, within limits of time and size."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from server_hook.store.safe_files import check_data_file
 
 LEAST_READ_S = 30.0
 READ_BYTES_PER_S = 1 << 20
-"""How long a file may be read: so many seconds, and one more for each MiB, a hundredth of the usual speed."""
+"""Reading a file may take this many seconds plus one for each MiB, a hundred times as long as usual."""
 MOST_VALUE_BYTES = 64 << 20
-"""How large a single value may be; that of the arcs of a whole file is made while it is read."""
+"""The size of the largest value, which is the list of a source file's arcs that the query makes."""
 _STEPS = 100_000
-"""How many steps of SQLite lie between two looks at the clock."""
+"""The number of SQLite's steps between two looks at the clock."""
 # a virtual table has root page 0
 _NO_TABLES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR (type = 'table' AND NOT rootpage)"
 
 
 @contextlib.contextmanager
 def open_to_read(path: Path, more: str = "") -> Iterator[sqlite3.Connection]:
-    """Open a data file, and do not change it; what is read is what it holds at one moment.
+    """Open a data file without changing it; you see what it holds at one moment.
 
     Args:
         path: the data file.
-        more: what SQLite's documentation of URIs allows further, as ``&immutable=1``: regard no locks.
+        more: further parameters of SQLite's URI, such as ``&immutable=1`` to ignore locks.
 
     Raises:
         RefusedError: when it is no regular file, or too large.
         OSError: when it is gone, cannot be read, or takes too long.
-        sqlite3.Error: when it cannot be opened, or has views or triggers, which may stand for anything.
+        sqlite3.Error: when it cannot be opened, or has views or triggers, which can run any query.
     """
     until = steady() + LEAST_READ_S + check_data_file(str(path)) / READ_BYTES_PER_S
     with contextlib.closing(sqlite3.connect(f"{_uri_of(path)}?mode=ro{more}", uri=True)) as base:

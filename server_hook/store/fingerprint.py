@@ -13,6 +13,9 @@ from server_hook.store.safe_files import RefusedError, read_source
 LENGTH = 32
 """Hexadecimal digits that are kept: 128 bits, far more than accidents need."""
 
+UNVERIFIED = "unverified"
+"""What stands for the fingerprint of a source that could not be read when it was measured."""
+
 
 def fingerprint(path: str) -> str:
     """Return the fingerprint of the file, or the member of a zip file, at *path*; empty if it cannot be read."""

@@ -171,10 +171,13 @@ def _are_settings(value: object) -> bool:
     """Tell whether a value has the form of settings: names with texts, numbers, switches or lists of texts."""
     if not isinstance(value, dict) or not 0 <= value.get("interval_s", 1.0) <= clock.LAST_MOMENT:
         return False
-    return all(
-        isinstance(each, (str, bool, int, float)) or (isinstance(each, list) and all(isinstance(x, str) for x in each))
-        for each in value.values()
-    )
+    return all(map(_is_plain, value.values()))
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(each, str) and _is_plain(each) for each in value)
+    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and "\0" not in value)
 
 
 def sign_of_life(folder: Path) -> float:

@@ -1,7 +1,7 @@
-"""The door to the data folder: whatever lies in one may have been put there by somebody else.
+"""The door to the data folder: somebody else may have put anything there.
 
-Only regular files are opened, below a limit of size, through no link and without waiting. What lies in a folder that
-everybody may write is believed if this user, root or the folder's owner has made it.
+We open regular files only, up to a limit of size, without following links and without waiting. If everybody may write
+to a folder, we trust only what this user, root or the folder's owner put there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MOST_SEGMENT_BYTES = 64 << 20
 MOST_RESETS_BYTES = 16 << 20
 MOST_SOURCE_BYTES = 32 << 20
 MOST_DATA_BYTES = 16 << 30
-"""How large a record, a segment, the list of resets, a source file and a data file may be."""
+"""The most that a record, a segment, the list of resets, a source file and a data file may hold."""
 
 # O_NONBLOCK: to open a FIFO would wait for its other end
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -48,7 +48,7 @@ def read(path: str, most_bytes: int) -> bytes:
     """Read a file of a data folder.
 
     Raises:
-        RefusedError: when it is no regular file, too large, or of a user who is not believed.
+        RefusedError: when it is no regular file, too large, or owned by a stranger.
         OSError: when it is gone or cannot be read.
     """
     status = os.lstat(path)
@@ -82,16 +82,16 @@ def check_data_file(path: str) -> int:
 
 
 def check_regular(path: str, status: os.stat_result) -> None:
-    """Refuse what is no regular file."""
+    """Refuse everything but regular files."""
     if not stat.S_ISREG(status.st_mode):
         raise RefusedError(path, f"it is {_kind_of(status)}, not a regular file; delete it")
 
 
 def check_folder(path: str) -> None:
-    """Look at a folder of ours before anything in it is used.
+    """Check a folder of ours before we use anything in it.
 
     Raises:
-        RefusedError: when it is a link, no folder, or of a user who is not believed.
+        RefusedError: when it is a link, no folder, or owned by a stranger.
         OSError: when it is gone.
     """
     status = os.lstat(path)
@@ -101,15 +101,15 @@ def check_folder(path: str) -> None:
 
 
 def check_owner(path: str, status: os.stat_result) -> None:
-    """Refuse what a stranger has put into a folder that everybody may write."""
+    """Refuse what a stranger put into a folder that everybody may write to."""
     if status.st_uid in (os.geteuid(), 0):
         return
     around = os.stat(os.path.dirname(path) or ".")
     if around.st_mode & stat.S_IWOTH and status.st_uid != around.st_uid:
         raise RefusedError(
             path,
-            f"it belongs to user {status.st_uid}, and everybody may write the folder that it lies in; "
-            "delete it, or take that right away (chmod o-w)",
+            f"it belongs to user {status.st_uid}, and everybody may write to its folder; "
+            "delete it, or remove that permission (chmod o-w)",
         )
 
 
@@ -139,7 +139,7 @@ def aside_of(path: str) -> str:
 
 
 def create(path: str, text: str) -> None:
-    """Write a file of a data folder, unless something lies there.
+    """Write a file of a data folder, unless there is something already.
 
     Raises:
         OSError: when the folder cannot be written.
@@ -153,10 +153,10 @@ def create(path: str, text: str) -> None:
 
 
 def append(path: str, text: str) -> None:
-    """Add to a file of a data folder, made if need be.
+    """Append to a file of a data folder; create it if necessary.
 
     Raises:
-        RefusedError: when it is no regular file, has a second name, or is of a user who is not believed.
+        RefusedError: when it is no regular file, has a second name, or is owned by a stranger.
         OSError: when it cannot be written.
     """
     _check_own(path)
@@ -166,7 +166,7 @@ def append(path: str, text: str) -> None:
 
 
 def open_lock(path: str) -> BinaryIO:
-    """Open the file of a lock, made if need be; to lock another user's, reading it is enough.
+    """Open a lock file; create it if necessary. Reading is enough to lock another user's.
 
     Raises:
         RefusedError: as ``append``.
@@ -182,10 +182,10 @@ def open_lock(path: str) -> BinaryIO:
 def remove_folder(folder: str, is_ours: Callable[[str], bool]) -> bool:
     """Remove a folder of ours: the files with names that we give, one by one, then the folder if it is empty.
 
-    Nothing below it is entered, and no link leads elsewhere: each step is taken from the folder that was opened.
+    This enters no folder below and follows no link: each step starts from the folder that was opened.
 
     Returns:
-        Whether it is gone.
+        Whether the folder is gone.
     """
     with contextlib.suppress(OSError), _opened(os.path.dirname(folder)) as around:
         with _opened(os.path.basename(folder), around) as here:
@@ -198,7 +198,7 @@ def remove_folder(folder: str, is_ours: Callable[[str], bool]) -> bool:
 
 @contextlib.contextmanager
 def _opened(folder: str, around: int | None = None) -> Iterator[int]:
-    """Open a folder, itself and through no link, for as long as something is done in it."""
+    """Open a folder, but not through a link, for as long as the block runs."""
     number = os.open(folder, _FOLDER, dir_fd=around)
     try:
         yield number
@@ -218,7 +218,7 @@ def _read(path: str, status: os.stat_result, flags: int, most_bytes: int) -> byt
 
 
 def _check_own(path: str) -> None:
-    """Refuse to write to what is there already, unless it is a file of ours alone."""
+    """Refuse to write to an existing file that may not be ours alone."""
     with contextlib.suppress(FileNotFoundError):
         status = os.lstat(path)
         check_regular(path, status)

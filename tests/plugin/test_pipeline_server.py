@@ -275,7 +275,7 @@ def test_what_goes_wrong_is_said(app: Project) -> None:
         f"{python} gone.py does not say which port it will listen on; write {{port}} in place of the port to use",
         'pipeline_server needs a command, as in: pipeline_server("python -m uvicorn main:app --port {port}"); or name',
         f"one as server_command in [vmpilot_cov] of {app.path / '.coveragerc'} (server-command-missing)",
-        f"process {earlier.pid} ({python} -m app.main {port}) answers at {earlier.url}, not the server that was started: ",
+        f"process {earlier.pid} ({python} -m app.main {port}) answers at {earlier.url}, not the server that was ",
         f"started: {python} -m uvicorn app.asgi:app --reload --port {port}; end that process by its pid",
         f"started: {python} -m app.main --port {port}; end that process by its pid",
         "ended with exit code 7 before it was stopped; what it reached in its last interval may be missing; its output",

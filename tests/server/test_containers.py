@@ -275,7 +275,7 @@ def test_a_trap_in_a_shared_folder_is_named(app: Project, shared: Path) -> None:
     app.write("trap.py", TRAP)
     assert app.run("python", "trap.py", str(data)).returncode == 0
     env = {"VMPILOT_COV_DATA_DIR": str(data)}
-    why = f"it belongs to user {NOBODY}, and everybody may write the folder that it lies in; delete it, or "
+    why = f"it belongs to user {NOBODY}, and everybody may write to its folder; delete it, or "
     ended = app.run("python", "-c", "import app.main", env={**env, "VMPILOT_COV": "."})
     assert f"{data}/.vmpilot-cov cannot be written ({why}" in ended.stderr
     for verb in (["dump", "--reset"], ["combine"], ["erase", str(data)]):

@@ -21,6 +21,7 @@ from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.combine.combine import combine
 from pytest_vmpilot_cov.model import Collected
 from pytest_vmpilot_cov.publish import only
+from pytest_vmpilot_cov.report.drift import differences
 from server_hook.problems import printable
 from server_hook.store import publication, publish
 from tests.unit.conftest import some_options
@@ -63,6 +64,7 @@ def whole_way(folder: Path) -> Collected:
         publication.write_or_remove(str(folder / ".coverage.tests"), only(combined.counted, pipeline=False))
         publish.publish_pipeline(str(folder))
         lines = [*collected.problems, *combined.problems, *status_lines(options, [])]
+        lines += differences(collected.deliveries, options.settings)
     assert all(printable(line) == line for line in (*collected.problems, *combined.problems))
     assert lines
     return collected

@@ -28,7 +28,17 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(-1, 0, 1, 2**31, 2**63, 2**70, 10**400, 1e300, -1e300, float("inf"), float("-inf"), float("nan"), True, None),
         *("", "\0", "\x1b[2J", "\ud800", "\udcff", "\u202e", "/", ".", "../..", "unit", "pipeline", "x" * 5000, [], {}),
-        *([["x"]], {"interval_s": "x"}, {"interval_s": 10**400}, {"folder": 7}, "-6", "0x_6", "f" * 300_000, [""]),
+        *(
+            [["x"]],
+            {"interval_s": "x"},
+            {"interval_s": 10**400},
+            {"folder": 7},
+            {"folder": "\0", "source": ["/\0a"]},
+            "-6",
+            "0x_6",
+            "f" * 300_000,
+            [""],
+        ),
         *(["####"], ["AAAA"], [[]], "[" * 3000),
     ]
 )

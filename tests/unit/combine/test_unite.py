@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_vmpilot_cov.combine import unite as combining
 from pytest_vmpilot_cov.model import ORIGINS, Combined, LeftOut
 from server_hook.arcs import Arcs
-from server_hook.store.fingerprint import fingerprint
+from server_hook.store.fingerprint import UNVERIFIED, fingerprint
 from server_hook.store.segment import Label, Measured, Part, Source, bitmap
 from tests.unit.conftest import a_part, anything_measured
 
@@ -116,6 +116,13 @@ def test_what_is_fresh_counts_beside_what_is_stale() -> None:
         oldest={"unit": 300.0},
     )
     assert expected == unite(parts)
+
+
+def test_a_file_that_could_not_be_read_counts_and_is_named() -> None:
+    """Nobody knows whether such a file has changed since: its lines count, and its name is listed."""
+    unread = Source(APP, UNVERIFIED)
+    combined = unite([a_part("pipeline", {unread: bitmap([1])})])
+    assert ({"pipeline": {unread: bitmap([1])}}, (APP,), ()) == (combined.counted, combined.unverified, combined.stale)
 
 
 def test_a_file_without_a_fingerprint_counts() -> None:

@@ -14,7 +14,7 @@ from server_hook import coverage_private
 from server_hook.arcs import Arcs
 from server_hook.coverage_private import UnsupportedError
 from server_hook.record.drain import Drain
-from server_hook.store.fingerprint import fingerprint
+from server_hook.store.fingerprint import UNVERIFIED, fingerprint
 from server_hook.store.segment import Label, Measured, Source, bitmap
 
 APP, LIB = "/app/main.py", "/app/lib.py"
@@ -197,6 +197,16 @@ def test_a_file_has_the_fingerprint_of_its_first_sight(source: Path) -> None:
     live.run(str(source), 1)
     expected = {UNIT: {Source(str(source), first): bitmap([1])}}
     assert expected == live.cut()
+
+
+def test_a_file_that_cannot_be_read_is_unverified(source: Path) -> None:
+    """A source that is gone when it runs isn't taken for whatever lies there later."""
+    live = Live()
+    source.unlink()
+    live.drain.add_source(str(source))
+    source.write_text("x = 2\n")
+    live.run(str(source), 1)
+    assert live.cut() == {UNIT: {Source(str(source), UNVERIFIED): bitmap([1])}}
 
 
 @pytest.mark.parametrize("source_reloaded", [True, False])

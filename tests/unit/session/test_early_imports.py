@@ -20,7 +20,7 @@ def loaded(**files: str) -> dict[str, ModuleType]:
 def said(modules: dict[str, ModuleType], *plugins: ModuleType) -> list[str]:
     """Return which files were imported early, and by whom, where all below /app are source."""
     texts = early_imports(modules, plugins, lambda path: path.startswith("/app/"), "/app")
-    return [text.partition(": what ran")[0] for text in texts]
+    return [text.partition(": lines that ran")[0] for text in texts]
 
 
 def test_nothing_early_is_nothing_to_say() -> None:

@@ -117,15 +117,16 @@ def test_strangers_are_believed_where_they_were_let_in(
     (tmp_path / "it").write_bytes(b"octets")
     tmp_path.chmod(mode)
     uids = {"mine": 1000, "the folder's": 2000, "a stranger's": 3000}
-    monkeypatch.setattr(safe_files.os, "geteuid", lambda: 1000)
-    found = SimpleNamespace(st_uid=uids[owner])
+    status = SimpleNamespace(st_uid=uids[owner])
     around = SimpleNamespace(st_uid=2000, st_mode=tmp_path.stat().st_mode)
-    monkeypatch.setattr(safe_files.os, "stat", lambda _: around)
     refused = []
-    try:
-        safe_files.check_owner(str(tmp_path / "it"), found)  # type: ignore[arg-type]
-    except RefusedError as error:
-        refused.append(error.strerror)
+    with monkeypatch.context() as as_another_user:
+        as_another_user.setattr(safe_files.os, "geteuid", lambda: 1000)
+        as_another_user.setattr(safe_files.os, "stat", lambda _: around)
+        try:
+            safe_files.check_owner(str(tmp_path / "it"), status)  # type: ignore[arg-type]
+        except RefusedError as error:
+            refused.append(error.strerror)
     assert bool(refused) == (owner == "a stranger's" and bool(mode & 0o002))
 
 
