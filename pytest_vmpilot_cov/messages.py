@@ -41,8 +41,8 @@ _TEXTS: Final = {
     "segment-torn": "{path} of process {process} does not count: {why}",
     "pipeline-not-found": "{path} (from {where}), where pipeline data should lie, does not exist; correct the path, or "
     "start the server with VMPILOT_COV={config}",
-    "reset-in-future": "a reset of {folder} is dated {when}, which is in the future, and is ignored: the clock of "
-    "whoever reset it is ahead of this one; set the clocks, and reset again",
+    "reset-in-future": "a reset of {folder} is dated {when}, which is in the future, and is ignored: the "
+    "clock it was taken from is ahead of this one; set the clocks, and reset again",
     "server-unrecorded": "process {pid} ({command}) runs with {config} and records nothing: {why}",
     "pipeline-silent": "process {pid} ({command}) did not deliver its data: {why}; using {counted}",
     "stale-unknown": "stale={value} (from {where}) is not a way to treat stale data; use drop, fail or keep",
