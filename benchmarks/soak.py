@@ -1,21 +1,27 @@
-"""Does a recorded server grow under ten minutes of load?
+"""Does a recorded server grow under ten minutes of load, dumps, resets and a hostile client?
 
-Prints memory, file descriptors, threads and files in the working folder; ``python benchmarks/soak.py --minutes 10``.
+Prints memory, file descriptors, threads, files in the working folder, and how its questions were answered;
+``python benchmarks/soak.py --minutes 10``.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 from pytest_vmpilot_cov.cli.demo import free_port
+from server_hook.control import client
+from server_hook.store import records
 
 SERVER = """
 import http.server, os, socketserver, sys
@@ -69,6 +75,46 @@ def drive(url: str, until: float, counted: list[int]) -> None:
         counted[0] += 1
 
 
+MOST_OPEN = 40
+"""How many connections the hostile client keeps open; more than a process accepts."""
+
+
+def ask(path: str, until: float, answers: Counter[str]) -> None:
+    """Ask for a dump five times a second, and for a reset in each fiftieth question."""
+    number = 0
+    while time.monotonic() < until:
+        number += 1
+        do = "dump" if number % 50 else "reset"
+        try:
+            client.ask(path, do, time.monotonic() + 5)
+            answers[f"{do}, answered"] += 1
+        except OSError as error:
+            answers[f"{do}, {error}"] += 1
+        time.sleep(0.2)
+
+
+def disturb(path: str, until: float, answers: Counter[str]) -> None:
+    """Send what is not a request, a hundred times a second, and keep the last connections open."""
+    chance, left_open = random.Random(1), []
+    while time.monotonic() < until:
+        hostile = socket.socket(socket.AF_UNIX)
+        hostile.settimeout(1)
+        try:
+            hostile.connect(path)
+            hostile.sendall(
+                chance.choice([chance.randbytes(300), b"[" * 4000, b'{"vmpilot_cov": 1, "do": "' + b"x" * 4000])
+            )
+        except OSError as error:
+            answers[f"hostile, {type(error).__name__}"] += 1
+        answers["hostile, sent"] += 1
+        left_open.append(hostile)
+        while len(left_open) > MOST_OPEN:
+            left_open.pop(0).close()
+        time.sleep(0.01)
+    for each in left_open:
+        each.close()
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -85,7 +131,10 @@ def main() -> None:
             drive(url, time.monotonic() + min(30.0, 15 * minutes), counted)  # every function once, caches filled
             before = look(process.pid, folder)
             until = time.monotonic() + 60 * minutes
+            answers: Counter[str] = Counter()
+            ((_, record),) = records.recorded(folder)
             threads = [threading.Thread(target=drive, args=(url, until, counted)) for _ in range(3)]
+            threads += [threading.Thread(target=work, args=(record.socket, until, answers)) for work in (ask, disturb)]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -98,6 +147,8 @@ def main() -> None:
     print(f"Python {sys.version.split()[0]}, {minutes:g} minutes, {counted[0]} requests")
     for what, number in before.items():
         print(f"{what:<28} {number:>9} {after[what]:>9}")
+    for what, number in sorted(answers.items()):
+        print(f"{what:<28} {number:>9}")
 
 
 if __name__ == "__main__":
