@@ -48,6 +48,8 @@ class Process:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     parent: int
+    is_young: bool = False
+    """Whether it may still be starting."""
 
     @property
     def folder(self) -> Path:
@@ -126,13 +128,16 @@ def _processes_with_variable() -> Iterator[Process]:
         except (OSError, IndexError, AttributeError):
             continue  # it has ended meanwhile, or belongs to another user
         counts = environment.get(VARIABLE) and environment.get(ORIGIN_VARIABLE) in (None, "", "pipeline")
-        if counts and is_python and not is_young:
-            yield Process(int(place.name), command, environment, int(after_name[1]))
+        if counts and is_python:
+            yield Process(int(place.name), command, environment, int(after_name[1]), is_young)
 
 
 def _families(processes: Mapping[int, Process], recorded: Container[int]) -> set[int]:
-    """Return the processes that were recorded, or have a parent or a child that was: supervisors and their helpers."""
-    family = {pid for pid in processes if pid in recorded}
+    """Return the processes that were recorded or may still be starting, with all their ancestors and descendants.
+
+    A supervisor runs no file of the source, and neither do its helpers; right after a reload its worker is young.
+    """
+    family = {pid for pid, each in processes.items() if pid in recorded or each.is_young}
     while True:
         parents = {processes[pid].parent for pid in family}
         more = {pid for pid, each in processes.items() if pid in parents or each.parent in family} - family
