@@ -20,6 +20,8 @@ from server_hook.problems import HookError, one_line
 
 OLDEST_COVERAGE = (7, 10)
 """The oldest coverage.py that has what recording needs, such as a setting for the core."""
+INTERVAL_S = 1.0
+"""How many seconds lie between two segments, unless ``interval_s`` says otherwise."""
 _LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
 
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
@@ -105,7 +107,7 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
         core_reason=why,
         data_file=_data_file(str(cov.get_option("run:data_file")), folder),
         relative_files=bool(cov.get_option("run:relative_files")),
-        interval_s=_own_number(own, "interval_s", 1.0, config_file),
+        interval_s=_own_number(own, "interval_s", INTERVAL_S, config_file),
         signals=_own_switch(own, "signals", default=True, config_file=config_file),
         server_command=own.get("server_command", "").strip(),
     )

@@ -18,6 +18,7 @@ from math import isfinite
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from server_hook.clock import steady
+from server_hook.config.settings import INTERVAL_S
 
 VERSION = 1
 MAX_REQUEST_BYTES = 4096
@@ -44,7 +45,7 @@ class Answer(NamedTuple):
     """How many segments it has written."""
     flushed_at: float = 0.0
     """When it wrote the last one, in seconds since the epoch."""
-    interval_s: float = 1.0
+    interval_s: float = INTERVAL_S
     """How many seconds at most lie between two segments now."""
     problem: str = ""
     orphan: bool = False

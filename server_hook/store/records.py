@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from server_hook import clock
+from server_hook.config.settings import INTERVAL_S
 from server_hook.environment import ORIGINS
 from server_hook.problems import one_line
 from server_hook.store import safe_files, working_folder
@@ -65,7 +66,7 @@ class Record(NamedTuple):
     @property
     def interval_s(self) -> float:
         """Seconds between two of its segments."""
-        return float(self.settings.get("interval_s") or 1.0)
+        return float(self.settings.get("interval_s") or INTERVAL_S)
 
 
 _NOBODY = Record("", 0, "")
@@ -169,7 +170,7 @@ def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 - what JSON gives
 
 def _are_settings(value: object) -> bool:
     """Tell whether a value has the form of settings: names with texts, numbers, switches or lists of texts."""
-    if not isinstance(value, dict) or not 0 <= value.get("interval_s", 1.0) <= clock.LAST_MOMENT:
+    if not isinstance(value, dict) or not 0 <= value.get("interval_s", INTERVAL_S) <= clock.LAST_MOMENT:
         return False
     return all(map(_is_plain, value.values()))
 
