@@ -1,14 +1,55 @@
-"""``--cov-context=test``: label what each test runs with its name and phase, as pytest-cov does."""
+"""``--cov-context=test``: label what each test runs with its name and phase, as pytest-cov does.
+
+The test process labels its own lines. Its children, and servers that it has not started, are told which test runs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from server_hook.attribution.boards import Board
+from server_hook.environment import process_state
+
 if TYPE_CHECKING:
+    from pytest_vmpilot_cov.session.child_environment import Environment
     from pytest_vmpilot_cov.session.session import Session
+
+
+class RunningTest:
+    """Tell servers which test runs, by the board and by the requests that this process sends."""
+
+    def __init__(self, folder: str, environment: Environment) -> None:
+        """Put up the board of this process.
+
+        Args:
+            folder: that of this process, below the working folder.
+            environment: what its children inherit.
+        """
+        self._board: Board | None = None
+        self._outer = process_state().test
+        with suppress(OSError):  # the tags of requests are enough for most
+            self._board = Board(folder)
+            environment.show_board(self._board.path)
+
+    def show(self, test: str) -> None:
+        """Say which test runs from now on.
+
+        Args:
+            test: its name and phase; empty for none.
+        """
+        process_state().test = test
+        if self._board is not None:
+            self._board.show(test)
+
+    def close(self) -> None:
+        """Say that no test of this session runs any more."""
+        process_state().test = self._outer
+        if self._board is not None:
+            self._board.take_down()
 
 
 class TestContexts:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from coverage import Coverage
 
+    from server_hook.attribution.bounds import Bounds
     from server_hook.attribution.monitoring import ByMonitoring
     from server_hook.store.segment import Measured
 
@@ -49,6 +50,8 @@ class Attribution:
             cov: the Coverage that measures this process.
         """
         self.counts = Counts()
+        self.bounds: Bounds | None = None
+        """Until when a test's child works for its test; None for every other process."""
         self.reason = ""
         """Why tests are not told apart here; empty while they are, or nobody has asked."""
         self._cov = cov
