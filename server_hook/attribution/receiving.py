@@ -1,0 +1,106 @@
+"""Tell the recorder of a server's requests, around the one call through which each of them goes.
+
+Each server has a function here or beside: it is called with the server's module as soon as that is imported, and wraps
+that call. The call belongs to the server, not to a framework, and spans the whole answer with what is streamed. An error
+of ours never reaches a request: it is then nobody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from server_hook.attribution.imports import report, wrap
+from server_hook.environment import process_state
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from server_hook.attribution.attribution import Address
+
+Request: TypeAlias = "tuple[Sequence[str], Address | None, Address | None]"
+"""The values of a request's headers ``baggage``, and the two ends of its connection: the server's and the client's."""
+Read: TypeAlias = Callable[..., Request]
+"""Reads the request from the arguments of the wrapped call."""
+
+
+def begin(read: Read, *args: Any, **kwargs: Any) -> Token[str] | None:
+    """Tell the recorder that a request begins in this context; never raise.
+
+    Args:
+        read: reads the request from the other arguments.
+        args: those of the server's call.
+        kwargs: the same.
+
+    Returns:
+        what ``end`` takes.
+    """
+    recorder = process_state().recorder
+    if recorder is None:
+        return None
+    try:
+        return recorder.attribution.begin_request(*read(*args, **kwargs))
+    except Exception as error:  # noqa: BLE001
+        report(read.__module__.rpartition(".")[2], error)
+        return None
+
+
+def end(token: Token[str] | None) -> None:
+    """Tell the recorder that a request is answered, in the context in which it began; never raise."""
+    if token is not None and (recorder := process_state().recorder) is not None:
+        recorder.attribution.end_request(token)
+
+
+def around(owner: Any, name: str, read: Read) -> None:
+    """Wrap the call in which a server answers one request.
+
+    Args:
+        owner: the class or module that has it.
+        name: what it is called.
+        read: reads the request from its arguments.
+    """
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            token = begin(read, *args, **kwargs)
+            try:
+                return original(*args, **kwargs)
+            finally:
+                end(token)
+
+        return answer
+
+    wrap(owner, name, make)
+
+
+def around_coroutine(owner: Any, name: str, read: Read) -> None:
+    """Wrap the coroutine in which a server answers one request, as ``around`` does a call."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        async def answer(*args: Any, **kwargs: Any) -> Any:
+            token = begin(read, *args, **kwargs)
+            try:
+                return await original(*args, **kwargs)
+            finally:
+                end(token)
+
+        return answer
+
+    wrap(owner, name, make)
+
+
+def address(value: Any) -> Address | None:
+    """Return one end of a connection as host and port; None for what has none, as a Unix socket."""
+    if isinstance(value, tuple | list) and len(value) > 1 and isinstance(value[1], int):
+        return value[0], value[1]
+    return None
+
+
+def ends_of(socket: Any, peer: Any = None) -> tuple[Address | None, Address | None]:
+    """Return both ends of a connected socket.
+
+    Args:
+        socket: the server's.
+        peer: the other end, where the server has asked for it already.
+    """
+    return address(socket.getsockname()), address(peer or socket.getpeername())
