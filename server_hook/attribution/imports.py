@@ -32,6 +32,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "eventlet.wsgi": (_WSGI, "gevent"),
     "gevent.pywsgi": (_WSGI, "gevent"),
     "granian.asgi": (_ASGI, "granian"),
+    "granian.rsgi": (_ASGI, "granian_rsgi"),
     "granian.wsgi": (_WSGI, "granian"),
     "gunicorn.workers.base_async": (_WSGI, "gunicorn"),
     "gunicorn.workers.gasgi": (_ASGI, "gunicorn"),
@@ -133,8 +134,11 @@ class _Loader:
 
 def _act_on(module: ModuleType, name: str) -> None:
     where, function = TABLE[name]
+    recorder = process_state().recorder
     try:
         getattr(import_module(where), function)(module)
+        if recorder is not None:
+            recorder.attribution.prepare()
     except Exception as error:  # noqa: BLE001 - the application imports this module, whatever we can do with it
         report(name, error)
 

@@ -1,13 +1,14 @@
 """Tell the recorder of a server's requests, around the one call through which each of them goes.
 
-Each server has a function here or beside: it is called with the server's module as soon as that is imported, and wraps
-that call. The call belongs to the server, not to a framework, and spans the whole answer with what is streamed. An error
-of ours never reaches a request: it is then nobody's.
+Each server has a function in a module beside: it gets the server's module as soon as that is imported, and wraps that
+call. The call belongs to the server, not to a framework, and spans the whole answer with what is streamed. An error of
+ours never reaches a request: it is then nobody's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from socket import AF_UNIX  # a server has it
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook.attribution.imports import report, wrap
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
     from server_hook.attribution.attribution import Address
 
-Request: TypeAlias = "tuple[Sequence[str], Address | None, Address | None]"
-"""The values of a request's headers ``baggage``, and the two ends of its connection: the server's and the client's."""
+Ends: TypeAlias = "tuple[Address | None, Address | int | None]"
+"""The two ends of a connection: the server's and the client's; of a Unix socket, None and the server's descriptor."""
+Request: TypeAlias = "tuple[Sequence[str], Address | None, Address | int | None]"
+"""The values of a request's headers ``baggage``, and the two ends of its connection."""
 Read: TypeAlias = Callable[..., Request]
 """Reads the request from the arguments of the wrapped call."""
 
@@ -39,9 +42,10 @@ def begin(read: Read, *args: Any, **kwargs: Any) -> Token[str] | None:
     if recorder is None:
         return None
     try:
-        return recorder.attribution.begin_request(*read(*args, **kwargs))
+        baggage, local, peer = read(*args, **kwargs)
+        return recorder.attribution.begin_request(baggage, local, peer)
     except Exception as error:  # noqa: BLE001
-        report(read.__module__.rpartition(".")[2], error)
+        report(read.__name__.removeprefix("_of_"), error)
         return None
 
 
@@ -89,18 +93,23 @@ def around_coroutine(owner: Any, name: str, read: Read) -> None:
     wrap(owner, name, make)
 
 
-def address(value: Any) -> Address | None:
-    """Return one end of a connection as host and port; None for what has none, as a Unix socket."""
-    if isinstance(value, tuple | list) and len(value) > 1 and isinstance(value[1], int):
-        return value[0], value[1]
-    return None
-
-
-def ends_of(socket: Any, peer: Any = None) -> tuple[Address | None, Address | None]:
-    """Return both ends of a connected socket.
+def ends_of(connection: Any, peer: Any = None) -> Ends:
+    """Return both ends of a server's connected socket, or none where it is closed already.
 
     Args:
-        socket: the server's.
+        connection: the socket.
         peer: the other end, where the server has asked for it already.
     """
-    return address(socket.getsockname()), address(peer or socket.getpeername())
+    try:
+        if connection.family == AF_UNIX:
+            return None, connection.fileno()
+        return address(connection.getsockname()), address(peer or connection.getpeername())
+    except OSError:
+        return None, None
+
+
+def address(value: Any) -> Any:
+    """Return one end of a connection as a socket would give it; None for what has no port."""
+    if isinstance(value, tuple | list) and len(value) > 1 and str(value[1]).isdigit():  # granian gives it as text
+        return value[0], int(value[1]), *value[2:]
+    return None

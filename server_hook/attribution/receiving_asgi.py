@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from server_hook.attribution.imports import report, wrap
 from server_hook.attribution.receiving import Request, address, around_coroutine, begin, end
-
-if TYPE_CHECKING:
-    from contextvars import Token
 
 App: TypeAlias = Callable[..., Any]
 
@@ -37,12 +34,37 @@ def gunicorn(module: ModuleType) -> None:
 def hypercorn(module: ModuleType) -> None:
     """Wrap both kinds of applications that Hypercorn calls; of ``hypercorn.app_wrappers``."""
     _replace_after(module.ASGIWrapper, "__init__", "app")
-    around_coroutine(module.WSGIWrapper, "handle_http", lambda _, scope, *__: _read(scope))
+    around_coroutine(module.WSGIWrapper, "handle_http", lambda _, scope, *__: _of_asgi(scope))
 
 
 def granian(module: ModuleType) -> None:
     """Wrap the application that granian's loop calls from Rust; of ``granian.asgi``."""
     wrap(module, "_callback_wrapper", lambda original: lambda app, *args, **kw: original(tag(app), *args, **kw))
+
+
+def granian_rsgi(module: ModuleType) -> None:
+    """Wrap the application for granian's own interface; of ``granian.rsgi``."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(app: App, *args: Any, **kwargs: Any) -> Any:
+            async def tagged(scope: Any, protocol: Any) -> Any:
+                token = begin(_of_rsgi, scope)
+                try:
+                    return await app(scope, protocol)
+                finally:
+                    end(token)
+
+            return original(tagged, *args, **kwargs)
+
+        return call
+
+    wrap(module, "_callback_wrapper", make)
+
+
+def _of_rsgi(scope: Any) -> Request:
+    ends = (place.rpartition(":")[::2] for place in (scope.server, scope.client))
+    server, client = (address((host.strip("[]"), port)) for host, port in ends)
+    return scope.headers.get_all("baggage"), server, client
 
 
 def tag(app: App) -> App:
@@ -52,7 +74,7 @@ def tag(app: App) -> App:
         kind = scope["type"]
         if kind == "lifespan":
             return await app(scope, receive, send)
-        token = begin(_read, scope)
+        token = begin(_of_asgi, scope)
         try:
             return await app(scope, _retag(scope, receive) if kind == "websocket" else receive, send)
         finally:
@@ -64,13 +86,13 @@ def tag(app: App) -> App:
 def _retag(scope: Any, receive: Any) -> Callable[[], Any]:
     async def receive_tagged() -> Any:
         message = await receive()
-        begin(_read, scope)  # not undone: the connection's own token undoes all at its end
+        begin(_of_asgi, scope)  # not undone: the connection's own token undoes all at its end
         return message
 
     return receive_tagged
 
 
-def _read(scope: Any) -> Request:
+def _of_asgi(scope: Any) -> Request:
     values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage"]
     return values, address(scope.get("server")), address(scope.get("client"))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any
 
 from server_hook.attribution.imports import wrap
 from server_hook.attribution.receiving import Request, address, around, around_coroutine, begin, end, ends_of
 
-_TOKENS = "_vmpilot_cov_tokens"
+_TOKENS, _REQUEST = "_vmpilot_cov_tokens", "_vmpilot_cov_request"
+"""What a handler or a connection is to remember."""
 
 
 def http_server(module: ModuleType) -> None:
@@ -39,7 +39,7 @@ def http_server(module: ModuleType) -> None:
             is_parsed = original(self)
             tokens = vars(self).get(_TOKENS)
             if is_parsed and tokens is not None:
-                tokens.append(begin(_read_http_server, self))
+                tokens.append(begin(_of_http_server, self))
             return is_parsed
 
         return parse_request
@@ -48,26 +48,26 @@ def http_server(module: ModuleType) -> None:
     wrap(handler, "parse_request", make_parse)
 
 
-def _read_http_server(handler: Any) -> Request:
+def _of_http_server(handler: Any) -> Request:
     return handler.headers.get_all("baggage", ()), *ends_of(handler.connection, handler.client_address)
 
 
 def cheroot(module: ModuleType) -> None:
     """Wrap one answer of cheroot, which CherryPy serves with; of ``cheroot.server``."""
-    around(module.HTTPRequest, "respond", _read_cheroot)
+    around(module.HTTPRequest, "respond", _of_cheroot)
 
 
-def _read_cheroot(request: Any) -> Request:
+def _of_cheroot(request: Any) -> Request:
     value = request.inheaders.get(b"Baggage")
     return [value.decode("latin-1")] if value else (), *ends_of(request.conn.socket)
 
 
 def aiohttp(module: ModuleType) -> None:
     """Wrap one request of aiohttp's server, its WebSockets included; of ``aiohttp.web_protocol``."""
-    around_coroutine(module.RequestHandler, "_handle_request", _read_aiohttp)
+    around_coroutine(module.RequestHandler, "_handle_request", _of_aiohttp)
 
 
-def _read_aiohttp(_: object, request: Any, *__: object) -> Request:
+def _of_aiohttp(_: object, request: Any, *__: object) -> Request:
     ask = request.transport.get_extra_info
     return request.headers.getall("baggage", ()), address(ask("sockname")), address(ask("peername"))
 
@@ -88,13 +88,14 @@ class _Delegate:
     """Hears of one request in the task of its connection, and passes all on under the request's test."""
 
     def __init__(self, delegate: Any, connection: Any) -> None:
-        self._delegate, self._connection, self._token = delegate, connection, None
+        self._delegate, self._connection = delegate, connection
+        self._token: Any = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._delegate, name)
 
     def headers_received(self, start_line: Any, headers: Any) -> Any:
-        self._token = begin(_read_tornado, self._connection, headers)
+        self._token = begin(_of_tornado, self._connection, headers)
         return self._delegate.headers_received(start_line, headers)
 
     def finish(self) -> None:
@@ -104,7 +105,7 @@ class _Delegate:
             end(self._token)
 
 
-def _read_tornado(connection: Any, headers: Any) -> Request:
+def _of_tornado(connection: Any, headers: Any) -> Request:
     return headers.get_list("baggage"), *ends_of(connection.stream.socket)
 
 
@@ -119,20 +120,29 @@ def websockets(module: ModuleType) -> None:
 
 
 def _begin_after(original: Callable[..., Any]) -> Callable[..., Any]:
+    from inspect import iscoroutinefunction  # websockets has it, http.server has not
+
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(self, *args, **kwargs)
-        begin(_read_websockets, self)
+        begin(_of_websockets, self)
         return result
 
     async def wait(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = await original(self, *args, **kwargs)
-        begin(_read_websockets, self)
+        begin(_of_websockets, self)
         return result
 
     return wait if iscoroutinefunction(original) else call
 
 
-def _read_websockets(connection: Any) -> Request:
-    request = connection.request if hasattr(connection, "request") else connection
-    headers = getattr(request, "headers", None) or request.request_headers
-    return headers.get_all("baggage"), address(connection.local_address), address(connection.remote_address)
+def _of_websockets(connection: Any) -> Request:
+    request: Request | None = vars(connection).get(_REQUEST)
+    if request is None:
+        asked = connection.request if hasattr(connection, "request") else connection
+        headers = getattr(asked, "headers", None) or asked.request_headers
+        try:
+            ends = address(connection.local_address), address(connection.remote_address)
+        except OSError:  # it is closed already
+            ends = None, None
+        request = vars(connection)[_REQUEST] = headers.get_all("baggage"), *ends
+    return request

@@ -11,15 +11,15 @@ from types import ModuleType
 from typing import Any
 
 from server_hook.attribution.imports import wrap
-from server_hook.attribution.receiving import Request, address, around, begin, end, ends_of
+from server_hook.attribution.receiving import Request, around, begin, end, ends_of
 
 
 def wsgiref(module: ModuleType) -> None:
     """Wrap the run of wsgiref's handlers, which Django's runserver has, too; of ``wsgiref.handlers``."""
-    around(module.BaseHandler, "run", _read_wsgiref)
+    around(module.BaseHandler, "run", _of_wsgiref)
 
 
-def _read_wsgiref(handler: Any, *_: object) -> Request:
+def _of_wsgiref(handler: Any, *_: object) -> Request:
     server = getattr(handler, "request_handler", None)  # a handler for CGI has no connection
     ends = ends_of(server.connection, server.client_address) if server else (None, None)
     return _baggage(getattr(handler, "base_env", {})), *ends
@@ -30,10 +30,10 @@ def gunicorn(module: ModuleType) -> None:
     for worker in vars(module).values():
         if isinstance(worker, type) and worker.__module__ == module.__name__:
             for name in {"handle_request", "handle_http2_request"} & vars(worker).keys():
-                around(worker, name, _read_gunicorn)
+                around(worker, name, _of_gunicorn)
 
 
-def _read_gunicorn(_: object, first: Any, second: Any, *more: Any) -> Request:
+def _of_gunicorn(_: object, first: Any, second: Any, *more: Any) -> Request:
     if hasattr(first, "headers"):  # gthread's: the request, and its connection
         request, socket, peer = first, second.sock, second.client
     else:  # the others': where they listen, the request, and more
@@ -43,10 +43,10 @@ def _read_gunicorn(_: object, first: Any, second: Any, *more: Any) -> Request:
 
 def waitress(module: ModuleType) -> None:
     """Wrap how waitress executes a task; of ``waitress.task``."""
-    around(module.WSGITask, "execute", _read_waitress)
+    around(module.WSGITask, "execute", _of_waitress)
 
 
-def _read_waitress(task: Any) -> Request:
+def _of_waitress(task: Any) -> Request:
     value = task.request.headers.get("BAGGAGE")
     return [value] if value else (), *ends_of(task.channel.socket, task.channel.addr)
 
@@ -54,10 +54,10 @@ def _read_waitress(task: Any) -> Request:
 def gevent(module: ModuleType) -> None:
     """Wrap one answer of gevent's own server, or of eventlet's; of ``gevent.pywsgi`` and ``eventlet.wsgi``."""
     handler = getattr(module, "WSGIHandler", None) or module.HttpProtocol
-    around(handler, "handle_one_response", _read_gevent)
+    around(handler, "handle_one_response", _of_gevent)
 
 
-def _read_gevent(handler: Any) -> Request:
+def _of_gevent(handler: Any) -> Request:
     socket = getattr(handler, "socket", None) or handler.connection
     return _baggage(handler.environ), *ends_of(socket, handler.client_address)
 
@@ -69,7 +69,7 @@ def granian(module: ModuleType) -> None:
 
 def _tag(app: Callable[..., Any]) -> Callable[..., Any]:
     def tagged(environ: Any, start_response: Any) -> Any:
-        token = begin(_read_granian, environ)
+        token = begin(_of_granian, environ)
         try:
             result = app(environ, start_response)
         finally:
@@ -95,16 +95,15 @@ class _Iterable:
         return self._within(self._steps.__next__)
 
     def _within(self, step: Callable[[], Any]) -> Any:
-        token = begin(_read_granian, self._environ)
+        token = begin(_of_granian, self._environ)
         try:
             return step()
         finally:
             end(token)
 
 
-def _read_granian(environ: Any) -> Request:
-    peer = environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT")
-    return _baggage(environ), None, address(peer)
+def _of_granian(environ: Any) -> Request:
+    return _baggage(environ), None, None  # it gives no port, so nothing can be said of the process at the other end
 
 
 def _baggage(environ: Any) -> list[str]:
