@@ -144,6 +144,7 @@ def _begin(start: Start) -> None:
     recorder = Recorder(settings, data_folder or os.path.dirname(settings.data_file), origin, session)
     if CONTEXT_VARIABLE in os.environ:
         _work_for_test(recorder)
+    process_state().tagged_hosts = settings.tag_requests
     lifecycle.begin(recorder)
     if origin == "pipeline" and (missing := missing_source(settings)):
         log_problem(f"this process is recorded, but {missing} (nothing-to-measure)")

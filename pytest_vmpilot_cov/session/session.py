@@ -89,7 +89,8 @@ class Session:
         self._environment.measure_children()  # after the start: the record tells children how to measure
         self.server_variables = variables_for_servers(self.options)
         if self.options.context:
-            self._running_test = RunningTest(self.measurement.presence.folder, self._environment)
+            folder, hosts = self.measurement.presence.folder, self.options.settings.tag_requests
+            self._running_test = RunningTest(folder, self._environment, hosts)
 
     def close(self) -> None:
         """End the measurement of this process."""

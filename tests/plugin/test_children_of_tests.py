@@ -102,7 +102,7 @@ def by_context(data_folder: Path, origins: tuple[str, ...] = ("unit", "e2e")) ->
 
 @pytest.mark.parametrize("core", CORES)
 def test_children_work_for_their_test(app: Project, core: str) -> None:
-    """A test's child, grandchild, fork, and what a shell started for it, are named for it; one that outlives it isn't."""
+    """A test's child, grandchild, fork, and what a shell starts are named for it; one that outlives it isn't."""
     app.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 600\n")  # no segment while a test runs
     app.write("app/work.py", WORK)
     app.write("tests/test_mixed.py", TESTS)
