@@ -18,6 +18,7 @@ from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
 from server_hook.attribution.tags import TEST
+from server_hook.coverage_private import LiveSets
 from server_hook.store.segment import Measured, bitmap
 
 _monitoring: Any = getattr(sys, "monitoring", None)
@@ -66,8 +67,6 @@ class Body:
 class ByMonitoring:
     """Tells tests apart from Python 3.12 on."""
 
-    holds_totals = False
-
     def __init__(self, path_of: Callable[[str, FrameType], str], lock: Any) -> None:  # noqa: ANN401 - a _thread.RLock
         """Prepare; no tool is taken before the first test.
 
@@ -84,7 +83,7 @@ class ByMonitoring:
         self._silent: set[Body] = set()
         """Those whose ENTER every test at work has answered."""
         self._tools: tuple[int, ...] = ()
-        self._lock = lock
+        self.lock = lock
 
     def begin(self, test: str) -> None:
         """Tell the work of a test apart from now on.
@@ -92,7 +91,7 @@ class ByMonitoring:
         Raises:
             UnavailableError: when it cannot be.
         """
-        with self._lock:
+        with self.lock:
             if not self._tools:
                 self._take_tools()
             if test not in self._working:
@@ -103,7 +102,7 @@ class ByMonitoring:
 
     def end(self, test: str) -> None:
         """Count nothing more for a test."""
-        with self._lock:
+        with self.lock:
             if test in self._working:
                 self._over.append(self._working[test])
                 self._working = {name: work for name, work in self._working.items() if name != test}
@@ -127,17 +126,24 @@ class ByMonitoring:
 
     def drain(self, add: Callable[[str, str, Measured], None]) -> None:
         """Add what each test has run since the last drain."""
-        over, self._over = self._over, []
+        over = self._over.copy()
         for work in (*self._working.values(), *over):
             for path, lines in work.files.copy().items():
                 if len(lines) != work.drained.get(path):
                     ran = lines.copy()
                     add(work.test, path, bitmap(ran))
                     work.drained[path] = len(ran)
+        for work in over:
+            with suppress(ValueError):  # a signal's handler may have drained it
+                self._over.remove(work)
+
+    def live_sets(self) -> list[tuple[str, LiveSets]]:
+        """Return none: coverage.py fills its own."""
+        return []
 
     def see_all_again(self) -> None:
         """Let every line be new again for each test."""
-        with self._lock:
+        with self.lock:
             for work in self._working.values():
                 work.files, work.drained = {}, {}
             for body in list(self._bodies.values()):
@@ -212,7 +218,7 @@ class ByMonitoring:
             self._on_enter(code, offset)  # what it answers is no answer to this event
 
     def _arrive(self, body: Body, test: str) -> None:
-        with self._lock:
+        with self.lock:
             work = self._working.get(test)
             if work is None:
                 return
@@ -248,7 +254,7 @@ class ByMonitoring:
         A frame that goes on without an event must not be inside: of another thread, below in this one, or of a greenlet.
         """
         body.vain, body.patience = 0, 2 * body.patience
-        with self._lock:
+        with self.lock:
             ran, test = body.ran, TEST.get()
             kept = {test: ran[test]} if test in ran else {}
             if len(kept) == len(ran) or "greenlet" in sys.modules:
