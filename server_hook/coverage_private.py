@@ -9,10 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
-from functools import partial
-from itertools import repeat
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType, SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -168,47 +165,6 @@ def unpack_arcs_of(collector: Any, arcs: set[Any]) -> Arcs:  # noqa: ANN401 - co
         return Arcs(unpacked[""])
     except Exception as error:
         raise UnsupportedError(f"arcs of this coverage.py cannot be unpacked: {error!r}") from error
-
-
-def swap_sets(cov: Coverage, by_value: Mapping[str, LiveSets], variable: ContextVar[str]) -> Callable[[], None]:
-    """Have the C tracer fill other live sets while a context variable has certain values; return how to end that.
-
-    It asks ``should_start_context`` before it looks for the set of a file, at each call and each resumption. What it
-    asks here is all in C: no handler of a signal can run in it, which would leave the tracer's stack of frames wrong.
-
-    Args:
-        cov: a started Coverage with the C tracer.
-        by_value: the live sets to fill, by value; they are read while it is filled.
-        variable: decides, in the context of whatever is called.
-
-    Raises:
-        UnsupportedError: when this coverage.py has no such place, or its own contexts need it.
-    """
-    collector: Any = cov._collector
-    start_tracer = collector._start_tracer
-    if collector.should_start_context is not None or not all(hasattr(each, "data") for each in collector.tracers):
-        raise UnsupportedError("this coverage.py switches contexts itself")
-
-    def follow(tracer: Any) -> None:  # noqa: ANN401 - coverage's
-        found = map(by_value.get, map(variable.get, repeat("")), repeat(tracer.data))
-        # each step returns None, which means that no context of coverage.py's begins
-        tracer.should_start_context = partial(next, map(setattr, repeat(tracer), repeat("data"), found))
-
-    def start_and_follow() -> Any:  # noqa: ANN401 - coverage's tracer
-        tracer = start_tracer()
-        follow(tracer)
-        return tracer
-
-    def end() -> None:
-        vars(collector).pop("_start_tracer", None)
-        for tracer in list(collector.tracers):
-            tracer.should_start_context = None
-            tracer.data = collector.data
-
-    for tracer in list(collector.tracers):
-        follow(tracer)
-    vars(collector)["_start_tracer"] = start_and_follow  # over the method of the class
-    return end
 
 
 def measured_path(cov: Coverage, filename: str, frame: FrameType) -> str:

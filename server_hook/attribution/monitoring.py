@@ -251,7 +251,7 @@ class ByMonitoring:
     def _cool(self, body: Body) -> None:
         """Wait no longer for the lines of tests that are elsewhere; ENTER tells when they are back.
 
-        A frame that goes on without an event must not be inside: of another thread, below in this one, or of a greenlet.
+        No frame may be inside that goes on without an event: of another thread, below in this one, or of a greenlet.
         """
         body.vain, body.patience = 0, 2 * body.patience
         with self.lock:

@@ -7,19 +7,24 @@ test that is over are kept until no frame can fill them any more.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from types import FrameType
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import partial
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
 
-from coverage import Coverage
-
-from server_hook import coverage_private
 from server_hook.attribution.tags import TEST
-from server_hook.coverage_private import LiveSets
-from server_hook.store.segment import Measured
+from server_hook.coverage_private import LiveSets, UnsupportedError
 
-_UNUSED = 2
-"""How many references to a set there are that only its file's entry and the call that counts them have."""
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from coverage import Coverage
+
+    from server_hook.store.segment import Measured
+
+_UNUSED = 4
+"""How many references there are to a set that no frame of the tracer's has: its file's, and those of who counts."""
 
 
 class ByTracer:
@@ -47,7 +52,7 @@ class ByTracer:
         with self.lock:
             self._sets.setdefault(test, {})
             if self._end_swapping is None:
-                self._end_swapping = coverage_private.swap_sets(self._cov, self._sets, TEST)
+                self._end_swapping = _swap_sets(self._cov, self._sets, TEST)
 
     def end(self, test: str) -> None:
         """Count nothing more for a test."""
@@ -85,4 +90,45 @@ class ByTracer:
 
 def _may_be_filled(sets: LiveSets) -> bool:
     """Tell whether there is something in live sets, or a frame of the tracer's has one of them."""
-    return any(recorded or sys.getrefcount(recorded) > _UNUSED + 1 for recorded in sets.values())
+    return any(recorded or sys.getrefcount(recorded) > _UNUSED for recorded in list(sets.values()))
+
+
+def _swap_sets(cov: Coverage, by_value: Mapping[str, LiveSets], variable: ContextVar[str]) -> Callable[[], None]:
+    """Have the C tracer fill other live sets while a context variable has certain values; return how to end that.
+
+    It asks ``should_start_context`` before it looks for the set of a file, at each call and each resumption. What it
+    asks here is all in C: no handler of a signal can run in it, which would leave the tracer's stack of frames wrong.
+
+    Args:
+        cov: a started Coverage with the C tracer.
+        by_value: the live sets to fill, by value; they are read while it is filled.
+        variable: decides, in the context of whatever is called.
+
+    Raises:
+        UnsupportedError: when this coverage.py has no such place, or its own contexts need it.
+    """
+    collector: Any = cov._collector
+    start_tracer = collector._start_tracer
+    if collector.should_start_context is not None or not all(hasattr(each, "data") for each in collector.tracers):
+        raise UnsupportedError("this coverage.py switches contexts itself")
+
+    def follow(tracer: Any) -> None:  # noqa: ANN401 - coverage's
+        found = map(by_value.get, map(variable.get, repeat("")), repeat(collector.data))
+        # each step returns None, which means that no context of coverage.py's begins
+        tracer.should_start_context = partial(next, map(setattr, repeat(tracer), repeat("data"), found))
+
+    def start_and_follow() -> Any:  # noqa: ANN401 - coverage's tracer
+        tracer = start_tracer()
+        follow(tracer)
+        return tracer
+
+    def end() -> None:
+        vars(collector).pop("_start_tracer", None)
+        for tracer in list(collector.tracers):
+            tracer.should_start_context = None
+            tracer.data = collector.data
+
+    for tracer in list(collector.tracers):
+        follow(tracer)
+    vars(collector)["_start_tracer"] = start_and_follow  # over the method of the class
+    return end
