@@ -35,9 +35,14 @@ class Bounds:
                 self._are_left = True
         return not self._are_left
 
-    def leave(self) -> None:
-        """Work for the test no longer: somebody else has asked for something."""
-        self._are_left = True
+    def answer(self, test: str) -> None:
+        """Work for the test no longer once this process answers somebody else's request.
+
+        Args:
+            test: whose request it answers; empty for nobody's.
+        """
+        if boards.name_of(test) != boards.name_of(self.test):
+            self._are_left = True
 
 
 def bounds_of(environment: Mapping[str, str]) -> Bounds | None:
