@@ -121,7 +121,7 @@ class Recorder:
         with holding(self._lock):
             self.drain.cut()
             self.drain.label = label
-        tracers.see_all_again(self.core)  # lines that ran under the earlier label count for this one, too
+        tracers.see_all_again(self.cov, self.core)  # lines that ran under the earlier label count for this one, too
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
@@ -142,7 +142,7 @@ class Recorder:
         with holding(self._lock):
             self.flush()
             self.drain.begin_epoch(clock.now())
-        tracers.see_all_again(self.core)
+        tracers.see_all_again(self.cov, self.core)
         self.flush()
 
     def _write(self, parts: list[segment.Part]) -> None:
@@ -211,7 +211,7 @@ class Recorder:
         self.attribution = self.drain.attribution
         self.segments, self._lock = 0, _new_lock()  # a thread that held the old one is not here to release it
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, self.settings.interval_s)
-        tracers.see_all_again(self.core)  # sysmon's events that the parent has disabled were inherited, too
+        tracers.see_all_again(self.cov, self.core)  # sysmon's events that the parent has disabled were inherited, too
         self.thread.start()
         if self.reached.any:
             self.announce()
