@@ -15,19 +15,16 @@ from server_hook.attribution.imports import report, wrap
 from server_hook.environment import process_state
 
 if TYPE_CHECKING:
-    from contextvars import Token
+    from server_hook.attribution.attribution import Ends
+    from server_hook.attribution.tags import Request as Begun
 
-    from server_hook.attribution.attribution import Address
-
-Ends: TypeAlias = "tuple[Address | None, Address | int | None]"
-"""The two ends of a connection: the server's and the client's; of a Unix socket, None and the server's descriptor."""
-Request: TypeAlias = "tuple[Sequence[str], Address | None, Address | int | None]"
-"""The values of a request's headers ``baggage``, and the two ends of its connection."""
+Request: TypeAlias = "tuple[Sequence[str], Callable[[], Ends]]"
+"""The values of a request's headers ``baggage``, and what returns the two ends of its connection."""
 Read: TypeAlias = Callable[..., Request]
 """Reads the request from the arguments of the wrapped call."""
 
 
-def begin(read: Read, *args: Any, **kwargs: Any) -> Token[str] | None:
+def begin(read: Read, *args: Any, **kwargs: Any) -> Begun | None:
     """Tell the recorder that a request begins in this context; never raise.
 
     Args:
@@ -42,14 +39,13 @@ def begin(read: Read, *args: Any, **kwargs: Any) -> Token[str] | None:
     if recorder is None:
         return None
     try:
-        baggage, local, peer = read(*args, **kwargs)
-        return recorder.attribution.begin_request(baggage, local, peer)
+        return recorder.attribution.begin_request(*read(*args, **kwargs))
     except Exception as error:  # noqa: BLE001
         report(read.__name__.removeprefix("_of_"), error)
         return None
 
 
-def end(token: Token[str] | None) -> None:
+def end(token: Begun | None) -> None:
     """Tell the recorder that a request is answered, in the context in which it began; never raise."""
     if token is not None and (recorder := process_state().recorder) is not None:
         recorder.attribution.end_request(token)
@@ -106,6 +102,11 @@ def ends_of(connection: Any, peer: Any = None) -> Ends:
         return address(connection.getsockname()), address(peer or connection.getpeername())
     except OSError:
         return None, None
+
+
+def no_ends() -> Ends:
+    """Return the ends of a connection that cannot be seen."""
+    return None, None
 
 
 def address(value: Any) -> Any:

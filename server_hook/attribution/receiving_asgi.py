@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook.attribution.imports import report, wrap
 from server_hook.attribution.receiving import Request, address, around_coroutine, begin, end
+
+if TYPE_CHECKING:
+    from server_hook.attribution.tags import Request as Begun
 
 App: TypeAlias = Callable[..., Any]
 
@@ -62,9 +65,11 @@ def granian_rsgi(module: ModuleType) -> None:
 
 
 def _of_rsgi(scope: Any) -> Request:
-    ends = (place.rpartition(":")[::2] for place in (scope.server, scope.client))
-    server, client = (address((host.strip("[]"), port)) for host, port in ends)
-    return scope.headers.get_all("baggage"), server, client
+    def end(place: str) -> Any:
+        host, _, port = place.rpartition(":")
+        return address((host.strip("[]"), port))
+
+    return scope.headers.get_all("baggage"), lambda: (end(scope.server), end(scope.client))
 
 
 def tag(app: App) -> App:
@@ -75,26 +80,34 @@ def tag(app: App) -> App:
         if kind == "lifespan":
             return await app(scope, receive, send)
         token = begin(_of_asgi, scope)
+        messages = _Messages(scope, receive) if kind == "websocket" else None
         try:
-            return await app(scope, _retag(scope, receive) if kind == "websocket" else receive, send)
+            return await app(scope, messages or receive, send)
         finally:
+            if messages is not None:
+                end(messages.token)
             end(token)
 
     return tagged
 
 
-def _retag(scope: Any, receive: Any) -> Callable[[], Any]:
-    async def receive_tagged() -> Any:
-        message = await receive()
-        begin(_of_asgi, scope)  # not undone: the connection's own token undoes all at its end
-        return message
+class _Messages:
+    """Receives the messages of a WebSocket, each under its test."""
 
-    return receive_tagged
+    def __init__(self, scope: Any, receive: Any) -> None:
+        self._scope, self._receive = scope, receive
+        self.token: Begun | None = None
+
+    async def __call__(self) -> Any:
+        message = await self._receive()
+        end(self.token)
+        self.token = begin(_of_asgi, self._scope)
+        return message
 
 
 def _of_asgi(scope: Any) -> Request:
     values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage"]
-    return values, address(scope.get("server")), address(scope.get("client"))
+    return values, lambda: (address(scope.get("server")), address(scope.get("client")))
 
 
 def _replace_after(owner: type, name: str, attribute: str) -> None:

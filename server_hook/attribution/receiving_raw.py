@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from server_hook.attribution.imports import wrap
 from server_hook.attribution.receiving import Request, address, around, around_coroutine, begin, end, ends_of
 
-_TOKENS, _REQUEST = "_vmpilot_cov_tokens", "_vmpilot_cov_request"
-"""What a handler or a connection is to remember."""
+if TYPE_CHECKING:
+    from server_hook.attribution.attribution import Ends
+
+_BEGUN = "_vmpilot_cov_begun"
+"""Where a handler or a connection keeps what ends its request."""
 
 
 def http_server(module: ModuleType) -> None:
@@ -23,23 +27,19 @@ def http_server(module: ModuleType) -> None:
 
     def make_answer(original: Callable[..., Any]) -> Callable[..., Any]:
         def handle_one_request(self: Any) -> Any:
-            tokens: list[Any] = []
-            vars(self)[_TOKENS] = tokens
+            vars(self)[_BEGUN] = None
             try:
                 return original(self)
             finally:
-                vars(self).pop(_TOKENS, None)
-                for token in tokens:
-                    end(token)
+                end(vars(self).pop(_BEGUN, None))
 
         return handle_one_request
 
     def make_parse(original: Callable[..., Any]) -> Callable[..., Any]:
         def parse_request(self: Any) -> Any:
             is_parsed = original(self)
-            tokens = vars(self).get(_TOKENS)
-            if is_parsed and tokens is not None:
-                tokens.append(begin(_of_http_server, self))
+            if is_parsed and _BEGUN in vars(self):
+                vars(self)[_BEGUN] = begin(_of_http_server, self)
             return is_parsed
 
         return parse_request
@@ -49,7 +49,7 @@ def http_server(module: ModuleType) -> None:
 
 
 def _of_http_server(handler: Any) -> Request:
-    return handler.headers.get_all("baggage", ()), *ends_of(handler.connection, handler.client_address)
+    return handler.headers.get_all("baggage", ()), partial(ends_of, handler.connection, handler.client_address)
 
 
 def cheroot(module: ModuleType) -> None:
@@ -59,7 +59,7 @@ def cheroot(module: ModuleType) -> None:
 
 def _of_cheroot(request: Any) -> Request:
     value = request.inheaders.get(b"Baggage")
-    return [value.decode("latin-1")] if value else (), *ends_of(request.conn.socket)
+    return [value.decode("latin-1")] if value else (), partial(ends_of, request.conn.socket)
 
 
 def aiohttp(module: ModuleType) -> None:
@@ -69,7 +69,7 @@ def aiohttp(module: ModuleType) -> None:
 
 def _of_aiohttp(_: object, request: Any, *__: object) -> Request:
     ask = request.transport.get_extra_info
-    return request.headers.getall("baggage", ()), address(ask("sockname")), address(ask("peername"))
+    return request.headers.getall("baggage", ()), lambda: (address(ask("sockname")), address(ask("peername")))
 
 
 def tornado(module: ModuleType) -> None:
@@ -106,7 +106,7 @@ class _Delegate:
 
 
 def _of_tornado(connection: Any, headers: Any) -> Request:
-    return headers.get_list("baggage"), *ends_of(connection.stream.socket)
+    return headers.get_list("baggage"), partial(ends_of, connection.stream.socket)
 
 
 def websockets(module: ModuleType) -> None:
@@ -122,27 +122,31 @@ def websockets(module: ModuleType) -> None:
 def _begin_after(original: Callable[..., Any]) -> Callable[..., Any]:
     from inspect import iscoroutinefunction  # websockets has it, http.server has not
 
+    def begin_anew(connection: Any) -> None:
+        end(vars(connection).get(_BEGUN))
+        vars(connection)[_BEGUN] = begin(_of_websockets, connection)
+
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(self, *args, **kwargs)
-        begin(_of_websockets, self)
+        begin_anew(self)
         return result
 
     async def wait(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = await original(self, *args, **kwargs)
-        begin(_of_websockets, self)
+        begin_anew(self)
         return result
 
     return wait if iscoroutinefunction(original) else call
 
 
 def _of_websockets(connection: Any) -> Request:
-    request: Request | None = vars(connection).get(_REQUEST)
-    if request is None:
-        asked = connection.request if hasattr(connection, "request") else connection
-        headers = getattr(asked, "headers", None) or asked.request_headers
+    request = connection.request if hasattr(connection, "request") else connection
+    headers = getattr(request, "headers", None) or request.request_headers
+
+    def ends() -> Ends:
         try:
-            ends = address(connection.local_address), address(connection.remote_address)
+            return address(connection.local_address), address(connection.remote_address)
         except OSError:  # it is closed already
-            ends = None, None
-        request = vars(connection)[_REQUEST] = headers.get_all("baggage"), *ends
-    return request
+            return None, None
+
+    return headers.get_all("baggage"), ends
