@@ -87,8 +87,7 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
     """
     config_file, folder = locate(path)
     own = read_own_section(config_file)
-    cov = open_coverage(config_file)
-    given = dict(overrides or {})
+    cov, given = open_coverage(config_file), dict(overrides or {})
 
     def option(name: str) -> Any:  # noqa: ANN401 - coverage's options have many types
         return given[name] if given.get(name) is not None else cov.get_option(name)
