@@ -222,6 +222,11 @@ def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any,
         yield reporter.filename, analysis, alone
 
 
+def reporter_of(cov: Coverage, path: str) -> Any:  # noqa: ANN401 - coverage's FileReporter
+    """Return what knows the source at a path: its words, and which lines are one statement."""
+    return cov._get_file_reporter(path)
+
+
 def _forget_tree(reporter: Any) -> None:  # noqa: ANN401 - coverage's FileReporter
     """Let go of a file's syntax tree: five times as large as all else that is kept of the file, and never used again.
 
