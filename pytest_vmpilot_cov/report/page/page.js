@@ -274,37 +274,60 @@ async function showFile(number, line) {
   else { $("line").replaceChildren(el("p", {class: "quiet"}, "Click a line to see who reached it.")); if (isNew) $("name").focus({preventScroll: true}); }
 }
 
-function drawCode() {
-  const {body} = open, code = $("code"), chunks = [];
+const row = el("div", {class: "ln"}, el("a", {class: "no", tabindex: "-1"}), el("span", {class: "who", "aria-hidden": "true"}),
+  el("span", {class: "tick", "aria-hidden": "true"}), el("code"));
+
+function drawCode() {           // all of the text at once, for the browser's search; the rest where somebody looks
+  const {body} = open, chunks = [];
   for (let first = 0; first < body.code.length; first += CHUNK) {
     const chunk = el("div", {class: "chunk"}), count = Math.min(CHUNK, body.code.length - first);
     chunk.style.containIntrinsicSize = `auto ${20 * count}px`;
     for (let place = first; place < first + count; place++) {
-      const number = place + 1;
-      chunk.append(el("div", {class: "ln", id: `L${number}`}, el("a", {class: "no", tabindex: "-1", href: linkTo(body.name, number)}, `${number}`),
-        el("span", {class: "who", "aria-hidden": "true"}), el("span", {class: "tick", "aria-hidden": "true"}), el("code", {}, body.code[place])));
+      const line = row.cloneNode(true);
+      line.id = `L${place + 1}`;
+      line.firstChild.textContent = place + 1;
+      line.lastChild.textContent = body.code[place];
+      chunk.append(line);
     }
     chunks.push(chunk);
-    painter.observe(chunk);
   }
-  code.replaceChildren(...chunks);
+  painter.disconnect();
+  $("code").replaceChildren(...chunks);
+  chunks.forEach((chunk) => painter.observe(chunk));
 }
 
-const painter = new IntersectionObserver((seen) => {  // colors words where they are looked at; the text is there anyway
-  for (const {isIntersecting, target} of seen) if (isIntersecting) { painter.unobserve(target); paint(target); }
+const painter = new IntersectionObserver((seen) => {
+  for (const {isIntersecting, target} of seen) if (isIntersecting) paint(target);
 }, {rootMargin: "1500px"});
 
 function paint(chunk) {
+  if (chunk.dataset.painted) return;
+  painter.unobserve(chunk);
+  chunk.dataset.painted = "yes";
+  for (const line of chunk.children) color(line);
+  mark(chunk);
+}
+
+function color(line) {
+  const place = Number(line.id.slice(1)) - 1, text = open.body.code[place], words = open.body.words[place], nodes = [];
+  let end = 0;
+  for (let each = 0; each < words.length; each += 3) {
+    nodes.push(text.slice(end, words[each]), el("span", {class: `k${words[each + 2]}`}, text.slice(words[each], words[each + 1])));
+    end = words[each + 1];
+  }
+  line.lastChild.replaceChildren(...nodes, text.slice(end));
+}
+
+function mark(chunk) {          // who reached each line, for the origins that are left
+  const {body, partial, changed} = open;
   for (const line of chunk.children) {
-    const place = Number(line.id.slice(1)) - 1, text = open.body.code[place], words = open.body.words[place], nodes = [];
-    if (!words || !words.length) continue;
-    let end = 0;
-    for (let each = 0; each < words.length; each += 3) {
-      if (words[each] > end) nodes.push(text.slice(end, words[each]));
-      nodes.push(el("span", {class: `k${words[each + 2]}`}, text.slice(words[each], words[each + 1])));
-      end = words[each + 1];
-    }
-    line.lastChild.replaceChildren(...nodes, text.slice(end));
+    const at = Number(line.id.slice(1)), state = stateOf(body, at, partial), mask = Number(body.lines[at - 1]) & on();
+    line.className = `ln ${state}${changed.has(at) ? " changed" : ""}${open.line === at ? " pick" : ""}`;
+    const [link, who, tick] = line.children;
+    who.replaceChildren(...(state === "hit" || state === "part" ? all.origins.map((origin, bit) => mask & (1 << bit) ? el("i", {class: origin}, LETTERS[origin]) : el("i")) : []));
+    tick.textContent = state === "miss" ? "✗" : state === "part" ? "½" : "";
+    link.setAttribute("aria-label", `Line ${at}${described(state, mask)}`);
+    link.href = linkTo(body.name, at);
   }
 }
 
@@ -322,7 +345,9 @@ function stateOf(body, number, partial) {
 const partials = (body) => new Set(on() ? body.branches.filter(([, , mask]) => !(mask & on())).map(([line]) => line) : []);
 
 function drawFile() {
-  const {number, body} = open, sum = figures([all.files[number]]), partial = partials(body), changed = new Set(body.changed || []);
+  const {number, body} = open, sum = figures([all.files[number]]);
+  open.partial = partials(body);
+  open.changed = new Set(body.changed || []);
   document.title = `${body.name} · ${all.project}`;
   $("name").textContent = body.name;
   $("about").textContent = `${percent(sum.percent)} of ${sum.statements} statements` + (sum.branches ? ` and ${sum.branches} branches` : "") + `; ${sum.missing} ${sum.missing === 1 ? "statement" : "statements"} missing`
@@ -334,15 +359,7 @@ function drawFile() {
     if (other !== undefined) $(id).href = linkTo(all.files[other][0]);
   }
   $("back").href = `#${rest()}`;
-  for (const line of $("code").querySelectorAll(".ln")) {
-    const at = Number(line.id.slice(1)), state = stateOf(body, at, partial), mask = Number(body.lines[at - 1]) & on();
-    line.className = `ln ${state}${changed.has(at) ? " changed" : ""}${open.line === at ? " pick" : ""}`;
-    const [link, who, tick] = line.children;
-    who.replaceChildren(...(state === "hit" || state === "part" ? all.origins.map((origin, bit) => mask & (1 << bit) ? el("i", {class: origin}, LETTERS[origin]) : el("i")) : []));
-    tick.textContent = state === "miss" ? "✗" : state === "part" ? "½" : "";
-    link.setAttribute("aria-label", `Line ${at}${described(state, mask)}`);
-    link.href = linkTo(body.name, at);
-  }
+  for (const chunk of $("code").querySelectorAll("[data-painted]")) mark(chunk);
 }
 
 function described(state, mask) {
@@ -362,6 +379,7 @@ function choose(line, keepsPlace = false) {
   if (!node) return;
   for (const each of $("code").querySelectorAll(".pick, .no[tabindex='0']")) { each.classList.remove("pick"); if (each.tabIndex === 0) each.tabIndex = -1; }
   open.line = line;
+  paint(node.parentNode);
   node.classList.add("pick");
   node.firstChild.tabIndex = 0;
   node.scrollIntoView({block: keepsPlace ? "nearest" : "center"});
@@ -370,7 +388,7 @@ function choose(line, keepsPlace = false) {
 }
 
 function drawLine() {
-  const {body, line} = open, state = stateOf(body, line, partials(body)), mask = Number(body.lines[line - 1]) || 0;
+  const {body, line} = open, state = stateOf(body, line, open.partial), mask = Number(body.lines[line - 1]) || 0;
   const list = (items) => el("ul", {}, ...items.map((each) => el("li", {}, each)));
   const panel = [el("h3", {}, `Line ${line}`)];
   if (state === "") panel.push(el("p", {}, "No statement begins in this line."));
@@ -390,7 +408,7 @@ function drawLine() {
 }
 
 function step(direction) {      // to the next or the previous line that is missing, or has a branch that is
-  const {body} = open, partial = partials(body);
+  const {body, partial} = open;
   for (let line = (open.line || (direction > 0 ? 0 : body.code.length + 1)) + direction; line >= 1 && line <= body.code.length; line += direction) {
     if (["miss", "part"].includes(stateOf(body, line, partial))) { location.hash = linkTo(body.name, line).slice(1); return; }
   }
@@ -520,6 +538,7 @@ function start() {
   });
   addEventListener("hashchange", follow);
   addEventListener("keydown", keys);
+  addEventListener("beforeprint", () => document.querySelectorAll(".chunk").forEach(paint));
   follow();
   if (all.live) listen();
 }
