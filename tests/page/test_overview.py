@@ -50,7 +50,7 @@ def listed(browser: Browser) -> list[str]:
 
 def without(origins: tuple[str, ...], combined: Combined) -> Combined:
     """Take origins away from what counts."""
-    counted = {name: files for name, files in combined.counted.items() if name not in origins}
+    counted = {label: files for label, files in combined.counted.items() if label.origin not in origins}
     reached = {source.path for files in counted.values() for source in files}
     lost = {source.path for files in combined.counted.values() for source in files} - reached
     return Combined(counted, {**combined.untouched, **dict.fromkeys(lost, "")})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from pytest_vmpilot_cov.report.terminal import digits_of
 from pytest_vmpilot_cov.report.warnings import warnings_of
 from server_hook import clock
 from server_hook.problems import printable
+from server_hook.store.segment import Label
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.coverage_private import ReportingCoverage
@@ -24,7 +25,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class PageData:
+class Contents:
     """All that the page shows, as values of JSON."""
 
     index: dict[str, Any]
@@ -33,7 +34,7 @@ class PageData:
     """The source of each file, and who reached what of it, in the order of the rows."""
 
 
-def page_data(cov: ReportingCoverage, options: Options, outcome: Outcome) -> PageData:
+def contents_of(cov: ReportingCoverage, options: Options, outcome: Outcome) -> Contents:
     """Put everything that the page shows into plain values.
 
     Args:
@@ -66,7 +67,13 @@ def page_data(cov: ReportingCoverage, options: Options, outcome: Outcome) -> Pag
                 "tests": who.grouped(by_test.get(path, {}), reporter),
             }
         )
-    return PageData({**_index(options, outcome), "origins": origins, "tests": tests, "files": rows}, tuple(files))
+    return Contents(
+        {**_index(options, outcome), "origins": origins, "tests": _named(tests), "files": rows}, tuple(files)
+    )
+
+
+def _named(tests: Sequence[Label]) -> list[list[str]]:
+    return [[label.origin, printable(label.context)] for label in tests]
 
 
 def _names(outcome: Outcome, options: Options) -> dict[str, str]:
@@ -134,7 +141,7 @@ def _process(each: Delivery) -> dict[str, Any]:
     return {
         "pid": record.pid,
         "origin": record.origin,
-        "command": printable(" ".join(record.command)),
+        "command": printable(" ".join([*map(os.path.basename, record.command[:1]), *record.command[1:]])),
         "began": record.started,
         "ended": record.ended,
         "seen": each.alive_at,

@@ -2,7 +2,7 @@
 // The page of pytest-vmpilot-cov. Its data comes as scripts, because a page opened from a disk may load nothing else.
 // All text of others is put in as text (`el`), never as markup.
 
-const CHUNK = 100, PLAIN_ROWS = 1500, LETTERS = {unit: "U", e2e: "E", pipeline: "P"};
+const CHUNK = 100, PLAIN_ROWS = 1500, MOST_LISTED = 100, LETTERS = {unit: "U", e2e: "E", pipeline: "P"};
 const $ = (id) => document.getElementById(id);
 let all = null;                 // what data/index.js brought
 let off = 0;                    // origins taken away, as a mask
@@ -262,8 +262,10 @@ function load(number) {
 }
 
 async function showFile(number, line) {
+  const asked = location.hash;
   let body;
-  try { body = await load(number); } catch (error) { $("about").textContent = error.message; return; }
+  try { body = await load(number); } catch (error) { $("made").textContent = error.message; return; }
+  if (location.hash !== asked) return;  // the reader has gone on meanwhile
   const isNew = !open || open.number !== number;
   open = {number, line, body};
   $("overview").hidden = true;
@@ -301,7 +303,7 @@ const painter = new IntersectionObserver((seen) => {
 }, {rootMargin: "1500px"});
 
 function paint(chunk) {
-  if (chunk.dataset.painted) return;
+  if (!open || !chunk.isConnected || chunk.dataset.painted) return;  // the reader may have gone on
   painter.unobserve(chunk);
   chunk.dataset.painted = "yes";
   for (const line of chunk.children) color(line);
@@ -389,7 +391,7 @@ function choose(line, keepsPlace = false) {
 
 function drawLine() {
   const {body, line} = open, state = stateOf(body, line, open.partial), mask = Number(body.lines[line - 1]) || 0;
-  const list = (items) => el("ul", {}, ...items.map((each) => el("li", {}, each)));
+  const list = (items) => el("ul", {}, ...items.slice(0, MOST_LISTED).map((each) => el("li", {}, each)), items.length > MOST_LISTED ? el("li", {}, `and ${items.length - MOST_LISTED} more`) : null);
   const panel = [el("h3", {}, `Line ${line}`)];
   if (state === "") panel.push(el("p", {}, "No statement begins in this line."));
   else if (state === "skipped") panel.push(el("p", {}, "Excluded: nobody has to reach it."));
@@ -399,7 +401,7 @@ function drawLine() {
     const arcs = body.branches.filter(([from]) => from === line);
     if (arcs.length) panel.push(el("h3", {}, "Branches that someone did not take"), list(arcs.map(([, to, by]) =>
       `${to > 0 ? `to line ${to}` : "to the exit"}: ${by ? `taken by ${all.origins.filter((_, bit) => by & (1 << bit)).join(", ")}` : "taken by nobody"}${untaken(body, line).some(([, other]) => other === to) && by ? " only" : ""}`)));
-    if (all.tests.length) { const tests = those(body.tests, line).map((place) => all.tests[place]); panel.push(el("h3", {}, `Tests (${tests.length})`), list(tests)); }
+    if (all.tests.length) { const tests = those(body.tests, line).map((place) => all.tests[place]); panel.push(el("h3", {}, `Tests (${tests.length})`), list(tests.map(([origin, name]) => el("span", {}, badge(origin), name)))); }
     else if (mask & 3) panel.push(el("p", {class: "quiet"}, "Which tests is not recorded; --cov-context=test records it."));
     const processes = those(body.processes, line).map((place) => all.processes[place]).filter(Boolean);
     if (processes.length) panel.push(el("h3", {}, `Processes (${processes.length})`), list(processes.map((each) => el("span", {}, badge(each.origin), each.folded > 1 ? `${each.folded} processes ` : `pid ${each.pid} `, el("span", {class: "cmd"}, each.command)))));

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmpilot_cov.report.page.data import page_data
+from pytest_vmpilot_cov.report.page.data import contents_of
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.coverage_private import ReportingCoverage
@@ -27,7 +27,7 @@ def write_page(cov: ReportingCoverage, options: Options, outcome: Outcome, folde
     Raises:
         OSError: when it cannot be written.
     """
-    data = page_data(cov, options, outcome)
+    contents = contents_of(cov, options, outcome)
     (folder / DATA).mkdir(parents=True, exist_ok=True)
     (folder / ".gitignore").write_text("# made by pytest-vmpilot-cov\n*\n", encoding="ascii")
     for name in ASSETS:
@@ -35,10 +35,10 @@ def write_page(cov: ReportingCoverage, options: Options, outcome: Outcome, folde
     for name in os.listdir(folder / DATA):
         if _OF_A_FILE.fullmatch(name):
             (folder / DATA / name).unlink()
-    for number, file in enumerate(data.files):
+    for number, file in enumerate(contents.files):
         (folder / file_name(number)).write_bytes(script("file", [number, file]))
     # last: a page that is opened meanwhile does not miss a file
-    (folder / INDEX).write_bytes(script("index", data.index))
+    (folder / INDEX).write_bytes(script("index", contents.index))
 
 
 def asset(name: str) -> bytes:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pytest_vmpilot_cov.model import ORIGINS, Combined, Delivery, Outcome
+from pytest_vmpilot_cov.model import Combined, Delivery, Outcome
 from server_hook.store import epochs, segment
 from server_hook.store.fingerprint import UNVERIFIED, fingerprint
-from server_hook.store.segment import Part
+from server_hook.store.segment import Label, Part
 from server_hook.store.working_folder import data_folder_of
 
 if TYPE_CHECKING:
@@ -50,15 +50,15 @@ def _parts_of(delivery: Delivery, reset_at: float) -> Iterator[Part]:
         yield from epochs.counted(parts, delivery.alive_at, reset_at) if is_server else parts
 
 
-def lines_by_test(combined: Combined) -> tuple[list[str], By]:
-    """Return the names of the tests for which lines were recorded, and the lines of each by file."""
-    names = sorted(combined.counted.keys() - set(ORIGINS))
+def lines_by_test(combined: Combined) -> tuple[list[Label], By]:
+    """Return the tests for which lines were recorded, once for each origin, and the lines of each by file."""
+    tests = sorted(label for label in combined.counted if label.context)
     by: By = {}
-    for place, name in enumerate(names):
-        for source, measured in combined.counted[name].items():
+    for place, label in enumerate(tests):
+        for source, measured in combined.counted[label].items():
             lines = by.setdefault(source.path, {})
             lines[place] = lines.get(place, 0) | segment.to_lines(measured)
-    return names, by
+    return tests, by
 
 
 def grouped(lines: Mapping[int, segment.Lines], reporter: Any) -> list[list[Any]]:  # noqa: ANN401 - coverage's FileReporter
