@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Project, lines_in, numbered, wait_for
 from tests.plugin.conftest import CORES
-from tests.server.processes import folders
+from tests.server.processes import folders, lines_of
 
 HEAD = """
     import asyncio, pdb, sys, threading, time  # ran
@@ -175,8 +175,8 @@ ATTACHED = """
 
 
     while not os.path.exists("stop"):  # ran
-        time.sleep(0.01)  # ran
-        early()  # ran
+        time.sleep(0.01)  # ran loop
+        early()  # ran loop
     other.call(early)  # ran
     other.last()  # ran
 """
@@ -210,7 +210,8 @@ def _by_script(app: Project, pid: int) -> None:
 def test_a_debugger_that_attaches(app: Project, attach: Callable[[Project, int], None], core: str) -> None:
     """``pdb -p PID`` and ``sys.remote_exec`` leave a process that goes on being measured."""
     process = start(app, ATTACHED, core)
-    wait_for(lambda: bool(folders(app.path)))
+    looped = set(numbered(ATTACHED, "loop"))  # pdb may step over some of it, and it need not run again
+    wait_for(lambda: any(looped <= lines_of(each, "work.py") for each in folders(app.path)))
     attach(app, process.pid)
     app.write("stop", "")
     _, err = process.communicate()
