@@ -167,6 +167,20 @@ def unpack_arcs_of(collector: Any, arcs: set[Any]) -> Arcs:  # noqa: ANN401 - co
         raise UnsupportedError(f"arcs of this coverage.py cannot be unpacked: {error!r}") from error
 
 
+def measured_path(cov: Coverage, filename: str, frame: FrameType) -> str:
+    """Return the path under which a Coverage measures a file as plain Python; empty if it does not.
+
+    Args:
+        cov: a started Coverage.
+        filename: what Python calls the file.
+        frame: a frame that runs it.
+    """
+    of_it: Any = cov
+    disposition = of_it._collector.should_trace_cache.get(filename) or of_it._inorout.should_trace(filename, frame)
+    is_python = disposition.trace and not disposition.file_tracer
+    return str(disposition.source_filename) if is_python else ""
+
+
 def file_tracers(cov: Coverage) -> dict[str, str]:
     """Return the coverage plugin that measures each file which is not plain Python."""
     return dict(getattr(cov._collector, "file_tracers", {}))

@@ -15,6 +15,10 @@ DATA_DIR_VARIABLE = "VMPILOT_COV_DATA_DIR"
 ORIGIN_VARIABLE = "VMPILOT_COV_ORIGIN"
 SESSION_VARIABLE = "VMPILOT_COV_SESSION"
 """Folder of the test session's own process; its record says how its children measure."""
+CONTEXT_VARIABLE = "VMPILOT_COV_CONTEXT"
+"""Name and phase of the test that starts a process; what that runs is the test's as long as the test runs."""
+BOARD_VARIABLE = "VMPILOT_COV_BOARD"
+"""Path of the page on which the test process says which test runs."""
 
 FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 ORIGINS = ("unit", "e2e", "pipeline")
