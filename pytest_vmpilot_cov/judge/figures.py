@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Container, Iterator
+from functools import partial
 from typing import Any
 
 from coverage.exceptions import CoverageException, NoDataError
 
 from pytest_vmpilot_cov import coverage_private
+from pytest_vmpilot_cov.coverage_parser import SparingReporter
 from pytest_vmpilot_cov.coverage_private import ReportingCoverage
+from pytest_vmpilot_cov.judge.parsed import ParsedSources
 from pytest_vmpilot_cov.model import ORIGINS, Combined, Figures, Options, Row, Tally
 from server_hook.config.settings import apply_settings
 from server_hook.coverage_private import close_data
@@ -44,10 +47,18 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
     shows_tests = any(cov.get_option(name) for name in _SHOWING_CONTEXTS)
     counted = combined.counted if shows_tests else publication.origins_of(combined.counted)
     publication.fill(data, counted, combined.untouched)
+    sources = ParsedSources(options.data_folder, _way_to_parse(cov), branch=publication.has_arcs(counted))
+    cov.python_reporter = partial(SparingReporter, sources=sources)
     try:
         yield cov
     finally:
         close_data(data)
+        sources.save()
+
+
+def _way_to_parse(cov: ReportingCoverage) -> str:
+    """Tell what of the configuration decides what is parsed; partial branches are looked up afterwards."""
+    return repr(cov.get_option("report:exclude_lines"))
 
 
 def count(cov: ReportingCoverage, ran: Container[str] = ()) -> Figures:

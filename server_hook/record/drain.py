@@ -10,6 +10,7 @@ import os
 from typing import Any, TypeAlias
 
 from server_hook import coverage_private
+from server_hook.attribution.attribution import Attribution
 from server_hook.clock import now
 from server_hook.coverage_private import WatchedCoverage
 from server_hook.record.others import Others
@@ -36,6 +37,7 @@ class Drain:
         self.lines = 0
         """How many lines or arcs were ever cut."""
         self.others = Others(cov)
+        self.attribution = Attribution(cov)
         self._cov = cov
         self._branch = branch
         self._parts: dict[tuple[Label, float], Part] = {}
@@ -44,6 +46,7 @@ class Drain:
         self._seen: dict[Label, Seen] = {}
         self._seen_earlier: dict[Label, Seen] = {}
         self._seen_of_others: dict[Label, dict[str, segment.Measured]] = {}
+        self._seen_of_tests: dict[Label, dict[str, segment.Measured]] = {}
         self._fingerprints: dict[str, str] = {}
         self._names: set[str] = set()
         self._begun = now()
@@ -54,6 +57,7 @@ class Drain:
         Args:
             cov: the Coverage that measures the child.
         """
+        self.attribution.close()  # what it has armed was inherited, too
         child = Drain(cov, self.label, branch=self._branch)
         child._fingerprints.update(self._fingerprints)
         child._names.update(self._names)
@@ -99,6 +103,7 @@ class Drain:
         filled = [(path, recorded) for path, recorded in live.copy().items() if recorded]
         if filled:
             self._add(filled)
+        self.attribution.drain(self.add_of_test)
         return [part for part in self._parts.values() if part.files or part.begun == part.epoch]
 
     def add(self, path: str, measured: segment.Measured) -> None:
@@ -114,6 +119,25 @@ class Drain:
             part.add(self._source(path), measured)
             part.ended = now()
             seen[path] = united
+
+    def add_of_test(self, test: str, path: str, measured: segment.Measured) -> None:
+        """Add what the work of one test has run of a source file, beside what all have."""
+        if self.label.dropped:
+            return
+        label = Label(self.label.origin, test)
+        seen = self._seen_of_tests.setdefault(label, {})
+        measured = segment.to_arcs(measured) if self._branch else measured
+        united = segment.join(seen[path], measured) if path in seen else measured
+        if united != seen.get(path):
+            part = self._open_part(now(), label)
+            part.add(self._source(path), measured)
+            part.ended = now()
+            seen[path] = united
+
+    def close(self) -> None:
+        """Leave other coverage.pys and the tests alone."""
+        self.others.close()
+        self.attribution.close()
 
     def left_out(self) -> list[str]:
         """List the sources of which lines may be missing, because another coverage.py measured and left them out."""
@@ -165,5 +189,6 @@ class Drain:
     def _source(self, path: str) -> Source:
         return Source(path, self._fingerprints.get(path, ""), coverage_private.file_tracers(self._cov).get(path, ""))
 
-    def _open_part(self, moment: float) -> Part:
-        return self._parts.setdefault((self.label, self._epoch), Part(self.label, moment, moment, epoch=self._epoch))
+    def _open_part(self, moment: float, label: Label | None = None) -> Part:
+        label = label or self.label
+        return self._parts.setdefault((label, self._epoch), Part(label, moment, moment, epoch=self._epoch))

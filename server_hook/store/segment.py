@@ -235,7 +235,7 @@ def _decode_part(raw: dict[str, Any], sources: dict[int, Source]) -> Part:
 @lru_cache(MOST_SOURCES)
 def _label(origin: str, context: str, startup: bool) -> Label:  # noqa: FBT001 - as the segment has it
     is_of_a_test = context not in ("", origin)
-    if origin not in ORIGINS or (is_of_a_test and (origin == "pipeline" or context in ORIGINS)):
+    if origin not in ORIGINS or (is_of_a_test and context in ORIGINS):
         raise ValueError(f"no origin {origin!r}, or no context {context!r}")
     return Label(origin, printable(context), startup)
 

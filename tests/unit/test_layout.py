@@ -25,7 +25,7 @@ FLOORS = {
         ("report",),
         ("changes", "collect", "combine", "judge", "publish", "baseline", "options"),
         ("servers",),
-        ("model", "messages", "coverage_private", "stash", "chdir"),
+        ("model", "messages", "coverage_private", "coverage_parser", "stash", "chdir"),
     ),
     "server_hook": (
         ("sitecustomize",),
