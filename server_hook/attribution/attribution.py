@@ -36,6 +36,8 @@ _new_lock = _thread.RLock  # tests of the application, and gevent, replace such
 
 Address: TypeAlias = tuple[Any, ...]
 """Host and port, as sockets give them."""
+Ends: TypeAlias = "tuple[Address | None, Address | int | None]"
+"""This end of a connection and the other one; of a Unix socket, None and the descriptor of this end."""
 
 
 class Counts:
@@ -113,22 +115,19 @@ class Attribution:
         else:
             self.reason = f"core {core} cannot tell tests apart before Python 3.12"
 
-    def begin_request(
-        self, baggage: Iterable[str], local: Address | None, peer: Address | int | None
-    ) -> Request | None:
+    def begin_request(self, baggage: Iterable[str], ends: Callable[[], Ends]) -> Request | None:
         """Notice that a request begins, and whose it is, in the context that will answer it; never raise.
 
         Args:
             baggage: the values of its headers of this name.
-            local: this end of its connection.
-            peer: the other end; for a Unix socket, the descriptor of this end.
+            ends: returns the two ends of its connection; called only if they may name a test.
 
         Returns:
             what ``end_request`` takes; None if there is nothing to undo.
         """
         try:
             self.prepare()
-            test = self._whose(baggage, local, peer)
+            test = self._whose(baggage, ends)
             return self._tags.Request(test) if test or self._tags.TEST.get() else None
         except Exception as error:  # noqa: BLE001 - a request must not fail for us
             self._disturbed(error)
@@ -196,14 +195,14 @@ class Attribution:
                 self._engine.end(test)
         self._tests = {}
 
-    def _whose(self, baggage: Iterable[str], local: Address | None, peer: Address | int | None) -> str:
+    def _whose(self, baggage: Iterable[str], ends: Callable[[], Ends]) -> str:
         counts = self.counts
         test = self._tags.from_headers(baggage)
         if test and self._begin(test):
             counts.tagged += 1
             return test
-        if not test and self._peers is not None:
-            witness = self._peers.test_of(local, peer)
+        if not test and self._peers is not None and self._peers.boards.posted():
+            witness = self._peers.test_of(*ends())
             if witness.test and self._begin(witness.test):
                 counts.by_process += 1
                 return witness.test
