@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_server_command, program_of
+from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_attaching, is_server_command, program_of
 from server_hook.environment import (
     CONTEXT_VARIABLE,
     DATA_DIR_VARIABLE,
@@ -96,7 +96,7 @@ def decide(environment: Mapping[str, str], command: Sequence[str]) -> Start | Re
         environment: the process's variables; ``VMPILOT_COV`` is one of them.
         command: the interpreter's command line, its options included.
     """
-    if any(word.endswith(_BESIDE_A_DEBUGGER) for word in command):
+    if any(word.endswith(_BESIDE_A_DEBUGGER) for word in command) or is_attaching(command):
         return Refusal()
     debugger = debugger_of(command)
     if debugger:  # its children are debugged as well, and one line is enough

@@ -32,6 +32,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("unit")
 
+NOBODY = 1 << 22
+"""Above every pid that a system gives."""
 GOLD = Path(__file__).parent.parent / "gold"
 
 
