@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from server_hook.store import records, segment
-from tests.conftest import Project, numbered
+from tests.conftest import Project, lines_in, numbered, wait_for
 
 SERVER = """
     import asyncio, os, urllib.request
@@ -150,7 +152,7 @@ def driven(project: Project) -> Project:
 
 def run(project: Project, *options: str, **environment: str) -> str:
     """Run the tests while a server runs that was there before; return what they printed."""
-    server = project.serve(*COMMAND.split(), "PORT", env={"VMPILOT_COV": str(project.path)})
+    server = project.serve(*COMMAND.split(), "PORT", env={"VMPILOT_COV": str(project.path), **environment})
     missing = [f"not {name}" for name, is_here in NEEDED.items() if not is_here()]
     scratch = project.path / "scratch"
     scratch.mkdir()
@@ -201,3 +203,62 @@ def test_every_client_is_told_apart(driven: Project, workers: tuple[str, ...], s
         assert all(lines == numbered(SERVER, "all") for test, lines in tests.items() if test not in ASKED)
         asked_for.update({test: lines for test, lines in tests.items() if test in ASKED})
     assert asked_for == expected()
+
+
+def test_a_script_is_told_apart(driven: Project) -> None:
+    """What the commands of a shell script ask for is the script's."""
+    driven.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ne2e_scripts = scripts/*.sh\n")
+    driven.write("scripts/ask.sh", 'for i in 1 2; do curl -s "$URL/script" > /dev/null || exit 1; done\n')
+    run(driven, "scripts/ask.sh")
+    assert told_apart(driven.path) == [{"scripts/ask.sh::ask.sh|run": numbered(SERVER, "all", "path", "script")}]
+
+
+def test_a_stranger_is_nobody_while_a_test_runs(driven: Project) -> None:
+    """A request that somebody else sends on this machine is nobody's, although exactly one test runs."""
+    driven.write(
+        "tests/test_all.py",
+        """
+        import os, time, urllib.request
+
+        def test_waits():
+            urllib.request.urlopen(os.environ["URL"] + "/urllib", timeout=60).close()
+            open("waits", "w").close()
+            until = time.monotonic() + 60
+            while not os.path.exists("asked"):
+                assert time.monotonic() < until
+                time.sleep(0.01)
+        """,
+    )
+    with ThreadPoolExecutor() as others:
+        done = others.submit(run, driven)
+        wait_for((driven.path / "waits").exists)
+        subprocess.check_output(["curl", "-s", f"{driven.started[0].url}/stranger"])
+        (driven.path / "asked").touch()
+        done.result()
+    assert told_apart(driven.path) == [{"test_waits|run": numbered(SERVER, "all", "path", "urllib")}]
+
+
+def test_a_server_that_asks_another(driven: Project) -> None:
+    """A test is told apart in the servers that its server asks on its behalf."""
+    back = driven.serve(*COMMAND.split(), "PORT", env={"VMPILOT_COV": str(driven.path)})
+    driven.write(
+        "tests/test_all.py",
+        """
+        import os, urllib.request
+
+        def test_hop():
+            urllib.request.urlopen(os.environ["URL"] + "/front", timeout=60).close()
+        """,
+    )
+    run(driven, BACK=back.url)
+    assert told_apart(driven.path) == [
+        {"test_hop|run": numbered(SERVER, "all", "path", "back")},
+        {"test_hop|run": numbered(SERVER, "all", "path", "front")},
+    ]
+
+
+def test_the_data_file_names_tests_for_lines_of_servers(driven: Project) -> None:
+    """In ``.coverage`` the context of a test has the lines that its requests ran, under pytest-cov's name."""
+    run(driven, "-k", "urllib")
+    lines = lines_in(driven.path / ".coverage", "tests/test_all.py::test_urllib|run")
+    assert lines == {"server.py": numbered(SERVER, "all", "path", "urllib")}
