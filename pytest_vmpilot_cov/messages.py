@@ -17,6 +17,8 @@ _TEXTS: Final = {
     "precision-range": "precision={value} is not a number of digits; use 0 or more",
     "origin-unknown": "{value!r} (from {where}) is not an origin; use unit, e2e or pipeline, several with commas",
     "report-unknown": "--cov-report={value} is not a report; use {choices}, file kinds with :DEST",
+    "report-not-of-pytest-cov": "--cov-report={kind} is not a report of pytest-cov, which measures here; add "
+    "--vmpilot-cov",
     "report-same-file": "markdown and markdown-append cannot both write {path}; give one of them another :DEST",
     "context-unknown": "--cov-context={value} is not a context; use test",
     "context-refused": "Detected dynamic_context=test_function in {config}, which does not work with pytest-xdist; "

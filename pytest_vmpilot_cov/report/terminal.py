@@ -105,9 +105,7 @@ def verdict_lines(verdict: Verdict) -> list[str]:
 
 def origin_cells(figures: Figures, options: Options, of: str = COLUMNS[0]) -> list[tuple[str, ...]]:
     """Return the table of origins as cells, its head first, the combined row last; *of* heads its first column."""
-    is_judged = options.fail_under.value is not None or options.thresholds
-    # a verdict of 74.99% below a table that says 75% would look wrong
-    digits = max(options.precision, JUDGED_DIGITS) if is_judged else options.precision
+    digits = digits_of(options)
     has_branches = any(tally.branches for by in figures.tallies.values() for tally in by.values())
 
     def cells(row: Row) -> tuple[str, ...]:
@@ -119,6 +117,13 @@ def origin_cells(figures: Figures, options: Options, of: str = COLUMNS[0]) -> li
 
     head = (of, *COLUMNS[1:4], *(OF_BRANCHES if has_branches else ()), *COLUMNS[4:])
     return [head, *(cells(row) for row in (*figures.rows, figures.total))]
+
+
+def digits_of(options: Options) -> int:
+    """Say how many digits percentages have beside the verdict."""
+    is_judged = options.fail_under.value is not None or options.thresholds
+    # a verdict of 74.99% below a table that says 75% would look wrong
+    return max(options.precision, JUDGED_DIGITS) if is_judged else options.precision
 
 
 def set_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:

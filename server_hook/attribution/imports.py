@@ -24,7 +24,38 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-TABLE: dict[str, tuple[str, str]] = {}
+_ASGI, _WSGI, _RAW = (f"server_hook.attribution.receiving_{kind}" for kind in ("asgi", "wsgi", "raw"))
+_SENDING = "server_hook.attribution.sending"
+TABLE: dict[str, tuple[str, str]] = {
+    "aiohttp.client_reqrep": (_SENDING, "tag_aiohttp"),
+    "aiohttp.web_protocol": (_RAW, "aiohttp"),
+    "cheroot.server": (_RAW, "cheroot"),
+    "daphne.server": (_ASGI, "daphne"),
+    "eventlet.wsgi": (_WSGI, "gevent"),
+    "gevent.pywsgi": (_WSGI, "gevent"),
+    "granian.asgi": (_ASGI, "granian"),
+    "granian.rsgi": (_ASGI, "granian_rsgi"),
+    "granian.wsgi": (_WSGI, "granian"),
+    "gunicorn.workers.base_async": (_WSGI, "gunicorn"),
+    "gunicorn.workers.gasgi": (_ASGI, "gunicorn"),
+    "gunicorn.workers.gthread": (_WSGI, "gunicorn"),
+    "gunicorn.workers.sync": (_WSGI, "gunicorn"),
+    "h11": (_SENDING, "tag_h11"),
+    "h2.connection": (_SENDING, "tag_h2"),
+    "http.client": (_SENDING, "tag_http_client"),
+    "http.server": (_RAW, "http_server"),
+    "hypercorn.app_wrappers": (_ASGI, "hypercorn"),
+    "tornado.httpserver": (_RAW, "tornado"),
+    "uvicorn.config": (_ASGI, "uvicorn"),
+    "waitress.task": (_WSGI, "waitress"),
+    "websockets.asyncio.server": (_RAW, "websockets"),
+    "websockets.client": (_SENDING, "tag_websockets"),
+    "websockets.legacy.client": (_SENDING, "tag_websockets_legacy"),
+    "websockets.legacy.server": (_RAW, "websockets"),
+    "websockets.sync.server": (_RAW, "websockets"),
+    "websockets.trio.server": (_RAW, "websockets"),
+    "wsgiref.handlers": (_WSGI, "wsgiref"),
+}
 """For each module of a server or a client, the module of ours and the function in it that is called with it."""
 
 
@@ -110,8 +141,11 @@ class _Loader:
 
 def _act_on(module: ModuleType, name: str) -> None:
     where, function = TABLE[name]
+    recorder = process_state().recorder
     try:
         getattr(import_module(where), function)(module)
+        if recorder is not None:
+            recorder.attribution.prepare()
     except Exception as error:  # noqa: BLE001 - the application imports this module, whatever we can do with it
         report(name, error)
 

@@ -20,7 +20,7 @@ REST_S = 60.0
 def is_own_name(name: str) -> bool:
     """Return whether a file in a process's folder has a name that we give."""
     is_aside = name.startswith(".") and name.endswith(".tmp")  # of a process that was killed while it wrote
-    return name == records.RECORD or name.endswith(segment.SUFFIX) or is_aside
+    return name in (records.RECORD, records.BOARD) or name.endswith(segment.SUFFIX) or is_aside
 
 
 def remove_process(folder: Path) -> bool:

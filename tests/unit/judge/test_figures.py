@@ -12,7 +12,7 @@ from pytest_vmpilot_cov.judge.figures import count, reporting
 from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import Combined, Figures, ReportRequest, Row, Tally
 from server_hook.arcs import Arcs
-from server_hook.store.segment import ByContext, Measured, Source, bitmap
+from server_hook.store.segment import ByLabel, Label, Measured, Source, bitmap
 from tests.unit.conftest import some_options
 
 APP = """\
@@ -37,8 +37,8 @@ def app(tmp_path: Path) -> Path:
 
 def counted(app: Path, reached: Mapping[str, Mapping[str, Measured]], untouched: tuple[str, ...] = ()) -> Combined:
     """Combine what origins reached: origin -> file name -> lines or arcs."""
-    united: ByContext = {
-        origin: {Source(str(app / name)): measured for name, measured in files.items()}
+    united: ByLabel = {
+        Label(origin): {Source(str(app / name)): measured for name, measured in files.items()}
         for origin, files in reached.items()
     }
     return Combined(united, {str(app / name): "" for name in untouched})
@@ -160,7 +160,7 @@ def test_one_broken_file_does_not_hide_the_others(app: Path) -> None:
 
 def test_what_coverage_refuses_is_a_problem(app: Path) -> None:
     """Where coverage.py cannot count at all, the figures say why in one line."""
-    combined = Combined({"unit": {Source(str(app / "app.py"), "", "no.such.plugin"): bitmap([1])}}, {})
+    combined = Combined({Label("unit"): {Source(str(app / "app.py"), "", "no.such.plugin"): bitmap([1])}}, {})
     figures = figures_of(app, combined)
     assert (figures.rows, figures.total.statements, "no.such.plugin" in figures.problem) == ((), 0, True)
 
