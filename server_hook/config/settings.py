@@ -86,8 +86,8 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
         HookError: when it cannot be found or understood.
     """
     config_file, folder = locate(path)
-    own = read_own_section(config_file)
-    cov, given = open_coverage(config_file), dict(overrides or {})
+    own, cov = read_own_section(config_file), open_coverage(config_file)
+    given = dict(overrides or {})
 
     def option(name: str) -> Any:  # noqa: ANN401 - coverage's options have many types
         return given[name] if given.get(name) is not None else cov.get_option(name)

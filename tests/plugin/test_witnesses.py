@@ -194,7 +194,8 @@ def expected() -> dict[str, list[int]]:
 def test_every_client_is_told_apart(driven: Project, workers: tuple[str, ...], switch: str) -> None:
     """Each test is named for exactly the lines that its requests ran, in each server, by header and by process."""
     driven.write(".coveragerc", f"[run]\nsource = app\n[vmpilot_cov]\ntag_requests = {switch}\n")
-    run(driven, *workers)
+    printed = run(driven, *workers)
+    assert f"Tests told apart in {2 + bool(workers)} of {2 + bool(workers)} servers\n" in printed
     before, *started = told_apart(driven.path)
     assert before == expected()
     asked_for: dict[str, list[int]] = {}
@@ -234,7 +235,10 @@ def test_a_stranger_is_nobody_while_a_test_runs(driven: Project) -> None:
         wait_for((driven.path / "waits").exists)
         subprocess.check_output(["curl", "-s", f"{driven.started[0].url}/stranger"])
         (driven.path / "asked").touch()
-        done.result()
+        printed = done.result()
+    assert "Tests told apart in 1 of 1 server; 1 request was nobody's\n" in printed
+    status = driven.run("vmpilot-cov", "status").stdout
+    assert f"pid {driven.started[0].pid}: 1 requests were a test's, 1 nobody's\n" in status
     assert told_apart(driven.path) == [{"test_waits|run": numbered(SERVER, "all", "path", "urllib")}]
 
 
