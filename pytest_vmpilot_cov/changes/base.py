@@ -51,10 +51,10 @@ def find_base(git: Repository, typed: Setting[str]) -> Base:
     if named:
         raise GitError(_no_commit(git, *named[0]))
     if not head:
-        return Base(git.answer("hash-object", "-t", "tree", os.devnull), "nothing: there is no commit yet")
+        return Base(git.answer("hash-object", "-t", "tree", os.devnull), "an empty repository")
     if not git.answer("symbolic-ref", "--quiet", "HEAD"):
         raise GitError(say("change-base-none"))
-    return Base(head, "HEAD: there is no upstream branch")
+    return Base(head, "HEAD, as there is no upstream branch")
 
 
 def _typed(setting: Setting[str]) -> list[tuple[str, str]]:

@@ -144,6 +144,17 @@ def test_annotations_begin_their_lines_on_github(app: Project) -> None:
     assert "::warning" not in app.pytest("--vmpilot-cov", "--vmpilot-cov-annotations").stdout
 
 
+def test_the_page_has_the_lines_of_the_change(app: Project) -> None:
+    """The page gets the changed lines of each file, which its filter and its marks need."""
+    app.pytest("--vmpilot-cov", "--vmpilot-cov-changed", "--cov-report=page")
+    pages = [(app.path / f"covpage/data/{number}.js").read_text("ascii") for number in (0, 1)]
+    (work,) = [page for page in pages if "app/work.py" in page]
+    assert '"changed":[3,4,5,6,7,8,9,10,11,12,13,14,15]' in work
+    assert ",13]" in (app.path / "covpage/data/index.js").read_text("ascii")
+    app.pytest("--vmpilot-cov", "--cov-report=page")
+    assert '"changed":[]' in (app.path / "covpage/data/0.js").read_text("ascii")
+
+
 def test_without_a_repository_the_threshold_fails_and_the_option_warns(project: Project) -> None:
     """What can't be compared isn't taken for reached; a session that only shows the change says why it doesn't."""
     project.package("app", work=BEFORE)

@@ -202,7 +202,7 @@ def test_before_the_first_commit_everything_is_new(repo: Repo) -> None:
     repo.git("add", "a.py")
     repo.write("b.py", "x = 1\n")
     assert repo.lines() == {"a.py": [1, 2, 3, 4], "b.py": [1]}
-    assert "no commit yet" in repo.diff().against
+    assert repo.diff().against == "an empty repository"
 
 
 def test_without_an_upstream_branch_uncommitted_lines_count(repo: Repo) -> None:
@@ -210,7 +210,7 @@ def test_without_an_upstream_branch_uncommitted_lines_count(repo: Repo) -> None:
     repo.commit(a=LINES)
     repo.write("a.py", PLUS)
     assert repo.lines() == {"a.py": [2, 3]}
-    assert "no upstream branch" in repo.diff().against
+    assert repo.diff().against == "HEAD, as there is no upstream branch"
 
 
 def test_a_local_branch_is_compared_with_main(repo: Repo) -> None:
