@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,8 @@ def git(project: Project, *words: str) -> str:
 @pytest.fixture
 def app(project: Project) -> Project:
     """Give a repository with a branch of one commit after main: seven statements are new, three of them unreached."""
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
     project.package("app", work=BEFORE)
     project.write("pytest.ini", "[pytest]\npythonpath = .\n")
     project.write(".gitignore", "__pycache__\n.coverage*\n.vmpilot-cov\n")
