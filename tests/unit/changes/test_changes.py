@@ -239,6 +239,17 @@ def test_the_upstream_branch_that_git_knows_comes_first(clone: Repo) -> None:
     assert clone.lines() == {"a.py": [2, 3]}
 
 
+@pytest.mark.parametrize("ref", ["", "main"])
+def test_a_remote_may_have_any_name(clone: Repo, ref: str) -> None:
+    """A clone whose only remote isn't called origin is compared with that one's branches."""
+    clone.git("remote", "rename", "origin", "company")
+    clone.git("checkout", "-q", "-b", "feature")
+    clone.git("branch", "-q", "-D", "main")
+    clone.commit(a=PLUS)
+    assert clone.lines(ref) == {"a.py": [2, 3]}
+    assert clone.diff(ref).against == "company/main"
+
+
 def set_github(clone: Repo) -> dict[str, str]:
     """Check out what actions/checkout does for a pull request: the merge into main, without a branch."""
     clone.git("checkout", "-q", "--detach", "origin/main")
