@@ -55,7 +55,8 @@ def contents_of(cov: ReportingCoverage, options: Options, outcome: Outcome) -> C
         code, words = lines.colored(reporter.source_token_lines())
         reached = lines.masks(together.statements, outcome.figures.lines[path], origins)
         taken = lines.branches([analysis.missing_branch_arcs() for analysis in alone.values()])
-        rows.append(lines.row(names[path], outcome.figures.tallies[path]["combined"], reached, taken))
+        changed = _changed(outcome, path)
+        rows.append([*lines.row(names[path], outcome.figures.tallies[path]["combined"], reached, taken), len(changed)])
         files.append(
             {
                 "name": names[path],
@@ -65,11 +66,17 @@ def contents_of(cov: ReportingCoverage, options: Options, outcome: Outcome) -> C
                 "branches": [[*branch, mask] for branch, mask in sorted(taken.items())],
                 "processes": who.grouped(by_process.get(path, {}), reporter),
                 "tests": who.grouped(by_test.get(path, {}), reporter),
+                "changed": changed,
             }
         )
     return Contents(
         {**_index(options, outcome), "origins": origins, "tests": _named(tests), "files": rows}, tuple(files)
     )
+
+
+def _changed(outcome: Outcome, path: str) -> list[int]:
+    change = outcome.figures.change
+    return list(change.diff.lines.get(path, ())) if change else []
 
 
 def _named(tests: Sequence[Label]) -> list[list[str]]:
