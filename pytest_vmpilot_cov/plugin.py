@@ -27,9 +27,10 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the options that are ours alone."""
     flags.add_own_options(parser)
+    pluginmanager.register(pytest_cov.OwnReports(parser))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -74,24 +74,22 @@ class Recorder:
             name: what its id ends with, so that a caller can find it by a name of its own.
             parent: the pid of the recorded process that forked this one; 0 where none did.
         """
-        self.settings = settings
-        self.data_folder = data_folder
+        self.settings, self.data_folder = settings, data_folder
         self.pid = _getpid()
         self.parent = parent or os.getppid()  # the process that forked it may have ended since
         self.is_fork = bool(parent)
         """Whether a recorded process forked this one; that one publishes as long as it lives."""
-        self.has_forked = False
-        self.core = ""
+        self.has_forked, self.core = False, ""
         self.problems = Problems()
         self.presence = Presence(data_folder, name, session, self.problems)
         self.cov = open_coverage(settings.config_file)
         self.drain = Drain(self.cov, segment.Label(origin), branch=settings.branch)
+        self.attribution = self.drain.attribution
         self.reached = Reached(settings.source)
         self.segments, self.flushed_at = 0, 0.0
         self.rest_s = self._rested_at = 0.0
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, settings.interval_s)
-        self._lock = _new_lock()
-        self._is_forking = False
+        self._lock, self._is_forking = _new_lock(), False
 
     def start(self, answerer: Answerer | None = None) -> None:
         """Start to measure, and a thread that writes a segment each interval and answers the control channel.
@@ -122,8 +120,8 @@ class Recorder:
             return
         with holding(self._lock):
             self.drain.cut()
-            self.drain.label = label
-        tracers.see_all_again(self.core)  # lines that ran under the earlier label count for this one, too
+            self.drain.label, self.attribution.bounds = label, None
+        tracers.see_all_again(self.cov, self.core)  # lines that ran under the earlier label count for this one, too
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
@@ -144,7 +142,7 @@ class Recorder:
         with holding(self._lock):
             self.flush()
             self.drain.begin_epoch(clock.now())
-        tracers.see_all_again(self.core)
+        tracers.see_all_again(self.cov, self.core)
         self.flush()
 
     def _write(self, parts: list[segment.Part]) -> None:
@@ -163,6 +161,7 @@ class Recorder:
         """Write the last segment, say that the process ends, and publish what a server has recorded."""
         self.thread.stop()  # while the channel is there to wake its thread
         self.flush()
+        check_tracing(self.cov, self.core, self.problems)
         if left_out := self.drain.left_out():
             self.problems.report("coverage-on-top", f"another coverage.py measured for a while, without {left_out[0]}")
         with holding(self._lock), self.problems.fenced(self.presence.folder):
@@ -180,7 +179,7 @@ class Recorder:
             process_state().recorder = None
         self.thread.stop()
         self.cov.on_new_file = None
-        self.drain.others.close()
+        self.drain.close()
         collectors.stop(self.cov)
 
     def hold(self) -> None:
@@ -210,9 +209,10 @@ class Recorder:
         self.is_fork = False  # the parent knows of no child, and may publish before it ends
         self.presence = self.presence.of_child()
         self.drain = self.drain.of_child(self.cov)
+        self.attribution = self.drain.attribution
         self.segments, self._lock = 0, _new_lock()  # a thread that held the old one is not here to release it
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, self.settings.interval_s)
-        tracers.see_all_again(self.core)  # sysmon's events that the parent has disabled were inherited, too
+        tracers.see_all_again(self.cov, self.core)  # sysmon's events that the parent has disabled were inherited, too
         self.thread.start()
         if self.reached.any:
             self.announce()
@@ -229,6 +229,7 @@ class Recorder:
         """Make the recorder of a forked child: measured alike, for the same label, in a folder of its own."""
         child = Recorder(self.settings, self.data_folder, self.origin, self.presence.session, parent=self.pid)
         child.drain = self.drain.of_child(child.cov)
+        child.attribution = child.drain.attribution
         return child
 
     def resume(self) -> None:
@@ -273,6 +274,7 @@ class Recorder:
         """Do what is due each interval; return the seconds until the next one."""
         with self.problems.fenced(self.presence.folder):
             check_tracing(self.cov, self.core, self.problems)
+            self.attribution.prepare()
             self.presence.check_root()  # before anything is written below another root
             if clock.steady() >= self._rested_at:
                 self.flush()
