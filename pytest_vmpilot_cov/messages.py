@@ -106,6 +106,7 @@ _TEXTS: Final = {
     "is pytest-vmpilot-cov installed in the Python that runs it, and does it run files of [run] source?",
     "nothing-to-combine": "there is no data to combine in {places}; run pytest --vmpilot-cov, or a server with "
     "VMPILOT_COV={config}",
+    "live-port": "port {port} of 127.0.0.1 cannot be used: {why}; use another --port, or none for any free one",
     "demo-needs": "the demo needs {missing}; install it with: pip install 'pytest-vmpilot-cov[demo]'",
     "demo-failed": "the demo could not be prepared; {script} printed:\n{output}\n",
     "still-recording": "process {pid} ({command}) is still recording; its data stays, stop it first",

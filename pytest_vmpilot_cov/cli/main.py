@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from pytest_vmpilot_cov.cli.arguments import add_arguments
 from pytest_vmpilot_cov.cli.output import show, show_problem
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
-from pytest_vmpilot_cov.options.flags import parse_fail_under
 from pytest_vmpilot_cov.options.options import make_options, parse_require
-from pytest_vmpilot_cov.options.report_kinds import FILE_KINDS, TERMINAL_KINDS, parse_report, report_requests
+from pytest_vmpilot_cov.options.report_kinds import report_requests
 from server_hook.problems import HookError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         verb.set_defaults(act=act, verb=name, parser=verb)
         verb.add_argument("--config", metavar="PATH", default="", help="configuration, or the folder that holds it")
-        _add_arguments(name, verb)
+        add_arguments(name, verb)
     return parser
 
 
@@ -76,36 +76,6 @@ class _Version(argparse.Action):
 
         show(f"vmpilot-cov {version('pytest-vmpilot-cov')}, coverage {version('coverage')}")
         parser.exit()
-
-
-def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
-    """Add what one verb alone takes."""
-    if name == "run":
-        verb.add_argument("--origin", choices=("unit", "e2e"), default="e2e", help="whose data it is (default e2e)")
-    elif name == "combine":
-        _add_judging(verb)
-        text = "data files, folders, archives, patterns or URLs, and no others; unit=PATH says whose data it is"
-        verb.add_argument("paths", nargs="*", metavar="PATH", help=text)
-    elif name == "report":
-        _add_judging(verb)
-    elif name == "demo":
-        verb.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", default=75.0, help="threshold")
-    elif name in ("dump", "status", "erase"):
-        verb.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data folders, instead of the usual ones")
-    if name == "dump":
-        verb.add_argument("--reset", action="store_true", help="count only what is reached from now on, and start-up")
-    elif name == "status":
-        text = "print [paths] for coverage.py instead"
-        verb.add_argument("--paths", dest="as_section", action="store_true", help=text)
-
-
-def _add_judging(verb: argparse.ArgumentParser) -> None:
-    kinds = ", ".join(TERMINAL_KINDS + FILE_KINDS)
-    verb.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", help="threshold in percent")
-    verb.add_argument(
-        "--cov-report", action="append", type=parse_report, metavar="TYPE", default=[], help=f"reports: {kinds}"
-    )
-    verb.add_argument("--require", action="append", metavar="ORIGIN", default=[], help="origins that must have data")
 
 
 def _serve(parsed: argparse.Namespace) -> int:
@@ -225,6 +195,12 @@ def _doctor(parsed: argparse.Namespace) -> int:
     return FAILED if wrong else 0
 
 
+def _live(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.live import live
+
+    return live(_options(parsed), parsed.port)
+
+
 def _demo(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.demo import run_demo
 
@@ -272,6 +248,12 @@ _VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = 
         _report,
         "report on what lies here, without asking servers and without writing data files",
         "vmpilot-cov report --cov-report=term-missing",
+    ),
+    (
+        "live",
+        _live,
+        "serve the page to a browser, and show what live servers reach as they reach it",
+        "vmpilot-cov live",
     ),
     (
         "dump",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from tests.browser import CHROMIUM, NEEDS_CHROMIUM, Browser, chromium
 from tests.conftest import numbered
 from tests.unit.conftest import NOBODY, a_part, recorded, some_options
 
+PICTURES = os.environ.get("TEST_PICTURES", "")
+"""A folder in which pictures are kept; docs/images, to renew those of the docs."""
 SHOP = '''
     """The shop."""
 
@@ -153,3 +156,9 @@ def view(browser: Browser) -> Callable[[str], Browser]:
         return browser
 
     return opened
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Give the folder where pictures go."""
+    return Path(PICTURES) if PICTURES else tmp_path

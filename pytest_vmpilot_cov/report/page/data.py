@@ -49,8 +49,9 @@ def contents_of(cov: ReportingCoverage, options: Options, outcome: Outcome) -> C
     files: list[dict[str, Any]] = []
     has_branches = any(each.branches for by in outcome.figures.tallies.values() for each in by.values())
     names = _names(outcome, options)
-    # without branches the figures say all there is of each origin
-    for path, together, alone in coverage_private.analyses(cov, origins if has_branches else []):
+    # without branches the figures say all there is of each origin; without tallies there is nothing to analyze
+    analyses = coverage_private.analyses(cov, origins if has_branches else []) if names else ()
+    for path, together, alone in analyses:
         reporter = coverage_private.reporter_of(cov, path)
         code, words = lines.colored(reporter.source_token_lines())
         reached = lines.masks(together.statements, outcome.figures.lines[path], origins)

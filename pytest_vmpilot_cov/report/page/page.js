@@ -478,15 +478,24 @@ function keys(event) {
 // ---- live: what has changed comes over one connection, which ends with the page ----
 
 function listen() {
+  let source = null;
+  const look = () => {          // while nobody looks, no process is asked
+    if (source) source.close();
+    source = document.hidden ? null : new EventSource(`events?${all.version}`);
+    $("live").textContent = document.hidden ? "○ paused" : "○ connecting";
+    if (!source) return;
+    source.onopen = () => { $("live").textContent = "● live"; };
+    source.onerror = () => { $("live").textContent = "○ not connected"; };
+    source.onmessage = (event) => { change(JSON.parse(event.data)); };
+    source.addEventListener("reload", () => location.reload());
+  };
   $("live").hidden = false;
-  const source = new EventSource("events");
-  source.onopen = () => { $("live").textContent = "● live"; };
-  source.onerror = () => { $("live").textContent = "○ not connected"; };
-  source.onmessage = (event) => { change(JSON.parse(event.data)); };
+  document.addEventListener("visibilitychange", look);
+  look();
 }
 
-function change({index, rows: changedRows, files}) {
-  Object.assign(all, index);
+function change({version, index, rows: changedRows, files}) {
+  Object.assign(all, index, {version});
   for (const [number, row] of changedRows) all.files[number] = row;
   let fresh = null;
   for (const [number, body] of files) {
