@@ -208,7 +208,7 @@ def test_ctrl_c_ends_it_and_leaves_the_servers(live: Live, web: Server) -> None:
     web.stop()
     report = live.project.run("vmpilot-cov", "report", "--cov-report=term-missing")
     (missed,) = numbered(WEB, "one")
-    assert re.search(rf"app/web.py +7 +1 .*% +{missed}\n", report.stdout)
+    assert re.search(rf"app/web.py +8 +1 .*% +{missed}\n", report.stdout)
 
 
 def test_a_port_that_is_taken_is_an_error(project: Project) -> None:
