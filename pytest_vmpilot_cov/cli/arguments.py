@@ -1,10 +1,11 @@
-"""What each verb of the command takes beside the configuration."""
+"""What each verb of the command takes."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from pytest_vmpilot_cov.model import ORIGINS
 from pytest_vmpilot_cov.options.flags import parse_fail_under
 from pytest_vmpilot_cov.options.report_kinds import FILE_KINDS, TERMINAL_KINDS, parse_report
 
@@ -19,6 +20,8 @@ def add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
         verb.add_argument("paths", nargs="*", metavar="PATH", help=text)
     elif name == "report":
         _add_judging(verb)
+        text = "report on this origin alone, without the thresholds of the configuration"
+        verb.add_argument("--origin", choices=ORIGINS, default="", help=text)
     elif name == "live":
         verb.add_argument("--port", type=int, metavar="PORT", default=0, help="where to listen (default any free port)")
     elif name == "demo":
@@ -39,3 +42,7 @@ def _add_judging(verb: argparse.ArgumentParser) -> None:
         "--cov-report", action="append", type=parse_report, metavar="TYPE", default=[], help=f"reports: {kinds}"
     )
     verb.add_argument("--require", action="append", metavar="ORIGIN", default=[], help="origins that must have data")
+    text = "show what was reached of the change since REF (default: since the branch left its upstream branch)"
+    verb.add_argument("--changed", "--vmpilot-cov-changed", nargs="?", const="", metavar="REF", help=text)
+    text = "on GitHub, mark the lines of the change that nobody reached"
+    verb.add_argument("--annotations", "--vmpilot-cov-annotations", action="store_true", help=text)

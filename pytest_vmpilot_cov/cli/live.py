@@ -69,7 +69,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, looking: Looking) -> None:
         """Listen; nobody is asked before a browser looks."""
-        super().__init__((HOST, port), _Handler)
+        super().__init__((HOST, port), _Request)
         self.looking, self.token = looking, secrets.token_urlsafe(16)
         self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
 
@@ -85,7 +85,7 @@ class Server(ThreadingHTTPServer):
             show_problem(one_line(error))
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Request(BaseHTTPRequestHandler):
     """One request. What it may ask for is a table: no path ever reaches the disk."""
 
     server: Server

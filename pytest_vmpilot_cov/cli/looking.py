@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_vmpilot_cov.baseline import read_baseline
 from pytest_vmpilot_cov.chdir import working_in
 from pytest_vmpilot_cov.collect.ask import ask_all
 from pytest_vmpilot_cov.collect.collect import collect
@@ -87,7 +88,8 @@ class Looking:
             combined = combine(options, collected)
             with reporting(options, combined) as cov:
                 figures = count(cov, ORIGINS)
-                verdict = judge(figures, options, checks_of(self._plugins, figures, combined, options))
+                checks = checks_of(self._plugins, figures, combined, options)
+                verdict = judge(figures, options, checks, read_baseline(options))
                 problems = (*collected.problems, *combined.problems)
                 outcome = Outcome(
                     replace(collected, deliveries=deliveries), combined, figures, verdict, problems=problems

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_vmpilot_cov.cli.arguments import add_arguments
-from pytest_vmpilot_cov.cli.output import show, show_problem
+from pytest_vmpilot_cov.cli.output import show, show_problem, show_section
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
-from pytest_vmpilot_cov.options.options import make_options, parse_require
+from pytest_vmpilot_cov.options.options import make_options, parse_require, requested_change
 from pytest_vmpilot_cov.options.report_kinds import report_requests
 from server_hook.problems import HookError
 
@@ -129,10 +129,25 @@ def _report(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.verdict import reach_verdict
 
     options, progress = _options(parsed), Progress()
+    if parsed.origin:
+        options = replace(options, origin=parsed.origin, thresholds=())
+        if options.fail_under.where != TYPED:
+            options = replace(options, fail_under=Setting(None))
     # a report only reads: it changes neither the servers nor the data files
     with contextlib.closing(progress):
         outcome = reach_verdict(options, Scope(ask=False, tick=progress.tick), hooks_of_command(), keep=False)
     return _show(options, outcome)
+
+
+def _baseline(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.baseline import write_baseline
+
+    options = _options(parsed)
+    line = write_baseline(options)
+    if not line:
+        return _say_nothing(options, (), ())
+    show(line)
+    return 0
 
 
 def _show(options: Options, outcome: Outcome, words: Sequence[str] = ()) -> int:
@@ -141,8 +156,7 @@ def _show(options: Options, outcome: Outcome, words: Sequence[str] = ()) -> int:
 
     if not outcome.figures.total.reached:
         return _say_nothing(options, warnings_of(outcome, options), words)
-    for line in section(outcome, options):
-        show(line.text)
+    show_section(line.text for line in section(outcome, options))
     return 0 if outcome.verdict.passed else FAILED
 
 
@@ -150,6 +164,9 @@ def _say_nothing(options: Options, problems: Iterable[str], words: Sequence[str]
     """Say that there is nothing to judge, and all that may be the reason."""
     for problem in problems:
         show_problem(problem)
+    if options.origin:
+        show_problem(say("origin-nothing", origin=options.origin))
+        return FAILED
     places = ", ".join(dict.fromkeys(words or [str(place.value) for place in options.data_places]))
     config = options.settings.config_file or options.settings.folder
     show_problem(say("nothing-to-combine", places=places, config=config))
@@ -215,13 +232,16 @@ def _options(parsed: argparse.Namespace) -> Options:
     # a folder stands for itself if it holds no configuration
     config = locate(parsed.config)[0] or parsed.config if parsed.config else find_config_above(str(here)) or str(here)
     fail_under = getattr(parsed, "fail_under", None)  # not every verb judges
-    return make_options(
+    annotations = getattr(parsed, "annotations", False)
+    options = make_options(
         Path(locate(config)[1]),
         config,
         fail_under=None if fail_under is None else Setting(fail_under, TYPED),
         reports=report_requests(getattr(parsed, "cov_report", ())),
         require=parse_require(getattr(parsed, "require", ()), "--require"),
+        change=requested_change(getattr(parsed, "changed", None), annotations, "--changed"),
     )
+    return replace(options, annotations=annotations)
 
 
 _VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = (
@@ -248,6 +268,12 @@ _VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = 
         _report,
         "report on what lies here, without asking servers and without writing data files",
         "vmpilot-cov report --cov-report=term-missing",
+    ),
+    (
+        "baseline",
+        _baseline,
+        "write down how much of each file was reached, for thresholds that are baseline",
+        "vmpilot-cov baseline",
     ),
     (
         "live",
