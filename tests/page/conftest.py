@@ -147,6 +147,7 @@ def browser(one_browser: Browser) -> Iterator[Browser]:
     one_browser.look(1280, 900)
     yield one_browser
     assert one_browser.problems == []
+    one_browser.leave()  # a live page would look for its server when that has ended
 
 
 @pytest.fixture
