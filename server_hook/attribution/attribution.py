@@ -92,9 +92,13 @@ class Attribution:
 
     def prepare(self) -> None:
         """Load what tells tests apart; nothing is armed before a test's first request."""
-        if self._is_prepared:
-            return
-        self._is_prepared = True
+        if not self._is_prepared:
+            with self._lock:
+                if not self._is_prepared:
+                    self._load()
+                    self._is_prepared = True
+
+    def _load(self) -> None:
         from server_hook.attribution import carrying, tags
         from server_hook.attribution.peers import Peers
 
@@ -215,16 +219,15 @@ class Attribution:
         """Tell a test apart from now on; return whether it is not over."""
         if self._engine is None:
             return True  # for whoever is asked on its behalf
-        test = self._tests.get(name)
-        if test is None:
-            self._end_those_over(unless=name)
-            if name in self._ended:
-                return False
-            with self._lock:
+        with self._lock:
+            test = self._tests.get(name)
+            if test is None:
+                self._end_those_over(unless=name)
+                if name in self._ended:
+                    return False
                 self._carry()
                 self._engine.begin(name)
                 test = self._tests.setdefault(name, Test())
-        with self._lock:
             test.requests += 1
             test.heard_at = steady()
         return True
