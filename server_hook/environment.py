@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server_hook.record.recorder import Recorder
+    from server_hook.record.wakeups import Wakeup
 
 VARIABLE = "VMPILOT_COV"
 """Path of the configuration, or of the project's folder: turns recording on."""
@@ -37,6 +38,8 @@ class ProcessState:
         """The id of the test session that runs in this process; a session that starts meanwhile is inside it."""
         self.recorder: Recorder | None = None
         """What measures this process, or measured the parent of a fork."""
+        self.wakeup: Wakeup | None = None
+        """What notices signals that are caught."""
         self.taken: dict[int, str] = {}
         """What has taken the trace function from us, and when, by the thread's number."""
         self.times_taken = 0
