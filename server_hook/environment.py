@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,19 @@ BOARD_VARIABLE = "VMPILOT_COV_BOARD"
 
 FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 ORIGINS = ("unit", "e2e", "pipeline")
+
+
+OLDEST = (3, 11)
+"""The first Python that this package runs on."""
+
+
+def unsupported() -> str:
+    """Say why nothing can be recorded on this system, or by this Python; empty where it can."""
+    if sys.version_info < OLDEST:
+        return "Python %d.%d is too old; use 3.11 or later (system-unsupported)" % sys.version_info[:2]  # noqa: UP031 - it is to read this
+    if not hasattr(os, "fork"):
+        return f"{sys.platform} is no POSIX system; use Linux, macOS or WSL (system-unsupported)"
+    return ""
 
 
 class ProcessState:

@@ -64,7 +64,7 @@ class Wakeup:
                     _set_wakeup(before)
 
     def _open_pair(self, least: int) -> None:
-        reader, writer = _pair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        reader, writer = _pair(socket.AF_UNIX, socket.SOCK_STREAM)
         with reader, writer:
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             reader, writer = _high(reader, _HIGH), _high(writer, least)
@@ -114,6 +114,8 @@ class Wakeup:
         with suppress(OSError, ValueError):  # BlockingIOError at the end
             while self._are_ours():
                 octets, messages, *_ = self._sockets[0][0].recvmsg(1, socket.CMSG_SPACE(_CREDENTIALS_BYTES))
+                if not octets:
+                    break
                 writers = [int.from_bytes(data[:4], sys.byteorder) for *_, data in messages]
                 numbers += octets if writers == [os.getpid()] else b""
         return numbers
