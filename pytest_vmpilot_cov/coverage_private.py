@@ -222,3 +222,8 @@ def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any,
         # before the loop goes on: the next file is analyzed, for all contexts, only then
         data.set_query_contexts(None)
         yield reporter.filename, analysis, alone
+
+
+def reporter_of(cov: Coverage, path: str) -> Any:  # noqa: ANN401 - coverage's FileReporter
+    """Return what knows the source at a path: its words, and which lines are one statement."""
+    return cov._get_file_reporter(path)

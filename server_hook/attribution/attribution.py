@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from coverage import Coverage
 
+    from server_hook.attribution.bounds import Bounds
     from server_hook.attribution.monitoring import ByMonitoring
     from server_hook.attribution.peers import Peers
     from server_hook.attribution.swapping import ByTracer
@@ -76,6 +77,8 @@ class Attribution:
             cov: the Coverage that measures this process.
         """
         self.counts = Counts()
+        self.bounds: Bounds | None = None
+        """Until when a test's child works for its test; None for every other process."""
         self.reason = ""
         """Why tests are not told apart here; empty while they are, or no test was heard of."""
         self._cov = cov
@@ -89,9 +92,13 @@ class Attribution:
 
     def prepare(self) -> None:
         """Load what tells tests apart; nothing is armed before a test's first request."""
-        if self._is_prepared:
-            return
-        self._is_prepared = True
+        if not self._is_prepared:
+            with self._lock:
+                if not self._is_prepared:
+                    self._load()
+                    self._is_prepared = True
+
+    def _load(self) -> None:
         from server_hook.attribution import carrying, tags
         from server_hook.attribution.peers import Peers
 
@@ -124,6 +131,8 @@ class Attribution:
         try:
             self.prepare()
             test = self._whose(baggage, ends)
+            if self.bounds is not None:
+                self.bounds.answer(test)
             return self._tags.Request(test) if test or self._tags.TEST.get() else None
         except Exception as error:  # noqa: BLE001 - a request must not fail for us
             self._disturbed(error)
@@ -210,16 +219,15 @@ class Attribution:
         """Tell a test apart from now on; return whether it is not over."""
         if self._engine is None:
             return True  # for whoever is asked on its behalf
-        test = self._tests.get(name)
-        if test is None:
-            self._end_those_over(unless=name)
-            if name in self._ended:
-                return False
-            with self._lock:
+        with self._lock:
+            test = self._tests.get(name)
+            if test is None:
+                self._end_those_over(unless=name)
+                if name in self._ended:
+                    return False
                 self._carry()
                 self._engine.begin(name)
                 test = self._tests.setdefault(name, Test())
-        with self._lock:
             test.requests += 1
             test.heard_at = steady()
         return True

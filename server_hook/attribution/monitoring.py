@@ -193,8 +193,8 @@ class ByMonitoring:
 
     def _on_first(self, code: CodeType, offset: int) -> Answer:
         """Meet a code object, also in a generator that had begun before the tools were there."""
-        if id(code) not in self._bodies and self._meet(code, sys._getframe(1)):
-            self._on_enter(code, offset)
+        if self._meet(code, sys._getframe(1)):
+            self._on_enter(code, offset)  # met by another thread, it may not be armed yet
         return _monitoring.DISABLE
 
     def _on_enter(self, code: CodeType, _offset: int) -> Answer:

@@ -45,8 +45,8 @@ def counted(app: Path, reached: Mapping[str, Mapping[str, Measured]], untouched:
 
 
 def figures_of(app: Path, combined: Combined, *, branch: bool = False) -> Figures:
-    """Count with lines or with branches, the tallies of each file left aside."""
-    return replace(counted_figures(app, combined, branch=branch), tallies={})
+    """Count with lines or with branches, what is missing in each file left aside."""
+    return replace(counted_figures(app, combined, branch=branch), tallies={}, missing={})
 
 
 def counted_figures(app: Path, combined: Combined, *, branch: bool = False) -> Figures:
@@ -84,6 +84,7 @@ def test_each_file_says_what_is_missing_for_whom(app: Path) -> None:
         str(app / "lib.py"): {"combined": Tally(5, 5), "unit": Tally(5, 5), "pipeline": Tally(5, 5)},
     }
     assert expected == figures.tallies
+    assert figures.missing == {str(app / "app.py"): (4,), str(app / "lib.py"): (1, 2, 3, 4, 7)}
 
 
 def test_branches_of_each_file_are_told_apart(app: Path) -> None:
