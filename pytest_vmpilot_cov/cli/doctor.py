@@ -200,14 +200,14 @@ def _why_not(words: Sequence[str]) -> str:
 
 def _interpreter_of(program: str) -> str:
     """Return the Python that runs a program: the program itself, or the one in a script's first line; else empty."""
-    if os.path.basename(program).startswith("python"):
+    if command_line.is_python(program):
         return program
     with open(program, "rb") as file:
         first = file.readline(500).decode(errors="replace")
     words = first.removeprefix("#!").split() if first.startswith("#!") else []
     if words and os.path.basename(words[0]) == "env":
         words = [shutil.which(words[1]) or ""] if words[1:] else []
-    return words[0] if words and os.path.basename(words[0]).startswith("python") else ""
+    return words[0] if words and command_line.is_python(words[0]) else ""
 
 
 def _data(options: Options) -> Iterator[Finding]:
