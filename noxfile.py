@@ -44,6 +44,15 @@ def newer(session: nox.Session, version: str) -> None:
     session.run(*there, f"{folder}/bin/python", "-m", "pytest", *tests)
 
 
+@nox.session(python=PYTHONS[0])
+def without_proc(session: nox.Session) -> None:
+    """Run all tests where the system shows no processes, as macOS: in a mount namespace, as root."""
+    session.install("-e", ".[dev]")
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$0" "$@"']
+    tests = session.posargs or ["-n", "2", "--dist", "worksteal"]
+    session.run(*hidden, "python", "-m", "pytest", *tests, external=True)
+
+
 @nox.session(python=PYTHONS)
 def parity(session: nox.Session) -> None:
     """Compare with pytest-cov for every set of options, those included that CI leaves out."""

@@ -69,6 +69,34 @@ MONITORED = """
     print(work.__code__ in seen, monitoring.COVERAGE_ID, monitoring.get_tool(monitoring.COVERAGE_ID))
 """
 
+WOKEN = """
+    import asyncio, os, signal, time
+    print(signal.set_wakeup_fd(-1))
+    inside, outside = os.pipe()
+    os.set_blocking(outside, False)
+    print(signal.set_wakeup_fd(outside), signal.set_wakeup_fd(outside) == outside)
+    signal.signal(signal.SIGUSR1, lambda *_: print("caught"))
+    os.kill(os.getpid(), signal.SIGUSR1)
+    print(os.read(inside, 9), signal.set_wakeup_fd(-1) == outside, signal.set_wakeup_fd(-1))
+    if not os.fork():
+        print(signal.set_wakeup_fd(-1), flush=True)
+        os._exit(0)
+    os.wait()
+
+    async def main():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, event.set)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await event.wait()
+        print("heard")
+
+    event = asyncio.Event()
+    asyncio.run(main())
+    try:
+        signal.set_wakeup_fd(999999)
+    except (ValueError, OSError) as error:
+        print(error)
+"""
+
 LATE_IMPORTS = """
     import os, sys
     is_ending = []
@@ -86,6 +114,7 @@ PROGRAMS = {
     "Ctrl-C": INTERRUPTED,
     "pickle": PICKLED,
     "subinterpreters": SUBINTERPRETERS,
+    "wake-up descriptor": WOKEN,
     **({"unshare": USER_NAMESPACE, "monitoring": MONITORED} if sys.version_info >= (3, 12) else {}),
     "an end": LATE_IMPORTS.replace("END", "pass"),
     "an end by os._exit": LATE_IMPORTS.replace("END", "os._exit(3)"),
