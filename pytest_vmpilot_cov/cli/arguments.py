@@ -21,6 +21,8 @@ def add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
         _add_judging(verb)
         text = "report on this origin alone, without the thresholds of the configuration"
         verb.add_argument("--origin", choices=ORIGINS, default="", help=text)
+    elif name == "live":
+        verb.add_argument("--port", type=int, metavar="PORT", default=0, help="where to listen (default any free port)")
     elif name == "demo":
         verb.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", default=75.0, help="threshold")
     elif name in ("dump", "status", "erase"):

@@ -172,6 +172,12 @@ def _doctor(parsed: argparse.Namespace) -> int:
     return FAILED if wrong else 0
 
 
+def _live(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.live import live
+
+    return live(_options(parsed), parsed.port)
+
+
 def _demo(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.demo import run_demo
 
@@ -241,6 +247,12 @@ _VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = 
         _baseline,
         "write down how much of each file was reached, for thresholds that are baseline",
         "vmpilot-cov baseline",
+    ),
+    (
+        "live",
+        _live,
+        "serve the page to a browser, and show what live servers reach as they reach it",
+        "vmpilot-cov live",
     ),
     (
         "dump",
