@@ -273,7 +273,6 @@ class Recorder:
         """Do what is due each interval; return the seconds until the next one."""
         with self.problems.fenced(self.presence.folder):
             check_tracing(self.cov, self.core, self.problems)
-            self.presence.check_root()  # before anything is written below another root
             if clock.steady() >= self._rested_at:
                 self.flush()
             if self.presence.record is None:  # a process that runs no file of the source leaves nothing behind

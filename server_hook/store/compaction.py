@@ -58,7 +58,7 @@ def compact(data_folder: Path) -> None:
 
 
 def _read_gone(folder: Path) -> _Gone | None:
-    """Read what a process has left if it can be folded: if it is gone, long enough, and was never reset."""
+    """Read what a process has left that counts, if it can be folded: if it is gone, and long enough."""
     record, sign_of_life = records.read_record(folder), records.sign_of_life(folder)
     if record is None or record.origin != "pipeline" or records.is_alive(folder, record):
         return None
@@ -73,7 +73,8 @@ def _read_gone(folder: Path) -> _Gone | None:
         parts += read
     if not parts and not record.ended:  # killed before it had written anything
         clean_up.remove_process(folder)
-    if not any(part.files for part in parts) or any(part.epoch for part in parts):
+    parts = list(epochs.counted(parts, sign_of_life, 0.0))  # it was reset for good: its earlier epochs are over
+    if not any(part.files for part in parts):
         return None
     return _Gone(folder, record, sign_of_life, parts)
 
