@@ -150,8 +150,9 @@ class Recorder:
     def _write(self, parts: list[segment.Part]) -> None:
         try:
             self.announce()
-            self.segments += 1  # first: a signal handler in between must not take the same number
-            segment.write(self.presence.folder, self.segments, parts)
+            for octets in segment.encode_within(parts):
+                self.segments += 1  # first: a signal handler in between must not take the same number
+                segment.write_encoded(self.presence.folder, self.segments, octets)
         except OSError as error:
             self.problems.unwritable(self.presence.folder, error)
         else:

@@ -185,11 +185,37 @@ def decode(octets: bytes) -> list[Part]:
         raise TornError(f"its body cannot be understood: {one_line(repr(error))}") from error
 
 
-def write(folder: str, number: int, parts: Iterable[Part]) -> int:
-    """Write a segment aside and rename it into place; return its size in bytes."""
+def encode_within(parts: list[Part], most_bytes: int = MOST_SEGMENT_BYTES) -> Iterator[bytes]:
+    """Turn parts into as many segments as it takes for each to be one that is read; a file is in one of them whole."""
     octets = encode(parts)
+    halves = _halves(parts) if len(octets) > most_bytes else []
+    if not halves:
+        yield octets
+    for half in halves:
+        yield from encode_within(half, most_bytes)
+
+
+def _halves(parts: list[Part]) -> list[list[Part]]:
+    """Divide parts in two, or a single one by its files; give none where nothing can be divided."""
+    if len(parts) == 1:
+        [part], files = parts, list(parts[0].files.items())
+        divided = [dict(files[: len(files) // 2]), dict(files[len(files) // 2 :])]
+        return [[Part(part.label, part.begun, part.ended, each, part.epoch)] for each in divided if len(files) > 1]
+    return [parts[: len(parts) // 2], parts[len(parts) // 2 :]]
+
+
+def write_encoded(folder: str, number: int, octets: bytes) -> None:
+    """Write a segment aside and rename it into place."""
     safe_files.replace(f"{folder}/{number:06d}{SUFFIX}", octets)
-    return len(octets)
+
+
+def write(folder: str, number: int, parts: Iterable[Part]) -> int:
+    """Write parts as segments with numbers from *number* on; return their size in bytes."""
+    size = 0
+    for place, octets in enumerate(encode_within(list(parts)), number):
+        write_encoded(folder, place, octets)
+        size += len(octets)
+    return size
 
 
 def read_folder(folder: Path) -> Iterator[tuple[Path, list[Part] | TornError]]:
