@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coverage import report
+from coverage.python import PythonFileReporter
 
 from server_hook.coverage_private import REFUSALS, UnsupportedError, WatchedCoverage
 from server_hook.problems import printable
@@ -152,9 +153,12 @@ _MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\`<[]|"})
 class ReportingCoverage(WatchedCoverage):
     """A Coverage that does the same work once, however many reports are made of it.
 
-    Tables need the analysis of each source, which is small. Other reports need what was parsed, which is not: that is
-    kept if such reports are requested.
+    Tables need the analysis of each source, which is small. Other reports need what was parsed, which is not: that
+    stays in memory if such reports are requested.
     """
+
+    python_reporter: Callable[[Any, Coverage], Any] | None = None
+    """Makes the reporter of a Python source in the place of coverage.py's own."""
 
     def __init__(self, *, keeps_parsed: bool, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
         """Open it as a ``Coverage``.
@@ -178,27 +182,26 @@ class ReportingCoverage(WatchedCoverage):
             self._makes_table = self._makes_markdown = False
 
     def _get_file_reporter(self, morf: Any) -> Any:  # noqa: ANN401 - coverage's FileReporter
-        reporter = self._parsed.get(morf) or self._show_name(super()._get_file_reporter(morf))
+        reporter = self._parsed.get(morf)
+        if reporter is None:
+            reporter = super()._get_file_reporter(morf)
+            if self.python_reporter is not None and type(reporter) is PythonFileReporter:  # else a plugin's
+                reporter = self.python_reporter(morf, self)
+            self._show_name(reporter)
         if self._keeps_parsed:
             self._parsed[morf] = reporter
         return reporter
 
-    def _show_name(self, reporter: Any) -> Any:  # noqa: ANN401 - coverage's FileReporter
+    def _show_name(self, reporter: Any) -> None:  # noqa: ANN401 - coverage's FileReporter
         """Have a file called by a name that is fit to be shown: its own may hold a whole line of a report."""
         name = printable(reporter.relative_filename())
         reporter.relative_filename = lambda: name.translate(_MARKDOWN) if self._makes_markdown else name
-        return reporter
 
     def _analyze(self, morf: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - coverage's Analysis
         contexts = getattr(self.get_data(), "_query_context_ids", self)  # a report may show a part of what was counted
         key = morf, str(contexts), self.config.precision
         if not (self._makes_table and key in self._analysed):
-            try:
-                self._analysed[key] = super()._analyze(morf, *args, **kwargs)
-            except Exception:
-                # a template, say: if kept, its half-made parser would pass for that of an empty Python file next time
-                self._parsed.pop(morf, None)
-                raise
+            self._analysed[key] = super()._analyze(morf, *args, **kwargs)
         return self._analysed[key]
 
 
@@ -218,15 +221,9 @@ def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any,
             alone[context] = analysis_from_file_reporter(data, cov.config.precision, reporter, reporter.filename)
         # before the loop goes on: the next file is analyzed, for all contexts, only then
         data.set_query_contexts(None)
-        _forget_tree(reporter)
         yield reporter.filename, analysis, alone
 
 
-def _forget_tree(reporter: Any) -> None:  # noqa: ANN401 - coverage's FileReporter
-    """Let go of a file's syntax tree: five times as large as all else that is kept of the file, and never used again.
-
-    coverage.py does so itself where it has looked for arcs, in its newest versions.
-    """
-    parser: Any = getattr(reporter, "_parser", None)
-    if hasattr(parser, "_ast_root"):
-        parser._ast_root = None
+def reporter_of(cov: Coverage, path: str) -> Any:  # noqa: ANN401 - coverage's FileReporter
+    """Return what knows the source at a path: its words, and which lines are one statement."""
+    return cov._get_file_reporter(path)

@@ -167,6 +167,20 @@ def unpack_arcs_of(collector: Any, arcs: set[Any]) -> Arcs:  # noqa: ANN401 - co
         raise UnsupportedError(f"arcs of this coverage.py cannot be unpacked: {error!r}") from error
 
 
+def measured_path(cov: Coverage, filename: str, frame: FrameType) -> str:
+    """Return the path under which a Coverage measures a file as plain Python; empty if it does not.
+
+    Args:
+        cov: a started Coverage.
+        filename: what Python calls the file.
+        frame: a frame that runs it.
+    """
+    of_it: Any = cov
+    disposition = of_it._collector.should_trace_cache.get(filename) or of_it._inorout.should_trace(filename, frame)
+    is_python = disposition.trace and not disposition.file_tracer
+    return str(disposition.source_filename) if is_python else ""
+
+
 def file_tracers(cov: Coverage) -> dict[str, str]:
     """Return the coverage plugin that measures each file which is not plain Python."""
     return dict(getattr(cov._collector, "file_tracers", {}))
@@ -176,6 +190,18 @@ def core_in_use(cov: Coverage) -> str:
     """Name the core of a started Coverage: ctrace, sysmon or pytrace."""
     tracer = getattr(cov._collector, "tracer_name", lambda: "")()
     return {"CTracer": "ctrace", "SysMonitor": "sysmon", "PyTracer": "pytrace"}.get(tracer, str(tracer))
+
+
+def forget_last_lines(cov: Coverage) -> None:
+    """Let no arc lead from a line of before to one that runs from now on.
+
+    With branches, coverage.py 7.17.1 and later keeps the last line of each code object under sysmon, and joins the next
+    one to it. An exception that leaves a function leaves that line behind, for whoever calls the function next.
+    """
+    for tracer in getattr(cov._collector, "tracers", ()):
+        if getattr(tracer, "trace_arcs", False):
+            for info in list(getattr(tracer, "code_infos", {}).values()):
+                info.last_line = None
 
 
 def zip_member(path: str) -> bytes | None:

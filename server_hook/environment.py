@@ -15,6 +15,10 @@ DATA_DIR_VARIABLE = "VMPILOT_COV_DATA_DIR"
 ORIGIN_VARIABLE = "VMPILOT_COV_ORIGIN"
 SESSION_VARIABLE = "VMPILOT_COV_SESSION"
 """Folder of the test session's own process; its record says how its children measure."""
+CONTEXT_VARIABLE = "VMPILOT_COV_CONTEXT"
+"""Name and phase of the test that starts a process; what that runs is the test's as long as the test runs."""
+BOARD_VARIABLE = "VMPILOT_COV_BOARD"
+"""Path of the page on which the test process says which test runs."""
 
 FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 ORIGINS = ("unit", "e2e", "pipeline")
@@ -33,6 +37,10 @@ class ProcessState:
         """The id of the test session that runs in this process; a session that starts meanwhile is inside it."""
         self.recorder: Recorder | None = None
         """What measures this process, or measured the parent of a fork."""
+        self.test = ""
+        """The test that a session runs in this process: a plain value, because tests have contexts of their own."""
+        self.tagged_hosts: tuple[str, ...] = ()
+        """The hosts whose requests name the test that sends them; empty while none does."""
         self.taken: dict[int, str] = {}
         """What has taken the trace function from us, and when, by the thread's number."""
         self.times_taken = 0

@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from server_hook import command_line
 from server_hook.config.sources import missing_sources
 from server_hook.environment import FOREIGN_VARIABLES, VARIABLE
 from server_hook.problems import one_line
+from server_hook.store import parsed_files, publication
 
 # coverage.tracer is the C tracer: the pure-Python one is no choice, as it broke requests of servers
 _PROBE = """
@@ -64,6 +67,7 @@ def examine(options: Options, command: Sequence[str]) -> Iterator[Finding]:
     if command:
         yield from _command(command)
     yield from _data(options)
+    yield from _parsed(options)
 
 
 def _interpreter(python: str) -> Iterator[Finding]:
@@ -209,8 +213,10 @@ def _data(options: Options) -> Iterator[Finding]:
 
 def _state(options: Options, collected: Collected) -> Iterator[Finding]:
     combined = combine(options, collected)
-    for origin, files in sorted(combined.counted.items()):
-        yield Finding(good=True, text=f"{origin}: {count(len(files), 'file', 'files')} would count")
+    tests = Counter(label.origin for label in combined.counted if label.context)
+    for label, files in sorted(publication.origins_of(combined.counted).items()):
+        contexts = f", told apart by {count(tests[label.origin], 'context', 'contexts')}" if tests[label.origin] else ""
+        yield Finding(good=True, text=f"{label.origin}: {count(len(files), 'file', 'files')} would count{contexts}")
     if not combined.counted:
         yield Finding(good=True, text="there is no data to combine yet")
     for left in combined.stale:
@@ -219,3 +225,12 @@ def _state(options: Options, collected: Collected) -> Iterator[Finding]:
     yield from (Finding(good=False, text=text) for text in (*combined.problems, *collected.problems))
     drift = differences(collected.deliveries, options.settings, combined.mapped)
     yield from (Finding(good=False, text=text) for text in drift)
+
+
+def _parsed(options: Options) -> Iterator[Finding]:
+    """Say how much is kept of what reports have parsed."""
+    with suppress(OSError):
+        sizes = [path.stat().st_size for path in parsed_files.oldest_first(options.data_folder)]
+        if sizes:
+            kib = -(-sum(sizes) // 1024)
+            yield Finding(good=True, text=f"{kib} KiB of parsed sources spare the next report their parsing")

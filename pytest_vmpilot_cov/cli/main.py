@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from pytest_vmpilot_cov.cli.output import show, show_problem
+from pytest_vmpilot_cov.cli.arguments import add_arguments
+from pytest_vmpilot_cov.cli.output import show, show_problem, show_section
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
-from pytest_vmpilot_cov.options.flags import parse_fail_under
-from pytest_vmpilot_cov.options.options import make_options, parse_require
-from pytest_vmpilot_cov.options.report_kinds import FILE_KINDS, TERMINAL_KINDS, parse_report, report_requests
+from pytest_vmpilot_cov.options.options import make_options, parse_require, requested_change
+from pytest_vmpilot_cov.options.report_kinds import report_requests
 from server_hook.problems import HookError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         verb.set_defaults(act=act, verb=name, parser=verb)
         verb.add_argument("--config", metavar="PATH", default="", help="configuration, or the folder that holds it")
-        _add_arguments(name, verb)
+        add_arguments(name, verb)
     return parser
 
 
@@ -76,36 +76,6 @@ class _Version(argparse.Action):
 
         show(f"vmpilot-cov {version('pytest-vmpilot-cov')}, coverage {version('coverage')}")
         parser.exit()
-
-
-def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
-    """Add what one verb alone takes."""
-    if name == "run":
-        verb.add_argument("--origin", choices=("unit", "e2e"), default="e2e", help="whose data it is (default e2e)")
-    elif name == "combine":
-        _add_judging(verb)
-        text = "data files, folders, archives, patterns or URLs, and no others; unit=PATH says whose data it is"
-        verb.add_argument("paths", nargs="*", metavar="PATH", help=text)
-    elif name == "report":
-        _add_judging(verb)
-    elif name == "demo":
-        verb.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", default=75.0, help="threshold")
-    elif name in ("dump", "status", "erase"):
-        verb.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data folders, instead of the usual ones")
-    if name == "dump":
-        verb.add_argument("--reset", action="store_true", help="count only what is reached from now on, and start-up")
-    elif name == "status":
-        text = "print [paths] for coverage.py instead"
-        verb.add_argument("--paths", dest="as_section", action="store_true", help=text)
-
-
-def _add_judging(verb: argparse.ArgumentParser) -> None:
-    kinds = ", ".join(TERMINAL_KINDS + FILE_KINDS)
-    verb.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", help="threshold in percent")
-    verb.add_argument(
-        "--cov-report", action="append", type=parse_report, metavar="TYPE", default=[], help=f"reports: {kinds}"
-    )
-    verb.add_argument("--require", action="append", metavar="ORIGIN", default=[], help="origins that must have data")
 
 
 def _serve(parsed: argparse.Namespace) -> int:
@@ -159,10 +129,25 @@ def _report(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.verdict import reach_verdict
 
     options, progress = _options(parsed), Progress()
+    if parsed.origin:
+        options = replace(options, origin=parsed.origin, thresholds=())
+        if options.fail_under.where != TYPED:
+            options = replace(options, fail_under=Setting(None))
     # a report only reads: it changes neither the servers nor the data files
     with contextlib.closing(progress):
         outcome = reach_verdict(options, Scope(ask=False, tick=progress.tick), hooks_of_command(), keep=False)
     return _show(options, outcome)
+
+
+def _baseline(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.baseline import write_baseline
+
+    options = _options(parsed)
+    line = write_baseline(options)
+    if not line:
+        return _say_nothing(options, (), ())
+    show(line)
+    return 0
 
 
 def _show(options: Options, outcome: Outcome, words: Sequence[str] = ()) -> int:
@@ -171,8 +156,7 @@ def _show(options: Options, outcome: Outcome, words: Sequence[str] = ()) -> int:
 
     if not outcome.figures.total.reached:
         return _say_nothing(options, warnings_of(outcome, options), words)
-    for line in section(outcome, options):
-        show(line.text)
+    show_section(line.text for line in section(outcome, options))
     return 0 if outcome.verdict.passed else FAILED
 
 
@@ -180,6 +164,9 @@ def _say_nothing(options: Options, problems: Iterable[str], words: Sequence[str]
     """Say that there is nothing to judge, and all that may be the reason."""
     for problem in problems:
         show_problem(problem)
+    if options.origin:
+        show_problem(say("origin-nothing", origin=options.origin))
+        return FAILED
     places = ", ".join(dict.fromkeys(words or [str(place.value) for place in options.data_places]))
     config = options.settings.config_file or options.settings.folder
     show_problem(say("nothing-to-combine", places=places, config=config))
@@ -239,13 +226,16 @@ def _options(parsed: argparse.Namespace) -> Options:
     # a folder stands for itself if it holds no configuration
     config = locate(parsed.config)[0] or parsed.config if parsed.config else find_config_above(str(here)) or str(here)
     fail_under = getattr(parsed, "fail_under", None)  # not every verb judges
-    return make_options(
+    annotations = getattr(parsed, "annotations", False)
+    options = make_options(
         Path(locate(config)[1]),
         config,
         fail_under=None if fail_under is None else Setting(fail_under, TYPED),
         reports=report_requests(getattr(parsed, "cov_report", ())),
         require=parse_require(getattr(parsed, "require", ()), "--require"),
+        change=requested_change(getattr(parsed, "changed", None), annotations, "--changed"),
     )
+    return replace(options, annotations=annotations)
 
 
 _VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = (
@@ -272,6 +262,12 @@ _VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = 
         _report,
         "report on what lies here, without asking servers and without writing data files",
         "vmpilot-cov report --cov-report=term-missing",
+    ),
+    (
+        "baseline",
+        _baseline,
+        "write down how much of each file was reached, for thresholds that are baseline",
+        "vmpilot-cov baseline",
     ),
     (
         "dump",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Container, Iterator
+from functools import partial
 from typing import Any
 
 from coverage.exceptions import CoverageException, NoDataError
 
 from pytest_vmpilot_cov import coverage_private
+from pytest_vmpilot_cov.coverage_parser import SparingReporter
 from pytest_vmpilot_cov.coverage_private import ReportingCoverage
+from pytest_vmpilot_cov.judge.parsed import ParsedSources
 from pytest_vmpilot_cov.model import ORIGINS, Combined, Figures, Options, Row, Tally
 from server_hook.config.settings import apply_settings
 from server_hook.coverage_private import close_data
@@ -44,10 +47,18 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
     shows_tests = any(cov.get_option(name) for name in _SHOWING_CONTEXTS)
     counted = combined.counted if shows_tests else publication.origins_of(combined.counted)
     publication.fill(data, counted, combined.untouched)
+    sources = ParsedSources(options.data_folder, _way_to_parse(cov), branch=publication.has_arcs(counted))
+    cov.python_reporter = partial(SparingReporter, sources=sources)
     try:
         yield cov
     finally:
         close_data(data)
+        sources.save()
+
+
+def _way_to_parse(cov: ReportingCoverage) -> str:
+    """Tell what of the configuration decides what is parsed; partial branches are looked up afterwards."""
+    return repr(cov.get_option("report:exclude_lines"))
 
 
 def count(cov: ReportingCoverage, ran: Container[str] = ()) -> Figures:
@@ -63,6 +74,7 @@ def count(cov: ReportingCoverage, ran: Container[str] = ()) -> Figures:
     numbers: dict[str, Any] = {}
     lines: dict[str, dict[str, tuple[int, ...]]] = {}
     tallies: dict[str, dict[str, Tally]] = {}
+    missing: dict[str, tuple[int, ...]] = {}
     try:
         for path, together, alone in coverage_private.analyses(cov, present):
             every = {"combined": together, **alone}
@@ -71,13 +83,14 @@ def count(cov: ReportingCoverage, ran: Container[str] = ()) -> Figures:
             tallies[path] = {name: _tally(analysis.numbers) for name, analysis in every.items()}
             reached = {origin: tuple(sorted(_reached(analysis))) for origin, analysis in alone.items()}
             lines[path] = {origin: numbers for origin, numbers in reached.items() if numbers}
+            missing[path] = tuple(sorted(together.missing))
     except NoDataError:
         return Figures((), NOTHING, {})  # not a problem to name: the judge says that nothing was measured
     except (CoverageException, KeyError) as error:  # KeyError: a coverage plugin that is not loaded here
         return Figures((), NOTHING, {}, problem=one_line(error))
     rows = tuple(_row(origin, numbers[origin], lines) for origin in present if origin in numbers)
     total = _row("combined", numbers["combined"], lines) if numbers else NOTHING
-    return Figures(rows, total, lines, tallies=tallies)
+    return Figures(rows, total, lines, tallies=tallies, missing=missing)
 
 
 def _add(numbers: dict[str, Any], name: str, analysis: Any) -> None:  # noqa: ANN401 - coverage's Analysis

@@ -74,14 +74,14 @@ def _processes(shown: list[Delivery]) -> Iterator[str]:
         newest = max(killed, key=lambda each: each.newest)
         which = _pids([newest]) if number == 1 else f"the last one {_pids([newest])}"
         processes = count(number, "killed process", "killed processes")
-        yield f"Pipeline: {processes} ({which}), {_newest(newest)}, {_gap(newest)}"
+        yield f"Pipeline: {processes} ({which}), {_newest(newest)}, {gap(newest)}"
 
 
 def _newest(each: Delivery) -> str:
     return f"last segment {age_of(each.newest)} ago" if each.newest else "no segment yet"
 
 
-def _gap(each: Delivery) -> str:
+def gap(each: Delivery) -> str:
     """Say how much of what a killed process reached may be missing."""
     silent_s = each.alive_at - each.newest
     lived = f"last sign of life {silent_s:.1f} s after it; " if silent_s >= 0.1 else ""  # noqa: PLR2004 - as shown

@@ -7,12 +7,18 @@ Baggage), which instrumented services of any language pass on.
 
 from __future__ import annotations
 
+import sys
+from _thread import get_ident
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 TEST: ContextVar[str] = ContextVar("vmpilot_cov_test", default="")
 """The test whose work runs now; empty for nobody's."""
+REQUEST: ContextVar[Request | None] = ContextVar("vmpilot_cov_request", default=None)
+"""The request that this context answers, or comes from; None where a queue has lent it the test."""
 HEADER = "baggage"
 MOST_OCTETS = 1024
 """How long the value of a header may be; servers and proxies limit all headers together to about 8 KiB."""
@@ -35,9 +41,49 @@ def from_headers(values: Iterable[str]) -> str:
     Args:
         values: one for each such header, with any members of others.
     """
-    for member in ",".join(values).split(","):
+    joined = ",".join(values)
+    return _test_in(joined) if _MEMBER in joined else ""
+
+
+@lru_cache(256)
+def _test_in(baggage: str) -> str:
+    for member in baggage.split(","):
         key, _, value = member.partition("=")
         if key.strip() == _MEMBER:
             name = unquote(value.partition(";")[0].strip())  # after the semicolon are properties
             return name if name.isprintable() and len(name) <= MOST_OCTETS else ""
     return ""
+
+
+class Request:
+    """A request that is being answered, from its begin in the context that answers it."""
+
+    __slots__ = ("_request_before", "_test_before", "is_open", "owner", "test")
+
+    def __init__(self, test: str) -> None:
+        """Begin it.
+
+        Args:
+            test: whose it is; empty for nobody's.
+        """
+        self.test = test
+        self.is_open = True
+        self.owner = doer()
+        self._test_before, self._request_before = TEST.set(test), REQUEST.set(self)
+
+    def end(self) -> None:
+        """End it; in another context there is nothing to undo."""
+        if self.is_open:
+            self.is_open = False
+            with suppress(ValueError):
+                REQUEST.reset(self._request_before)
+                TEST.reset(self._test_before)
+
+
+def doer() -> int:
+    """Return a number of the task that runs, or else of the thread."""
+    tasks = sys.modules.get("asyncio.tasks")
+    with suppress(RuntimeError):  # no loop runs in this thread
+        if tasks is not None and (task := tasks.current_task()) is not None:
+            return id(task)
+    return get_ident()

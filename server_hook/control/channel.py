@@ -133,6 +133,8 @@ class Channel:
             return
         poll = _poll()
         listening = listener.fileno()
+        if listening < 0:  # closed this moment, by wake()
+            return
         poll.register(listening, select.POLLIN)
         for number in list(self._connections):
             poll.register(number, select.POLLIN)
@@ -181,11 +183,12 @@ class Channel:
 
     def _is_ours(self) -> bool:
         """Tell whether the descriptor still is our socket: applications close all they find and reuse the numbers."""
-        if self._listener is None:
+        listener = self._listener  # wake() may take it away, in another thread
+        if listener is None:
             return False
-        if _identity(self._listener) == self._identity:
+        if _identity(listener) == self._identity:
             return True
-        self._listener.detach()  # the number is somebody else's now: forget it without closing
+        listener.detach()  # the number is somebody else's now: forget it without closing
         self._listener = None
         for number in list(self._connections):
             self._drop(number)

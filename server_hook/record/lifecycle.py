@@ -16,6 +16,7 @@ from functools import partial, wraps
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from server_hook.attribution.imports import watch_imports
 from server_hook.environment import process_state
 from server_hook.problems import HookError, log_problem
 from server_hook.record import recorder as recording
@@ -80,6 +81,7 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
         _step_aside_for(name)
     watch_loads(recording.notice_load)
     watch_starts(_notice_collector)
+    watch_imports()
     if traces:
         share_trace_function(_is_ours, _trace_again)
     if signals:
@@ -221,6 +223,7 @@ def _begin_anew_in_child() -> None:
     if inherited is None or inherited.pid == os.getpid():
         return
     with _fenced("this forked child is not recorded"):
+        process_state().test = ""  # the parent goes on to other tests without telling
         inherited.release_parent()
         child = inherited.recorder_of_child()
         begin(child)

@@ -22,7 +22,7 @@ from server_hook.record.reached import Reached
 from server_hook.record.reloads import watch_compiles_after
 from server_hook.record.thread import RecorderThread, holding
 from server_hook.record.tracing import check_tracing
-from server_hook.store import records, segment
+from server_hook.store import records, segment, segments
 from server_hook.store.publish import publish_pipeline  # early: a signal may come inside a late import
 
 if TYPE_CHECKING:
@@ -74,24 +74,22 @@ class Recorder:
             name: what its id ends with, so that a caller can find it by a name of its own.
             parent: the pid of the recorded process that forked this one; 0 where none did.
         """
-        self.settings = settings
-        self.data_folder = data_folder
+        self.settings, self.data_folder = settings, data_folder
         self.pid = _getpid()
         self.parent = parent or os.getppid()  # the process that forked it may have ended since
         self.is_fork = bool(parent)
         """Whether a recorded process forked this one; that one publishes as long as it lives."""
-        self.has_forked = False
-        self.core = ""
+        self.has_forked, self.core = False, ""
         self.problems = Problems()
         self.presence = Presence(data_folder, name, session, self.problems)
         self.cov = open_coverage(settings.config_file)
         self.drain = Drain(self.cov, segment.Label(origin), branch=settings.branch)
+        self.attribution = self.drain.attribution
         self.reached = Reached(settings.source)
         self.segments, self.flushed_at = 0, 0.0
         self.rest_s = self._rested_at = 0.0
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, settings.interval_s)
-        self._lock = _new_lock()
-        self._is_forking = False
+        self._lock, self._is_forking = _new_lock(), False
 
     def start(self, answerer: Answerer | None = None) -> None:
         """Start to measure, and a thread that writes a segment each interval and answers the control channel.
@@ -122,8 +120,8 @@ class Recorder:
             return
         with holding(self._lock):
             self.drain.cut()
-            self.drain.label = label
-        tracers.see_all_again(self.core)  # lines that ran under the earlier label count for this one, too
+            self.drain.label, self.attribution.bounds = label, None
+        tracers.see_all_again(self.cov, self.core)  # lines that ran under the earlier label count for this one, too
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
@@ -144,15 +142,15 @@ class Recorder:
         with holding(self._lock):
             self.flush()
             self.drain.begin_epoch(clock.now())
-        tracers.see_all_again(self.core)
+        tracers.see_all_again(self.cov, self.core)
         self.flush()
 
     def _write(self, parts: list[segment.Part]) -> None:
         try:
             self.announce()
-            for octets in segment.encode_within(parts):
+            for octets in segments.encode(parts):
                 self.segments += 1  # first: a signal handler in between must not take the same number
-                segment.write_encoded(self.presence.folder, self.segments, octets)
+                segments.write(self.presence.folder, self.segments, octets)
         except OSError as error:
             self.problems.unwritable(self.presence.folder, error)
         else:
@@ -164,6 +162,7 @@ class Recorder:
         """Write the last segment, say that the process ends, and publish what a server has recorded."""
         self.thread.stop()  # while the channel is there to wake its thread
         self.flush()
+        check_tracing(self.cov, self.core, self.problems)
         if left_out := self.drain.left_out():
             self.problems.report("coverage-on-top", f"another coverage.py measured for a while, without {left_out[0]}")
         with holding(self._lock), self.problems.fenced(self.presence.folder):
@@ -181,7 +180,7 @@ class Recorder:
             process_state().recorder = None
         self.thread.stop()
         self.cov.on_new_file = None
-        self.drain.others.close()
+        self.drain.close()
         collectors.stop(self.cov)
 
     def hold(self) -> None:
@@ -211,9 +210,10 @@ class Recorder:
         self.is_fork = False  # the parent knows of no child, and may publish before it ends
         self.presence = self.presence.of_child()
         self.drain = self.drain.of_child(self.cov)
+        self.attribution = self.drain.attribution
         self.segments, self._lock = 0, _new_lock()  # a thread that held the old one is not here to release it
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, self.settings.interval_s)
-        tracers.see_all_again(self.core)  # sysmon's events that the parent has disabled were inherited, too
+        tracers.see_all_again(self.cov, self.core)  # sysmon's events that the parent has disabled were inherited, too
         self.thread.start()
         if self.reached.any:
             self.announce()
@@ -230,6 +230,7 @@ class Recorder:
         """Make the recorder of a forked child: measured alike, for the same label, in a folder of its own."""
         child = Recorder(self.settings, self.data_folder, self.origin, self.presence.session, parent=self.pid)
         child.drain = self.drain.of_child(child.cov)
+        child.attribution = child.drain.attribution
         return child
 
     def resume(self) -> None:
@@ -274,6 +275,7 @@ class Recorder:
         """Do what is due each interval; return the seconds until the next one."""
         with self.problems.fenced(self.presence.folder):
             check_tracing(self.cov, self.core, self.problems)
+            self.attribution.prepare()
             if clock.steady() >= self._rested_at:
                 self.flush()
             if self.presence.record is None:  # a process that runs no file of the source leaves nothing behind

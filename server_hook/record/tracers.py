@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from coverage.collector import Collector
 
-from server_hook.coverage_private import core_in_use, live_sets
+from server_hook.coverage_private import core_in_use, forget_last_lines, live_sets
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -54,9 +54,10 @@ def forget_live(cov: Coverage) -> None:
         recorded.clear()
 
 
-def see_all_again(core: str) -> None:
-    """Let a core that sees each line once see all lines once more."""
+def see_all_again(cov: Coverage, core: str) -> None:
+    """Let a core that sees each line once see all lines once more, and join none of them to a line of before."""
     if core == "sysmon":
+        forget_last_lines(cov)
         sys.monitoring.restart_events()  # type: ignore[attr-defined,unused-ignore]
 
 

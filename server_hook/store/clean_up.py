@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from server_hook import clock
-from server_hook.store import records, safe_files, segment, working_folder
+from server_hook.store import parsed_files, records, safe_files, segment, working_folder
 
 COMPACTING = ".folding-"
 """Prefix of a compacted folder that isn't in its place yet."""
@@ -20,7 +20,7 @@ REST_S = 60.0
 def is_own_name(name: str) -> bool:
     """Return whether a file in a process's folder has a name that we give."""
     is_aside = name.startswith(".") and name.endswith(".tmp")  # of a process that was killed while it wrote
-    return name == records.RECORD or name.endswith(segment.SUFFIX) or is_aside
+    return name in (records.RECORD, records.BOARD) or name.endswith(segment.SUFFIX) or is_aside
 
 
 def remove_process(folder: Path) -> bool:
@@ -54,7 +54,9 @@ def remove_working_folder(data_folder: Path) -> None:
     ours = (working_folder.IDENTITY, working_folder.LOCK, working_folder.IGNORE, working_folder.RESETS)
     if not any(working_folder.process_folders(data_folder)):
         working = str(data_folder / working_folder.WORKING_FOLDER)
-        safe_files.remove_folder(working, lambda name: name in ours or _is_publication(name))
+        safe_files.remove_folder(
+            working, lambda name: name in ours or _is_publication(name) or parsed_files.is_one(name)
+        )
 
 
 def _is_publication(name: str) -> bool:

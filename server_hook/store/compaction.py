@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from server_hook import clock
-from server_hook.store import clean_up, epochs, records, segment, working_folder
+from server_hook.store import clean_up, epochs, records, segment, segments, working_folder
 from server_hook.store.clean_up import COMPACTING, REST_S
 from server_hook.store.records import Record
 from server_hook.store.segment import Label, Measured, Part, Source
@@ -90,7 +90,8 @@ def _unite(working: Path, several: list[_Gone]) -> None:
         folded=sum(each.record.folded for each in several),
         socket="",
     )
-    segment.write(str(aside), 1, united(part for each in several for part in each.parts))
+    for number, octets in enumerate(segments.encode(list(united(part for each in several for part in each.parts))), 1):
+        segments.write(str(aside), number, octets)
     records.write_record(str(aside), record)
     # before the rename: a reader must not take this moment for the last sign of life
     os.utime(aside / records.RECORD, (last.sign_of_life, last.sign_of_life))

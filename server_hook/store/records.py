@@ -21,6 +21,8 @@ from server_hook.store import safe_files, working_folder
 from server_hook.store.safe_files import MOST_RECORD_BYTES, RefusedError
 
 RECORD = "record.json"
+BOARD = "board"
+"""The page in a test process's folder that says which test runs."""
 SILENCE_S = 15.0
 """A process of another host or namespace counts as gone after this many seconds, or five intervals, without a beat."""
 
@@ -91,7 +93,7 @@ def describe_process(identifier: str, origin: str, session: str, settings: Mappi
         command=tuple(word[:MOST_LETTERS] for word in sys.orig_argv[:MOST_WORDS]),
         folder=_working_folder(),
         started=clock.now(),
-        ticks=_start_ticks(os.getpid()),
+        ticks=start_ticks(os.getpid()),
         boot=_boot_id(),
         namespace=_pid_namespace(),
         host=socket.gethostname(),
@@ -220,12 +222,12 @@ def _same_process(record: Record) -> bool:
         return False
     except (PermissionError, OverflowError):  # PermissionError: it lives, as another user's
         pass
-    ticks = _start_ticks(record.pid)  # a later process may have its pid by now
+    ticks = start_ticks(record.pid)  # a later process may have its pid by now
     return not ticks or not record.ticks or ticks == record.ticks
 
 
-def _start_ticks(pid: int) -> int:
-    """Read field 22 of /proc/PID/stat; a zombie, which records nothing any more, has none."""
+def start_ticks(pid: int) -> int:
+    """Return the kernel's start time of a process: field 22 of /proc/PID/stat; -1 for a zombie, 0 where unknown."""
     # the name stands in brackets, and may hold brackets and blanks itself
     after_name = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     if not after_name:

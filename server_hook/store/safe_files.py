@@ -56,6 +56,19 @@ def read(path: str, most_bytes: int) -> bytes:
     return _read(path, status, os.O_NOFOLLOW, most_bytes)
 
 
+def read_own(path: str, most_bytes: int) -> bytes:
+    """Read a file of a data folder that nobody else can have written, because figures depend on it unseen.
+
+    Raises:
+        RefusedError: as ``read``, and when anybody else owns the file or may write to it.
+        OSError: when it is gone or cannot be read.
+    """
+    status = os.lstat(path)
+    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RefusedError(path, "somebody else may have written it")
+    return _read(path, status, os.O_NOFOLLOW, most_bytes)
+
+
 def read_source(path: str) -> bytes:
     """Read a source file of any owner, through links as well.
 

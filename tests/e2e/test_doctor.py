@@ -38,6 +38,15 @@ def test_who_is_recording_and_what_would_count(app: Project) -> None:
     assert any(line.startswith("ok    pipeline: ") for line in lines)
 
 
+def test_how_much_is_parsed_already(app: Project) -> None:
+    """After a report it says how much of what was parsed is kept, and `erase` takes that away."""
+    app.run("python", "-m", "app.work", env={"VMPILOT_COV": str(app.path)})
+    for verb, expected in (("report", 1), ("erase", 0)):
+        vmpilot(app, verb)
+        _, lines = findings(app)
+        assert sum("of parsed sources spare the next report" in line for line in lines) == expected
+
+
 def test_a_data_folder_that_cannot_be_written(app: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a session could not keep its data it says so, as the session would."""
     monkeypatch.setenv("COVERAGE_FILE", str(app.path / ".coveragerc" / "x" / ".coverage"))

@@ -56,7 +56,7 @@ PROGRAMS = {
         import sys
         from work import work
         seen, monitoring = [], sys.monitoring
-        for tool in (monitoring.COVERAGE_ID, 4):
+        for tool in (monitoring.COVERAGE_ID, 3):
             print(monitoring.get_tool(tool))
             monitoring.use_tool_id(tool, "mine")
             for event in ("PY_START", "LINE", "PY_RETURN"):
@@ -110,6 +110,8 @@ PROGRAMS = {
         "from work import work\nwork()\nbreakpoint()\nprint(work())\n",
         stdin="p 40 + 2\nn\nc\n",
         logged=("trace-taken",),
+        # it stops a line later where anything monitors lines, be it this or another tool
+        lacks=lambda: sys.version_info >= (3, 13),
     ),
     "timeit": Program("", options=("-m", "timeit", "-n", "5", "-r", "1", "-s", "import work", "work.work()")),
     "cProfile": Program("""
@@ -139,7 +141,7 @@ PROGRAMS = {
         seen, me = [], threading.get_ident()
 
         def hear(event, arguments):
-            if threading.get_ident() == me and event != "object.__getattr__":
+            if threading.get_ident() == me and event in ("open", "compile", "import", "exec"):
                 seen.append(event)
 
         work()

@@ -15,6 +15,13 @@ START = numbered(MAIN, "start")
 DRIVEN, PID = numbered(MAIN, "driven"), numbered(MAIN, "pid")
 
 
+RAISING = MAIN.replace('return b"driven"  # driven', "raise KeyError(path)  # driven").replace(
+    'body = answer(scope["path"])  # always',
+    'try:  # always\n            body = answer(scope["path"])  # always\n'
+    '        except KeyError:  # driven\n            body = b"driven"  # driven',
+)
+
+
 def start(app: Project, core: str = "ctrace") -> Server:
     """Start a server and drive one page of it."""
     server = app.serve(*UVICORN, env={"VMPILOT_COV": ".", "COVERAGE_CORE": core})
@@ -47,6 +54,19 @@ def test_after_a_reset_only_what_was_driven_since_counts(app: Project, core: str
     server.get("/driven")
     server.stop()
     assert set(START) | set(PID) | set(DRIVEN) <= pipeline_lines(app, ".coverage.pipeline")
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_reset_forgets_what_an_exception_left(app: Project, core: str) -> None:
+    """A line that raised before a reset doesn't count after it, whatever calls the same function next."""
+    app.write(".coveragerc", "[run]\nsource = app\nbranch = on\n")
+    app.write("app/main.py", RAISING)
+    server = start(app, core)
+    assert app.run("vmpilot-cov", "dump", "--reset").returncode == 0
+    server.get("/pid")
+    app.run("vmpilot-cov", "combine")
+    assert set(numbered(RAISING, "pid")) <= pipeline_lines(app)
+    assert not set(numbered(RAISING, "driven")) & pipeline_lines(app)
 
 
 def test_a_reset_at_the_start_of_a_session(app: Project) -> None:

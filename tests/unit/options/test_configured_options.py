@@ -10,7 +10,7 @@ from pytest_vmpilot_cov.options.options import make_options
 
 OWN = (
     "e2e, e2e_scripts, e2e_scripts_args, e2e_scripts_cwd, e2e_scripts_env, interval_s, pipeline_data, "
-    "script_timeout_s, server_command, signals, stale"
+    "script_timeout_s, server_command, signals, stale, tag_requests"
 )
 
 
@@ -94,7 +94,8 @@ def test_a_pattern_is_read_as_its_files_are_known(tmp_path: Path) -> None:
 
 NO_PERCENTAGE = "is not a percentage; use 0 to 100 (fail-under-range)"
 NO_NAME = (
-    "is not a threshold; use total, each, unit, e2e, pipeline, or a path pattern such as src/app/* (fail-under-unknown)"
+    "is not a threshold; use total, each, changed, unit, e2e, pipeline, or a path pattern such as src/app/* "
+    "(fail-under-unknown)"
 )
 NO_PATTERN = "has a pattern that coverage.py refuses: File pattern can't include 'x**' (fail-under-pattern)"
 

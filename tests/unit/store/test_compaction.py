@@ -54,7 +54,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name.partition("-")[0] for path in working_folder.process_folders(folder))
 
 
-def said(folder: Path) -> tuple[Combined, list[str], segment.ByContext]:
+def said(folder: Path) -> tuple[Combined, list[str], segment.ByLabel]:
     """Return all that is made of a data folder: figures and ages, accounts, and what is published."""
     options = some_options(folder)
     found = collect(options, Scope())
@@ -186,7 +186,7 @@ def test_processes_that_were_reset_are_folded_too(tmp_path: Path) -> None:
     compaction.compact(tmp_path)
     assert names_in(tmp_path) == ["folded"] * 2
     assert shown == said(tmp_path)
-    assert shown[2]["pipeline"][source] == bitmap([1, 3])
+    assert shown[2][Label("pipeline")][source] == bitmap([1, 3])
 
 
 def test_a_killed_process_that_wrote_nothing_leaves_nothing(tmp_path: Path) -> None:

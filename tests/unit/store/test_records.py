@@ -110,7 +110,7 @@ def test_a_pid_of_nobody_is_dead() -> None:
 def test_a_zombie_is_dead() -> None:
     """A process that has ended and that nobody has waited for records nothing any more."""
     with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
-        record = HERE._replace(pid=process.pid, ticks=records._start_ticks(process.pid))
+        record = HERE._replace(pid=process.pid, ticks=records.start_ticks(process.pid))
         lives = [records.life_of(record, 0.0)]
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_hook.arcs import Arcs
-from server_hook.store import compaction, segment
+from server_hook.store import compaction, segment, segments
 from server_hook.store.segment import Part, Source, TornError
 from tests.unit.conftest import a_part, many_parts
 
@@ -114,7 +114,7 @@ def test_a_written_segment_is_read_again(tmp_path: Path) -> None:
 @given(many_parts(), st.integers(100, 2000))
 def test_what_is_too_large_for_one_segment_is_several(parts: list[Part], most_bytes: int) -> None:
     """Each segment is small enough to be read, or holds one file alone; together they hold everything."""
-    written = list(segment.encode_within(parts, most_bytes))
+    written = list(segments.encode(parts, most_bytes))
     together = [part for octets in written for part in segment.decode(octets)]
     assert all(len(each) <= most_bytes or sum(len(part.files) for part in segment.decode(each)) < 2 for each in written)
     assert sorted(compaction.united(parts), key=repr) == sorted(compaction.united(together), key=repr)

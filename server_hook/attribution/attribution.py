@@ -1,0 +1,268 @@
+"""Which test's work runs in this process: what servers tell of their requests, and what the cut takes from it.
+
+This module is loaded at every recorded start and loads nothing itself. What tells tests apart is loaded by ``prepare``,
+at the recorder's first beat or with the first server: a process that gives up its rights later cannot read our files.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from server_hook import coverage_private
+from server_hook.clock import steady
+from server_hook.environment import process_state
+from server_hook.problems import log_problem
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from coverage import Coverage
+
+    from server_hook.attribution.bounds import Bounds
+    from server_hook.attribution.monitoring import ByMonitoring
+    from server_hook.attribution.peers import Peers
+    from server_hook.attribution.swapping import ByTracer
+    from server_hook.attribution.tags import Request
+    from server_hook.coverage_private import LiveSets
+    from server_hook.store.segment import Measured
+
+QUIET_S = 2.0
+"""After how many seconds without a request a test is over that no board has shown, once another one begins."""
+MOST_TESTS = 1000
+_new_lock = _thread.RLock  # tests of the application, and gevent, replace such
+
+Address: TypeAlias = tuple[Any, ...]
+"""Host and port, as sockets give them."""
+Ends: TypeAlias = "tuple[Address | None, Address | int | None]"
+"""This end of a connection and the other one; of a Unix socket, None and the descriptor of this end."""
+
+
+class Counts:
+    """How many requests were whose."""
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self.tagged = 0
+        """Requests whose header named their test."""
+        self.by_process = 0
+        """Requests whose test was found by the process at the other end of the connection."""
+        self.nobodys = 0
+        self.nobodys_among_several = 0
+        """Nobody's requests that came while several tests ran."""
+
+
+class Test:
+    """A test whose requests have come here, and that is not over."""
+
+    def __init__(self) -> None:
+        """Begin without a request."""
+        self.was_shown = False
+        """Whether a board has shown it."""
+        self.requests = 0
+        """How many of its requests are not answered yet."""
+        self.heard_at = 0.0
+
+
+class Attribution:
+    """Whose work runs in one recorded process."""
+
+    def __init__(self, cov: Coverage) -> None:
+        """Begin with nobody's.
+
+        Args:
+            cov: the Coverage that measures this process.
+        """
+        self.counts = Counts()
+        self.bounds: Bounds | None = None
+        """Until when a test's child works for its test; None for every other process."""
+        self.reason = ""
+        """Why tests are not told apart here; empty while they are, or no test was heard of."""
+        self._cov = cov
+        self._lock = _new_lock()
+        self._is_prepared = False
+        self._engine: ByMonitoring | ByTracer | None = None
+        self._peers: Peers | None = None
+        self._tests: dict[str, Test] = {}
+        self._ended: dict[str, None] = {}
+        """Tests that boards have shown and show no more."""
+
+    def prepare(self) -> None:
+        """Load what tells tests apart; nothing is armed before a test's first request."""
+        if not self._is_prepared:
+            with self._lock:
+                if not self._is_prepared:
+                    self._load()
+                    self._is_prepared = True
+
+    def _load(self) -> None:
+        from server_hook.attribution import carrying, tags
+        from server_hook.attribution.peers import Peers
+
+        self._tags, self._carry = tags, carrying.carry
+        recorder = process_state().recorder
+        if recorder is not None:
+            self._peers = Peers([recorder.data_folder, os.path.dirname(recorder.settings.data_file)])
+        core = coverage_private.core_in_use(self._cov)
+        if sys.version_info >= (3, 12):
+            from server_hook.attribution.monitoring import ByMonitoring
+
+            self._engine = ByMonitoring(self._path_of, self._lock)
+        elif core == "ctrace":
+            from server_hook.attribution.swapping import ByTracer
+
+            self._engine = ByTracer(self._cov, self._lock)
+        else:
+            self.reason = f"core {core} cannot tell tests apart before Python 3.12"
+
+    def begin_request(self, baggage: Iterable[str], ends: Callable[[], Ends]) -> Request | None:
+        """Notice that a request begins, and whose it is, in the context that will answer it; never raise.
+
+        Args:
+            baggage: the values of its headers of this name.
+            ends: returns the two ends of its connection; called only if they may name a test.
+
+        Returns:
+            what ``end_request`` takes; None if there is nothing to undo.
+        """
+        try:
+            self.prepare()
+            test = self._whose(baggage, ends)
+            if self.bounds is not None:
+                self.bounds.answer(test)
+            return self._tags.Request(test) if test or self._tags.TEST.get() else None
+        except Exception as error:  # noqa: BLE001 - a request must not fail for us
+            self._disturbed(error)
+            return None
+
+    def end_request(self, request: Request | None) -> None:
+        """Notice that a request is answered, in the context in which it began; never raise."""
+        if request is not None:
+            try:
+                test = self._tests.get(request.test)
+                if test is not None and request.is_open:
+                    with self._lock:
+                        test.requests -= 1
+                request.end()
+            except Exception as error:  # noqa: BLE001 - a request must not fail for us
+                self._disturbed(error)
+
+    def resume(self, frame: FrameType | None) -> None:
+        """Notice that the test has changed under running frames, the innermost of which is given; never raise."""
+        if self._engine is not None:
+            try:
+                self._engine.resume(frame)
+            except Exception as error:  # noqa: BLE001 - it is called inside the application's queues
+                self._disturbed(error)
+
+    def drain(self, add: Callable[[str, str, Measured], None]) -> None:
+        """Add what each test's work has run since the last drain, beside what coverage.py measures.
+
+        Args:
+            add: takes a test, the path of a source file, and the lines or arcs of it.
+        """
+        if self._engine is not None:
+            if self._tests:
+                self._end_those_over()
+            self._engine.drain(add)
+
+    def live_sets(self) -> list[tuple[str, LiveSets]]:
+        """Return the live sets that are filled in place of coverage.py's own, each with its test or nobody's."""
+        return self._engine.live_sets() if self._engine is not None else []
+
+    def see_all_again(self) -> None:
+        """Let every line be new again for every test."""
+        if self._engine is not None:
+            self._engine.see_all_again()
+
+    def forget_file(self, path: str) -> None:
+        """Leave out what tests have run of a file that is loaded again; call it after a cut."""
+        if self._engine is not None:
+            self._engine.forget_file(path)
+
+    def close(self) -> None:
+        """Tell tests apart no longer."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        self._tests = {}
+
+    def end_all(self) -> None:
+        """Begin with nobody's again, in a child that was forked with the Coverage that measures it."""
+        self._lock = _new_lock()  # a thread that held the old one is not here to release it
+        self.counts = Counts()
+        if self._engine is not None:
+            self._engine.lock = self._lock
+            for test in self._tests:
+                self._engine.end(test)
+        self._tests = {}
+
+    def _whose(self, baggage: Iterable[str], ends: Callable[[], Ends]) -> str:
+        counts = self.counts
+        test = self._tags.from_headers(baggage)
+        if test and self._begin(test):
+            counts.tagged += 1
+            return test
+        if not test and self._peers is not None and self._peers.boards.posted():
+            witness = self._peers.test_of(*ends())
+            if witness.test and self._begin(witness.test):
+                counts.by_process += 1
+                return witness.test
+            counts.nobodys_among_several += witness.several
+        counts.nobodys += 1
+        return ""
+
+    def _begin(self, name: str) -> bool:
+        """Tell a test apart from now on; return whether it is not over."""
+        if self._engine is None:
+            return True  # for whoever is asked on its behalf
+        with self._lock:
+            test = self._tests.get(name)
+            if test is None:
+                self._end_those_over(unless=name)
+                if name in self._ended:
+                    return False
+                self._carry()
+                self._engine.begin(name)
+                test = self._tests.setdefault(name, Test())
+            test.requests += 1
+            test.heard_at = steady()
+        return True
+
+    def _end_those_over(self, unless: str = "") -> None:
+        """End the tests that no board shows any more, and, when another one begins, those that have gone quiet."""
+        running = {_without_phase(test) for test in self._running()}
+        for name, test in self._tests.copy().items():
+            if _without_phase(name) in running:
+                test.was_shown = True
+            elif test.was_shown:
+                self._ended[name] = None
+                self._end(name)
+            elif unless and not test.requests and steady() - test.heard_at > QUIET_S:
+                self._end(name)
+        if _without_phase(unless) in running:
+            self._ended.pop(unless, None)
+
+    def _running(self) -> list[str]:
+        return self._peers.boards.running(MOST_TESTS) if self._peers is not None else []
+
+    def _end(self, name: str) -> None:
+        with self._lock:
+            self._tests.pop(name, None)
+            if self._engine is not None:
+                self._engine.end(name)
+
+    def _path_of(self, filename: str, frame: FrameType) -> str:
+        return coverage_private.measured_path(self._cov, filename, frame)
+
+    def _disturbed(self, error: Exception) -> None:
+        if not self.reason:
+            self.reason = f"{type(error).__name__}: {error}"
+            log_problem(f"requests are not told apart here: {self.reason} (not-told-apart)")
+
+
+def _without_phase(test: str) -> str:
+    return test.rpartition("|")[0] or test

@@ -1,0 +1,291 @@
+"""Tell tests apart by ``sys.monitoring``, beside coverage.py and without a change to what it measures.
+
+Two tools of our own have events on the code objects of the source alone. ENTER says that a test's work begins to run a
+code object, or goes on with it; only then are its lines armed. A line is silent again as soon as every test that has
+entered the code object has it, and so is ENTER once every test at work has been there. So each costs one event a test.
+
+Callbacks run in every thread, between any two steps of another. What they read is replaced, never changed, and each
+decides by a last look at whether it was replaced meanwhile: nothing can come between that look and what follows it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from types import CodeType, FrameType
+from typing import Any, TypeAlias
+
+from server_hook.attribution.tags import TEST
+from server_hook.coverage_private import LiveSets
+from server_hook.store.segment import Measured, bitmap
+
+_monitoring: Any = getattr(sys, "monitoring", None)
+_TOOLS = (3, 4, 5, 2, 0)
+"""Ids to choose from; the last two are those of profilers and debuggers, which may come later."""
+_NAME = "vmpilot-cov"
+PATIENCE = 64
+"""How many events in a code object may say nothing new before the tests that are elsewhere are waited for no longer."""
+
+Answer: TypeAlias = object
+"""What a callback returns: ``sys.monitoring.DISABLE``, or None to be called again."""
+
+
+class UnavailableError(Exception):
+    """Tests cannot be told apart in this process; the text says why."""
+
+
+class Work:
+    """What one test has run here."""
+
+    def __init__(self, test: str) -> None:
+        """Begin with nothing."""
+        self.test = test
+        self.files: dict[str, set[int]] = {}
+        self.drained: dict[str, int] = {}
+        """How many lines of each file were drained."""
+
+
+class Body:
+    """A code object of the source."""
+
+    __slots__ = ("code", "cooling", "path", "patience", "ran", "vain")
+
+    def __init__(self, code: CodeType, path: str) -> None:
+        """Begin with a code object that no test has entered."""
+        self.code = code
+        self.path = path
+        self.ran: dict[str, set[int]] = {}
+        """The lines of each test whose work may be inside; replaced, never changed."""
+        self.vain, self.patience = 0, PATIENCE
+        """How many events have said nothing new, and how many may."""
+        self.cooling: object = None
+        """Who is about to wait no longer for those elsewhere; an entry puts an end to that."""
+
+
+class ByMonitoring:
+    """Tells tests apart from Python 3.12 on."""
+
+    def __init__(self, path_of: Callable[[str, FrameType], str], lock: Any) -> None:  # noqa: ANN401 - a _thread.RLock
+        """Prepare; no tool is taken before the first test.
+
+        Args:
+            path_of: returns the path of a file that is measured, by its name and a frame of it; else an empty text.
+            lock: is held while something is armed.
+        """
+        self._path_of = path_of
+        self._bodies: dict[int, Body] = {}
+        """By the id of the code object: to hash one means to hash all of its constants."""
+        self._working: dict[str, Work] = {}
+        """The tests at work; replaced, never changed."""
+        self._over: list[Work] = []
+        self._silent: set[Body] = set()
+        """Those whose ENTER every test at work has answered."""
+        self._tools: tuple[int, ...] = ()
+        self.lock = lock
+
+    def begin(self, test: str) -> None:
+        """Tell the work of a test apart from now on.
+
+        Raises:
+            UnavailableError: when it cannot be.
+        """
+        with self.lock:
+            if not self._tools:
+                self._take_tools()
+            if test not in self._working:
+                self._working = {**self._working, test: Work(test)}
+                silent, self._silent = self._silent, set()
+                for body in silent:
+                    self._arm_enter(body)
+
+    def end(self, test: str) -> None:
+        """Count nothing more for a test."""
+        with self.lock:
+            if test in self._working:
+                self._over.append(self._working[test])
+                self._working = {name: work for name, work in self._working.items() if name != test}
+                for body in list(self._bodies.values()):
+                    while test in (ran := body.ran):
+                        left = {name: lines for name, lines in ran.items() if name != test}
+                        if body.ran is ran:
+                            body.ran = left
+
+    def resume(self, frame: FrameType | None) -> None:
+        """Notice that the test has changed while these frames run: no event will tell.
+
+        Args:
+            frame: the innermost of them.
+        """
+        while frame is not None and TEST.get() in self._working:
+            body = self._meet(frame.f_code, frame)
+            if body is not None:
+                self._arrive(body, TEST.get())
+            frame = frame.f_back
+
+    def drain(self, add: Callable[[str, str, Measured], None]) -> None:
+        """Add what each test has run since the last drain."""
+        over = self._over.copy()
+        for work in (*self._working.values(), *over):
+            for path, lines in work.files.copy().items():
+                if len(lines) != work.drained.get(path):
+                    ran = lines.copy()
+                    add(work.test, path, bitmap(ran))
+                    work.drained[path] = len(ran)
+        for work in over:
+            with suppress(ValueError):  # a signal's handler may have drained it
+                self._over.remove(work)
+
+    def live_sets(self) -> list[tuple[str, LiveSets]]:
+        """Return none: coverage.py fills its own."""
+        return []
+
+    def see_all_again(self) -> None:
+        """Let every line be new again for each test."""
+        with self.lock:
+            for work in self._working.values():
+                work.files, work.drained = {}, {}
+            for body in list(self._bodies.values()):
+                for test in body.ran:
+                    self._arrive(body, test)
+
+    def forget_file(self, path: str) -> None:
+        """Leave out what tests have run of a file that is loaded again; what still runs of it is nobody's."""
+        for work in self._working.values():
+            work.files.pop(path, None)
+            work.drained.pop(path, None)
+
+    def close(self) -> None:
+        """Give the tools back; without the lock, which a thread that was not forked along may hold."""
+        self._working = {}
+        tools, self._tools = self._tools, ()
+        for tool in tools:
+            _monitoring.set_events(tool, 0)
+            for body in list(self._bodies.values()):
+                _monitoring.set_local_events(tool, body.code, 0)
+            _monitoring.free_tool_id(tool)
+
+    def _take_tools(self) -> None:
+        free = [tool for tool in _TOOLS if _monitoring.get_tool(tool) is None]
+        if len(free) < 2:  # noqa: PLR2004 - ENTER and LINE
+            raise UnavailableError("other tools use sys.monitoring: fewer than two of its ids are free")
+        self._enter, self._line = free[:2]
+        for tool in free[:2]:
+            _monitoring.use_tool_id(tool, _NAME)
+        self._tools = self._enter, self._line
+        events = _monitoring.events
+        for event in (events.PY_START, events.PY_RESUME):
+            _monitoring.register_callback(self._enter, event, self._on_enter)
+            _monitoring.register_callback(self._line, event, self._on_first)
+        _monitoring.register_callback(self._enter, events.PY_THROW, self._on_throw)
+        _monitoring.register_callback(self._line, events.LINE, self._on_line)
+        _monitoring.set_events(self._enter, events.PY_THROW)
+        _monitoring.set_events(self._line, events.PY_START | events.PY_RESUME)
+
+    def _meet(self, code: CodeType, frame: FrameType) -> Body | None:
+        """Return what is noted of a code object; None if it is not of the source."""
+        body = self._bodies.get(id(code))
+        if body is None and (path := self._path_of(code.co_filename, frame)):
+            body = self._bodies.setdefault(id(code), Body(code, path))
+            self._arm_enter(body)
+        return body
+
+    def _on_first(self, code: CodeType, offset: int) -> Answer:
+        """Meet a code object, also in a generator that had begun before the tools were there."""
+        if self._meet(code, sys._getframe(1)):
+            self._on_enter(code, offset)  # met by another thread, it may not be armed yet
+        return _monitoring.DISABLE
+
+    def _on_enter(self, code: CodeType, _offset: int) -> Answer:
+        body = self._bodies.get(id(code))
+        if body is None:  # armed before a fork, by the parent
+            return _monitoring.DISABLE
+        body.cooling = None
+        working, test = self._working, TEST.get()
+        if test in working and test not in body.ran:
+            self._arrive(body, test)
+        ran = body.ran
+        if not working.keys() <= ran.keys():
+            return None
+        self._silent.add(body)  # first: whoever begins a test after the last look arms it again
+        if body.ran is ran and self._working is working:
+            return _monitoring.DISABLE
+        return None
+
+    def _on_throw(self, code: CodeType, offset: int, _error: BaseException) -> None:
+        if id(code) in self._bodies:
+            self._on_enter(code, offset)  # what it answers is no answer to this event
+
+    def _arrive(self, body: Body, test: str) -> None:
+        with self.lock:
+            work = self._working.get(test)
+            if work is None:
+                return
+            body.cooling = None
+            body.vain = 0
+            lines = work.files.setdefault(body.path, set())
+            if body.ran.get(test) is not lines:
+                body.ran = {**body.ran, test: lines}
+                _arm(self._line, body.code, _monitoring.events.LINE)
+
+    def _on_line(self, code: CodeType, number: int) -> Answer:
+        body = self._bodies.get(id(code))
+        if body is None:
+            return _monitoring.DISABLE
+        ran = body.ran
+        mine = ran.get(TEST.get())
+        if mine is None or number in mine:
+            body.vain += 1
+            if body.vain >= body.patience:
+                self._cool(body)
+        else:
+            mine.add(number)
+        for lines in ran.values():
+            if number not in lines:
+                return None
+        if body.ran is ran:
+            return _monitoring.DISABLE
+        return None
+
+    def _cool(self, body: Body) -> None:
+        """Wait no longer for the lines of tests that are elsewhere; ENTER tells when they are back.
+
+        No frame may be inside that goes on without an event: of another thread, below in this one, or of a greenlet.
+        """
+        body.vain, body.patience = 0, 2 * body.patience
+        with self.lock:
+            ran, test = body.ran, TEST.get()
+            kept = {test: ran[test]} if test in ran else {}
+            if len(kept) == len(ran) or "greenlet" in sys.modules:
+                return
+            body.cooling = mark = object()
+            self._arm_enter(body)  # from here on, whoever enters takes the mark away
+            if _frames_of(body.code) > 1:
+                return
+            if body.cooling is mark and body.ran is ran:
+                body.ran = kept
+            body.patience = PATIENCE
+
+    def _arm_enter(self, body: Body) -> None:
+        _arm(self._enter, body.code, _monitoring.events.PY_START | _monitoring.events.PY_RESUME)
+
+
+def _arm(tool: int, code: CodeType, events: int) -> None:
+    """Let all events of one code object come again, those that were disabled included.
+
+    In one step, in C: an event of another thread between the two would be lost.
+    """
+    with suppress(ValueError):  # the tool was given back meanwhile
+        deque(map(_monitoring.set_local_events, (tool, tool), (code, code), (0, events)), maxlen=0)
+
+
+def _frames_of(code: CodeType) -> int:
+    """Count the frames of a code object that are on the stack of any thread."""
+    count = 0
+    for frame in list(sys._current_frames().values()):
+        each: FrameType | None = frame
+        while each is not None:
+            count += each.f_code is code
+            each = each.f_back
+    return count

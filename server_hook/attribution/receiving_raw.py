@@ -1,0 +1,152 @@
+"""Servers whose requests reach a handler of their own kind: http.server, cheroot, aiohttp, Tornado, websockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from server_hook.attribution.imports import wrap
+from server_hook.attribution.receiving import Request, address, around, around_coroutine, begin, end, ends_of
+
+if TYPE_CHECKING:
+    from server_hook.attribution.attribution import Ends
+
+_BEGUN = "_vmpilot_cov_begun"
+"""Where a handler or a connection keeps what ends its request."""
+
+
+def http_server(module: ModuleType) -> None:
+    """Wrap one request of the standard library's server, which werkzeug's and XML-RPC's are; of ``http.server``.
+
+    Its headers are read inside the call that answers it. Handlers that bring their own such call, as those of wsgiref
+    and Django, are wrapped elsewhere.
+    """
+    handler = module.BaseHTTPRequestHandler
+
+    def make_answer(original: Callable[..., Any]) -> Callable[..., Any]:
+        def handle_one_request(self: Any) -> Any:
+            vars(self)[_BEGUN] = None
+            try:
+                return original(self)
+            finally:
+                end(vars(self).pop(_BEGUN, None))
+
+        return handle_one_request
+
+    def make_parse(original: Callable[..., Any]) -> Callable[..., Any]:
+        def parse_request(self: Any) -> Any:
+            is_parsed = original(self)
+            if is_parsed and _BEGUN in vars(self):
+                vars(self)[_BEGUN] = begin(_of_http_server, self)
+            return is_parsed
+
+        return parse_request
+
+    wrap(handler, "handle_one_request", make_answer)
+    wrap(handler, "parse_request", make_parse)
+
+
+def _of_http_server(handler: Any) -> Request:
+    return handler.headers.get_all("baggage", ()), partial(ends_of, handler.connection, handler.client_address)
+
+
+def cheroot(module: ModuleType) -> None:
+    """Wrap one answer of cheroot, which CherryPy serves with; of ``cheroot.server``."""
+    around(module.HTTPRequest, "respond", _of_cheroot)
+
+
+def _of_cheroot(request: Any) -> Request:
+    value = request.inheaders.get(b"Baggage")
+    return [value.decode("latin-1")] if value else (), partial(ends_of, request.conn.socket)
+
+
+def aiohttp(module: ModuleType) -> None:
+    """Wrap one request of aiohttp's server, its WebSockets included; of ``aiohttp.web_protocol``."""
+    around_coroutine(module.RequestHandler, "_handle_request", _of_aiohttp)
+
+
+def _of_aiohttp(_: object, request: Any, *__: object) -> Request:
+    ask = request.transport.get_extra_info
+    return request.headers.getall("baggage", ()), lambda: (address(ask("sockname")), address(ask("peername")))
+
+
+def tornado(module: ModuleType) -> None:
+    """Wrap what Tornado's server tells of a request; of ``tornado.httpserver``."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def start_request(self: Any, server_conn: Any, request_conn: Any) -> Any:
+            return _Delegate(original(self, server_conn, request_conn), request_conn)
+
+        return start_request
+
+    wrap(module.HTTPServer, "start_request", make)
+
+
+class _Delegate:
+    """Hears of one request in the task of its connection, and passes all on under the request's test."""
+
+    def __init__(self, delegate: Any, connection: Any) -> None:
+        self._delegate, self._connection = delegate, connection
+        self._token: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._delegate, name)
+
+    def headers_received(self, start_line: Any, headers: Any) -> Any:
+        self._token = begin(_of_tornado, self._connection, headers)
+        return self._delegate.headers_received(start_line, headers)
+
+    def finish(self) -> None:
+        try:
+            self._delegate.finish()
+        finally:
+            end(self._token)
+
+
+def _of_tornado(connection: Any, headers: Any) -> Request:
+    return headers.get_list("baggage"), partial(ends_of, connection.stream.socket)
+
+
+def websockets(module: ModuleType) -> None:
+    """Wrap the handshake of the library websockets: from then on the task or thread of a connection is its test's.
+
+    A message may be another test's than the connection. Of ``websockets.asyncio.server`` and its like.
+    """
+    connection = getattr(module, "ServerConnection", None) or module.WebSocketServerProtocol
+    for name in ("handshake", "recv"):
+        wrap(connection, name, _begin_after)
+
+
+def _begin_after(original: Callable[..., Any]) -> Callable[..., Any]:
+    from inspect import iscoroutinefunction  # websockets has it, http.server has not
+
+    def begin_anew(connection: Any) -> None:
+        end(vars(connection).get(_BEGUN))
+        vars(connection)[_BEGUN] = begin(_of_websockets, connection)
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        begin_anew(self)
+        return result
+
+    async def wait(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = await original(self, *args, **kwargs)
+        begin_anew(self)
+        return result
+
+    return wait if iscoroutinefunction(original) else call
+
+
+def _of_websockets(connection: Any) -> Request:
+    request = connection.request if hasattr(connection, "request") else connection
+    headers = getattr(request, "headers", None) or request.request_headers
+
+    def ends() -> Ends:
+        try:
+            return address(connection.local_address), address(connection.remote_address)
+        except OSError:  # it is closed already
+            return None, None
+
+    return headers.get_all("baggage"), ends

@@ -1,0 +1,134 @@
+"""Tell tests apart below Python 3.12: coverage.py's C tracer fills live sets of a test's own while its work runs.
+
+What a test has run is in its sets alone until the next cut, which counts it for the test and for all. So the sets of a
+test that is over are kept until no frame can fill them any more.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import partial
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+from server_hook.attribution.tags import TEST
+from server_hook.coverage_private import LiveSets, UnsupportedError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from coverage import Coverage
+
+    from server_hook.store.segment import Measured
+
+_UNUSED = 4
+"""How many references there are to a set that no frame of the tracer's has: its file's, and those of who counts."""
+
+
+class ByTracer:
+    """Tells tests apart where coverage.py's core is ctrace."""
+
+    def __init__(self, cov: Coverage, lock: Any) -> None:  # noqa: ANN401 - a _thread.RLock
+        """Prepare; the tracer is left as it is before the first test, and after the last one.
+
+        Args:
+            cov: the Coverage that measures this process.
+            lock: is held while tests begin and end.
+        """
+        self.lock = lock
+        self._cov = cov
+        self._sets: dict[str, LiveSets] = {}
+        self._over: list[LiveSets] = []
+        self._end_swapping: Callable[[], None] | None = None
+
+    def begin(self, test: str) -> None:
+        """Tell the work of a test apart from now on.
+
+        Raises:
+            UnsupportedError: when this coverage.py does not allow it.
+        """
+        with self.lock:
+            self._sets.setdefault(test, {})
+            if self._end_swapping is None:
+                self._end_swapping = _swap_sets(self._cov, self._sets, TEST)
+
+    def end(self, test: str) -> None:
+        """Count nothing more for a test."""
+        with self.lock:
+            sets = self._sets.pop(test, None)
+            if sets:
+                self._over.append(sets)
+            if not self._sets and self._end_swapping is not None:
+                self._end_swapping()
+                self._end_swapping = None
+
+    def resume(self, frame: FrameType | None) -> None:
+        """Notice that the test has changed while these frames run."""
+
+    def drain(self, add: Callable[[str, str, Measured], None]) -> None:
+        """Add nothing: it is all in the live sets."""
+
+    def live_sets(self) -> list[tuple[str, LiveSets]]:
+        """Return the live sets of each test, and nobody's: those of tests that are over."""
+        with self.lock:
+            self._over = [sets for sets in self._over if _may_be_filled(sets)]
+            return [*self._sets.items(), *(("", sets) for sets in self._over)]
+
+    def see_all_again(self) -> None:
+        """Do nothing: the tracer sees each line each time."""
+
+    def forget_file(self, path: str) -> None:
+        """Do nothing: the cut has emptied the sets."""
+
+    def close(self) -> None:
+        """Leave the tracer as it was."""
+        for test in list(self._sets):
+            self.end(test)
+
+
+def _may_be_filled(sets: LiveSets) -> bool:
+    """Tell whether there is something in live sets, or a frame of the tracer's has one of them."""
+    return any(recorded or sys.getrefcount(recorded) > _UNUSED for recorded in list(sets.values()))
+
+
+def _swap_sets(cov: Coverage, by_value: Mapping[str, LiveSets], variable: ContextVar[str]) -> Callable[[], None]:
+    """Have the C tracer fill other live sets while a context variable has certain values; return how to end that.
+
+    It asks ``should_start_context`` before it looks for the set of a file, at each call and each resumption. What it
+    asks here is all in C: no handler of a signal can run in it, which would leave the tracer's stack of frames wrong.
+
+    Args:
+        cov: a started Coverage with the C tracer.
+        by_value: the live sets to fill, by value; they are read while it is filled.
+        variable: decides, in the context of whatever is called.
+
+    Raises:
+        UnsupportedError: when this coverage.py has no such place, or its own contexts need it.
+    """
+    collector: Any = cov._collector
+    start_tracer = collector._start_tracer
+    if collector.should_start_context is not None or not all(hasattr(each, "data") for each in collector.tracers):
+        raise UnsupportedError("this coverage.py switches contexts itself")
+
+    def follow(tracer: Any) -> None:  # noqa: ANN401 - coverage's
+        found = map(by_value.get, map(variable.get, repeat("")), repeat(collector.data))
+        # each step returns None, which means that no context of coverage.py's begins
+        tracer.should_start_context = partial(next, map(setattr, repeat(tracer), repeat("data"), found))
+
+    def start_and_follow() -> Any:  # noqa: ANN401 - coverage's tracer
+        tracer = start_tracer()
+        follow(tracer)
+        return tracer
+
+    def end() -> None:
+        vars(collector).pop("_start_tracer", None)
+        for tracer in list(collector.tracers):
+            tracer.should_start_context = None
+            tracer.data = collector.data
+
+    for tracer in list(collector.tracers):
+        follow(tracer)
+    vars(collector)["_start_tracer"] = start_and_follow  # over the method of the class
+    return end
