@@ -23,7 +23,7 @@ def sleeping(number: int, handler: str = "pass") -> Program:
 
 
 PROGRAMS = {
-    "wake-up descriptor": Program("""
+    "two wake-up descriptors": Program("""
         import asyncio, os, signal, work
         work.work()
         print(signal.set_wakeup_fd(-1))
