@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_vmpilot_cov.cli.tried import untried
 from pytest_vmpilot_cov.collect.ask import ask_all
 from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.collect.processes import Scope
@@ -40,8 +41,19 @@ try:
     found = {"coverage": coverage.__version__}
 except ImportError as error:
     found = {"missing": str(error)}
+try:
+    import pytest
+    found["pytest"] = pytest.__version__
+except ImportError:  # a server's interpreter need not have it
+    pass
 found["python"] = ".".join(map(str, sys.version_info[:3]))
-found["line"] = any(os.path.exists(f"{path}/a0_vmpilot_cov.pth") for path in sys.path)
+found["kind"] = sys.implementation.name
+found["free"] = not getattr(sys, "_is_gil_enabled", lambda: True)()
+import site
+places = [*site.getsitepackages(), site.getusersitepackages() if site.ENABLE_USER_SITE else ""]
+found["line"] = any(os.path.exists(f"{path}/a0_vmpilot_cov.pth") for path in places)
+path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+found["hook"] = any(each.endswith("server_hook") and os.path.exists(f"{each}/sitecustomize.py") for each in path)
 print(json.dumps(found))
 """
 _TRIAL_S = 60.0
@@ -90,12 +102,13 @@ def _interpreter(python: str) -> Iterator[Finding]:
         )
         return
     yield Finding(good=True, text=f"{python}: Python {probe['python']}, coverage {probe['coverage']}")
+    yield from (Finding(good=True, text=text) for text in untried(probe))
     if probe["line"]:
         yield Finding(good=True, text="the start-up line a0_vmpilot_cov.pth is installed")
+    elif probe["hook"]:
+        yield Finding(good=True, text="it starts through PYTHONPATH, by the sitecustomize in server_hook")
     else:
-        yield Finding(
-            good=False, text=f"{python} has no a0_vmpilot_cov.pth: pip install --force-reinstall pytest-vmpilot-cov"
-        )
+        yield Finding(good=False, text=say("no-startup-line", python=python))
 
 
 def _trial() -> Finding:
@@ -205,14 +218,14 @@ def _why_not(words: Sequence[str]) -> str:
 
 def _interpreter_of(program: str) -> str:
     """Return the Python that runs a program: the program itself, or the one in a script's first line; else empty."""
-    if os.path.basename(program).startswith("python"):
+    if command_line.is_python(program):
         return program
     with open(program, "rb") as file:
         first = file.readline(500).decode(errors="replace")
     words = first.removeprefix("#!").split() if first.startswith("#!") else []
     if words and os.path.basename(words[0]) == "env":
         words = [shutil.which(words[1]) or ""] if words[1:] else []
-    return words[0] if words and os.path.basename(words[0]).startswith("python") else ""
+    return words[0] if words and command_line.is_python(words[0]) else ""
 
 
 def _data(options: Options) -> Iterator[Finding]:
