@@ -27,14 +27,14 @@ CAUGHT = frozenset(getattr(signal, name) for name in _ENDING)
 def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) -> Wakeup:
     """Call *save* before a signal in ``CAUGHT`` that is left to its default ends the process.
 
-    Returns what sees to it that Python notices such a signal at once.
-
     Args:
         save: what is to be done in time.
         go_on: called when the process has not ended after all.
+
+    Returns:
+        what sees to it that Python notices such a signal at once.
     """
     set_handler, get_handler = signal.signal, signal.getsignal
-    wakeup = Wakeup(lambda number: get_handler(number) is end)
 
     def end(number: int, _: FrameType | None) -> None:
         wakeup.began()
@@ -47,18 +47,17 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
         wakeup.ended()
         go_on()
 
-    def shown(handler: Any) -> Any:  # noqa: ANN401 - a handler is one of many things
-        return signal.SIG_DFL if handler is end else handler
+    wakeup = Wakeup(lambda number: get_handler(number) is end)
 
     @wraps(set_handler)
     def signal_(signalnum: int, handler: Any) -> Any:  # noqa: ANN401 - as signal.signal
         # ==, because a plain 0 is the default, too
         is_ours = signalnum in CAUGHT and handler == signal.SIG_DFL and not callable(handler)
-        return shown(set_handler(signalnum, end if is_ours else handler))
+        return _shown(set_handler(signalnum, end if is_ours else handler), end)
 
     @wraps(get_handler)
     def getsignal(signalnum: int) -> Any:  # noqa: ANN401 - as signal.getsignal
-        return shown(get_handler(signalnum))
+        return _shown(get_handler(signalnum), end)
 
     @wraps(signal.set_wakeup_fd)
     def set_wakeup_fd(fd: int, /, **options: bool) -> int:
@@ -71,3 +70,7 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
                 set_handler(number, end)
         wakeup.open()
     return wakeup
+
+
+def _shown(handler: Any, ours: object) -> Any:  # noqa: ANN401 - a handler is one of many things
+    return signal.SIG_DFL if handler is ours else handler
