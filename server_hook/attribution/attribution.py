@@ -220,7 +220,7 @@ class Attribution:
         is_session = boards is not None and bool(boards.posted())
         if boards is not None and boards.sessions != self._sessions:
             self.counts, self._sessions = Counts(), boards.sessions
-        test = self._tags.from_headers(baggage)
+        test: str = self._tags.from_headers(baggage)
         if test and self._begin(test):
             self.counts.tagged += 1
             return test
