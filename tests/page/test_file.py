@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +38,7 @@ HOSTILE = [
 def file(shop: Made, view: View) -> Browser:
     """Give the browser with a file of the shop open."""
     browser = view(f"{shop.url}#file=app%2Fshop.py")
-    browser.wait("document.querySelector('.ln')")
+    browser.wait("document.querySelector('[data-painted] .who')")
     return browser
 
 
@@ -157,30 +159,28 @@ def test_tests_are_named_where_they_were_recorded(tmp_path: Path, view: View) ->
     assert "Tests (0)" in browser.text("#line")
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_nothing_of_others_becomes_markup(name: str, tmp_path: Path, view: View) -> None:
+def test_nothing_of_others_becomes_markup(tmp_path: Path, view: View) -> None:
     """A file whose name, source and test are hostile is text everywhere, and can be opened by its address."""
-    path = f"app/{name.replace('/', '_')}.py"
-    one_line = name.replace("\n", " ")
-    source = f"x = {name!r}  # {one_line} \u202e </script>\n"
-    part = a_part("unit", {Source(path): bitmap([1])}, context=f"test[{one_line}]")
-    made = make_page(tmp_path.resolve(), {path: source}, [part])
+    folder, files, parts = tmp_path.resolve(), {}, []
+    for number, name in enumerate(HOSTILE):
+        path, one_line = f"app/{number}{name.replace('/', '_')}.py", name.replace("\n", " ")
+        files[path] = f"x = {name!r}  # {one_line} \u202e </script>\n"
+        parts.append(a_part("unit", {Source(path): bitmap([1])}, context=f"test[{one_line}]"))
+    made = make_page(folder, files, parts)
     browser = view(made.url)
-    ours = browser.run("document.querySelectorAll('script, img, iframe, b').length")
-    assert ours == 2
-    shown = browser.texts("#files tbody a")
-    assert len(shown) == 1
-    view(f"{made.url}#file={quote('app/' + shown[0], safe='')}&line=1")
-    browser.wait("document.querySelector('#line li')")
-    assert browser.text("#name") == "app/" + shown[0]
-    assert (
-        browser.run("document.querySelectorAll('script, img, iframe, b').length") == 3
-    )  # with that of the file's data
-    assert "owned" not in browser.run("document.title").replace(name, "").replace(shown[0], "")
-    assert not [text for text in browser.texts(".ln code") if "\u202e" in text]
-    (data,) = (made.folder / "data").glob("[0-9]*.js")
-    assert data.read_bytes().isascii()
-    assert b"<" not in data.read_bytes()
+    elements = "document.querySelectorAll('script, img, iframe, b').length"
+    assert browser.run(elements) == 2
+    shown = sorted(browser.texts("#files tbody a"), key=lambda text: int(re.match(r"\d+", text)[0]))  # type: ignore[index]
+    assert len(shown) == len(HOSTILE)
+    for number, text in enumerate(shown):
+        assert (text.isprintable(), str(number) in text) == (True, True)
+        browser.run(f"location.hash = 'file={quote(f'app/{text}', safe='')}&line=1'")
+        browser.wait(f"$('name').innerText === {json.dumps(f'app/{text}')} && document.querySelector('#line li')")
+        assert browser.run(elements) == 3 + number  # with that of the file's data
+        assert browser.run("document.title") == f"app/{text} · {folder.name}"
+        assert not {"\u202e", "\u2028", "\x1b"} & set(browser.run("$('code').textContent + $('line').textContent"))
+    data = b"".join(path.read_bytes() for path in (made.folder / "data").iterdir())
+    assert (data.isascii(), b"<" in data) == (True, False)
 
 
 def size_of(octets: bytes) -> tuple[int, int]:
