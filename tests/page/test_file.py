@@ -60,6 +60,38 @@ def test_a_file_shows_its_source_in_colors(file: Browser, shop: Made) -> None:
     assert words[3] == {"10"}
 
 
+def test_words_are_colored_as_python_reads_them(shop: Made, view: View) -> None:
+    """Texts over several lines, prefixes, escapes and numbers keep to their ends; a template has no colors."""
+    browser = view(shop.url)
+    code = [
+        'a = """one # two',
+        "it's",
+        '""" + rb"\\"  # "c"',
+        "b = 'x\\'y' + f\"{a}\" if not 0x1F else 1_0.5e3",
+        "c = 'open",
+        "déf = None",
+    ]
+    script = "((name, code) => wordsOf({name, code}).map((l, n) => l.map(([a, b, k]) => [k, code[n].slice(a, b)])))"
+    words = browser.run(f"{script}('a.py', {json.dumps(code)})")
+    assert [[each for each in line if each[0] != "k5"] for line in words] == [
+        [["k2", '"""one # two']],
+        [["k2", "it's"]],
+        [["k2", '"""'], ["k2", 'rb"\\"  # "'], ["k2", '"']],
+        [
+            ["k2", "'x\\'y'"],
+            ["k2", 'f"{a}"'],
+            ["k1", "if"],
+            ["k1", "not"],
+            ["k3", "0x1F"],
+            ["k1", "else"],
+            ["k3", "1_0.5e3"],
+        ],
+        [["k2", "'open"]],
+        [["k1", "None"]],
+    ]
+    assert browser.run(f"{script}('a.html', ['if x:'])") == [[]]
+
+
 def test_lines_have_a_stripe_for_each_origin(file: Browser) -> None:
     """Left of each line stands a letter for each origin that reached it; missing lines have a mark."""
     for origin, letter in {"unit": "U", "e2e": "E", "pipeline": "P"}.items():

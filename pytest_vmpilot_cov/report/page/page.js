@@ -285,6 +285,7 @@ const row = el("div", {class: "ln"}, el("a", {class: "no", tabindex: "-1"}), el(
 
 function drawCode() {           // all of the text at once, for the browser's search; the rest where somebody looks
   const {body} = open, chunks = [];
+  open.words = wordsOf(body);
   for (let first = 0; first < body.code.length; first += CHUNK) {
     const chunk = el("div", {class: "chunk"}), count = Math.min(CHUNK, body.code.length - first);
     chunk.style.containIntrinsicSize = `auto ${20 * count}px`;
@@ -315,13 +316,41 @@ function paint(chunk) {
 }
 
 function color(line) {
-  const place = Number(line.id.slice(1)) - 1, text = open.body.code[place], words = open.body.words[place], nodes = [];
+  const place = Number(line.id.slice(1)) - 1, text = open.body.code[place], words = open.words[place], nodes = [];
   let end = 0;
-  for (let each = 0; each < words.length; each += 3) {
-    nodes.push(text.slice(end, words[each]), el("span", {class: `k${words[each + 2]}`}, text.slice(words[each], words[each + 1])));
-    end = words[each + 1];
+  for (const [from, to, kind] of words) {
+    nodes.push(text.slice(end, from), el("span", {class: kind}, text.slice(from, to)));
+    end = to;
   }
   line.lastChild.replaceChildren(...nodes, text.slice(end));
+}
+
+const KEYWORDS = new Set("False None True and as assert async await break class continue def del elif else except finally for from global if import in is lambda nonlocal not or pass raise return try while with yield".split(" "));
+const WORD = /(#[^\n]*)|([bBfFrRtTuU]{0,2}("""|'''|"|'))|(\b\d[\w.]*)|([\p{L}_][\p{L}\p{N}_]*)|([^\s\p{L}\p{N}_]+?)/gu;
+
+function wordsOf({name, code}) {  // the words of each line that have a color: begin, end, kind
+  const lines = code.map(() => []), text = code.join("\n");
+  if (!/\.py[iw]?$|(^|\/)[^./]+$/.test(name.replace(/ \(\d+\)$/, ""))) return lines;
+  let line = 0, start = 0;
+  const add = (from, to, kind) => {
+    while (from < to) {
+      while (from > start + code[line].length) { start += code[line].length + 1; line++; }
+      const end = Math.min(to, start + code[line].length);
+      if (end > from) lines[line].push([from - start, end - start, kind]);
+      from = end + 1;
+    }
+  };
+  WORD.lastIndex = 0;
+  for (let found; (found = WORD.exec(text));) {
+    const [word, comment, opening, quotes, number, name, sign] = found;
+    if (opening) {
+      let end = WORD.lastIndex;  // one character after the other: a pattern would pile up its way back in a long text
+      while (end < text.length && !text.startsWith(quotes, end) && !(quotes.length === 1 && text[end] === "\n")) end += text[end] === "\\" ? 2 : 1;
+      WORD.lastIndex = Math.min(text.length, end + (text[end] === "\n" ? 0 : quotes.length));
+      add(found.index, WORD.lastIndex, "k2");
+    } else if (name ? KEYWORDS.has(name) : true) add(found.index, found.index + word.length, comment ? "k4" : number ? "k3" : sign ? "k5" : "k1");
+  }
+  return lines;
 }
 
 function mark(chunk) {          // who reached each line, for the origins that are left
