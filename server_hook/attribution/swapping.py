@@ -41,6 +41,8 @@ class ByTracer:
         self._cov = cov
         self._sets: dict[str, LiveSets] = {}
         self._over: list[LiveSets] = []
+        self._last: list[tuple[str, LiveSets]] = []
+        """What tests ran between the last cut and their end."""
         self._end_swapping: Callable[[], None] | None = None
 
     def begin(self, test: str) -> None:
@@ -60,6 +62,7 @@ class ByTracer:
             sets = self._sets.pop(test, None)
             if sets:
                 self._over.append(sets)
+                self._last.append((test, {path: recorded.copy() for path, recorded in sets.copy().items()}))
             if not self._sets and self._end_swapping is not None:
                 self._end_swapping()
                 self._end_swapping = None
@@ -74,7 +77,8 @@ class ByTracer:
         """Return the live sets of each test, and nobody's: those of tests that are over."""
         with self.lock:
             self._over = [sets for sets in self._over if _may_be_filled(sets)]
-            return [*self._sets.items(), *(("", sets) for sets in self._over)]
+            self._last = [(test, sets) for test, sets in self._last if any(sets.values())]
+            return [*self._sets.items(), *self._last, *(("", sets) for sets in self._over)]
 
     def see_all_again(self) -> None:
         """Do nothing: the tracer sees each line each time."""
