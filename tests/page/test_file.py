@@ -247,12 +247,30 @@ def test_the_page_is_made_of_three_small_files(shop: Made) -> None:
 
 
 def test_a_page_replaces_the_one_before(tmp_path: Path) -> None:
-    """Data of files that are gone goes; what others have put into the folder stays."""
+    """Data of files that are gone goes; what others have put into the folder stays, and is not ignored by git."""
     folder = tmp_path.resolve()
     files = {"app/__init__.py": "", "app/a.py": "x = 1\n", "app/b.py": "x = 1\n"}
     made = make_page(folder, files, [a_part("unit", {Source("app/a.py"): 2})])
     (made.folder / "data/mine.js").write_text("")
+    (made.folder / ".gitignore").write_text("mine\n")
     assert len(list((made.folder / "data").iterdir())) == 5
     (folder / "app/b.py").unlink()
     make_page(folder, {}, [])
     assert sorted(path.name for path in (made.folder / "data").iterdir()) == ["0.js", "1.js", "index.js", "mine.js"]
+    assert (made.folder / ".gitignore").read_text() == "mine\n"
+
+
+def test_print_has_the_whole_file(view: View, tmp_path: Path) -> None:
+    """On paper every line is colored and marked, also those that nobody has looked at, and the controls are gone."""
+    source = "".join(f"x{number} = {number}\n" for number in range(1000))
+    part = a_part("unit", {Source("app/a.py"): bitmap(range(1, 1000))})
+    made = make_page(tmp_path.resolve(), {"app/a.py": source}, [part])
+    browser = view(f"{made.url}#file=app%2Fa.py")
+    browser.wait("document.querySelector('.ln')")
+    assert browser.run("document.querySelectorAll('.hit').length") < 1000
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run("document.querySelectorAll('.hit').length") == 999
+    browser.ask("Emulation.setEmulatedMedia", media="print")
+    hidden = "['#theme', '#file nav', '#line'].map((each) => getComputedStyle(document.querySelector(each)).display)"
+    assert browser.run(hidden) == ["none"] * 3
+    browser.ask("Emulation.setEmulatedMedia", media="")

@@ -120,16 +120,20 @@ function drawOverview() {
 function drawVerdict() {
   const {verdict} = all, without = all.origins.filter((_, place) => off & (1 << place));
   const judged = verdict.checks.length > 0, word = judged ? (verdict.passed ? "✓ passed" : "✗ failed") : "no threshold";
-  const place = $("verdict"), sum = figures(all.files);
+  const place = $("verdict"), left = off;
+  off = 0;
+  const total = figures(all.files);
+  off = left;
   place.className = judged ? (verdict.passed ? "good" : "bad") : "";
-  place.replaceChildren(el("p", {class: "total"}, el("span", {class: "word"}, word), ` ${verdict.measured ? percent(sum.percent) : "nothing was measured"}`, without.length ? el("small", {}, ` without ${without.join(" and ")}`) : null));
+  place.replaceChildren(el("p", {class: "total"}, el("span", {class: "word"}, word), ` ${verdict.measured ? percent(total.percent) : "nothing was measured"}`,
+    without.length ? el("small", {}, ` · without ${without.join(" and ")}: ${percent(figures(all.files).percent)}`) : null));
   const list = el("ul");
   for (const check of verdict.checks) {
     list.append(el("li", {}, `${check.passed ? "✓" : "✗"} ${check.text || `${check.name}: yes`}`, check.details.length ? el("div", {class: "details"}, check.details.join("\n")) : null));
   }
   if (verdict.not_enforced) list.append(el("li", {}, verdict.not_enforced));
   place.append(list);
-  if (without.length) place.append(el("p", {class: "quiet"}, "The checks are those of all origins together."));
+  if (without.length) place.append(el("p", {class: "quiet"}, "The verdict is that of all origins together."));
   if (all.change) place.append(el("p", {class: "change"}, all.change, ". ", el("a", {href: "#show=changed"}, "Show it")));
   if (all.warnings.length) place.append(el("details", {open: true}, el("summary", {}, `⚠ ${all.warnings.length} ${all.warnings.length === 1 ? "warning" : "warnings"}`), el("ul", {}, ...all.warnings.map((text) => el("li", {}, text)))));
 }
