@@ -411,7 +411,7 @@ function has(bitmap, line) {    // a bitmap in hexadecimal: bit n is line n
   return digit !== undefined && (parseInt(digit, 16) >> (line & 3) & 1) === 1;
 }
 
-const those = (groups, line) => groups.filter(([bitmap]) => has(bitmap, line)).flatMap(([, places]) => places);
+const those = (groups, line) => groups.filter(([bitmap]) => has(bitmap, line)).flatMap(([, places]) => places).sort((a, b) => a - b);
 
 function choose(line, keepsPlace = false) {
   const node = $(`L${line}`);
