@@ -84,23 +84,31 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
     aside = os.path.join(working, f"{PUBLISHING}{os.getpid()}.tmp")
     united = {label: {each: files[each] for each in files if is_utf8(each.path)} for label, files in united.items()}
     try:
-        with contextlib.suppress(FileNotFoundError):  # of an earlier process with this pid
-            os.unlink(aside)
-        safe_files.create(aside, "")  # SQLite would follow a link
+        _make_empty(aside)
         told_apart = _write_measured(aside, united, untouched, branch=branch or has_arcs(united))
         with open_to_write(aside) as base:
             _write_fingerprints(base, united, folder_identity(os.path.dirname(target)), oldest)
             if told_apart and len(origins_of(united)) > 1:  # else the origin is plain
                 witnesses.write(base, told_apart)
-            if blocks:
-                base.execute(f"CREATE TABLE {BLOCKS} (blocks BLOB)")
-                base.execute(f"INSERT INTO {BLOCKS} VALUES (?)", (blocks,))  # noqa: S608 - constant
+            _write_blocks(base, blocks)
         os.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
         raise OSError(errno.EIO, str(error), target) from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(aside)
+
+
+def _make_empty(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):  # of an earlier process with this pid
+        os.unlink(path)
+    safe_files.create(path, "")  # SQLite would follow a link
+
+
+def _write_blocks(base: sqlite3.Connection, blocks: bytes) -> None:
+    if blocks:
+        base.execute(f"CREATE TABLE {BLOCKS} (blocks BLOB)")
+        base.execute(f"INSERT INTO {BLOCKS} VALUES (?)", (blocks,))  # noqa: S608 - constant
 
 
 def _write_measured(path: str, united: ByLabel, untouched: Untouched, *, branch: bool) -> ByLabel:
