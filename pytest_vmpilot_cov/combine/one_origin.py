@@ -16,11 +16,11 @@ def only_origin(combined: Combined, origin: str) -> Combined:
     """
     if not origin:
         return combined
-    counted = {context: files for context, files in combined.counted.items() if context == origin}
+    counted = {label: files for label, files in combined.counted.items() if label.origin == origin}
     if publication.has_arcs(combined.counted):
         counted = {
-            context: {source: segment.to_arcs(measured) for source, measured in files.items()}
-            for context, files in counted.items()
+            label: {source: segment.to_arcs(measured) for source, measured in files.items()}
+            for label, files in counted.items()
         }
     reached = {source.path for files in counted.values() for source in files}
     others = {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from coverage import Coverage
 
+    from server_hook.attribution.bounds import Bounds
     from server_hook.attribution.monitoring import ByMonitoring
     from server_hook.attribution.peers import Peers
     from server_hook.attribution.swapping import ByTracer
@@ -76,6 +77,8 @@ class Attribution:
             cov: the Coverage that measures this process.
         """
         self.counts = Counts()
+        self.bounds: Bounds | None = None
+        """Until when a test's child works for its test; None for every other process."""
         self.reason = ""
         """Why tests are not told apart here; empty while they are, or no test was heard of."""
         self._cov = cov
@@ -128,6 +131,8 @@ class Attribution:
         try:
             self.prepare()
             test = self._whose(baggage, ends)
+            if self.bounds is not None:
+                self.bounds.answer(test)
             return self._tags.Request(test) if test or self._tags.TEST.get() else None
         except Exception as error:  # noqa: BLE001 - a request must not fail for us
             self._disturbed(error)

@@ -101,6 +101,11 @@ def read(path: str) -> str:
     return UNNAMED
 
 
+def name_of(test: str) -> str:
+    """Return the name of a test without its phase."""
+    return test.rpartition("|")[0]
+
+
 class Posted:
     """The board of one test process, as others read it."""
 

@@ -120,7 +120,7 @@ class Recorder:
             return
         with holding(self._lock):
             self.drain.cut()
-            self.drain.label = label
+            self.drain.label, self.attribution.bounds = label, None
         tracers.see_all_again(self.cov, self.core)  # lines that ran under the earlier label count for this one, too
 
     def flush(self) -> None:

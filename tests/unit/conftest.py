@@ -78,6 +78,7 @@ def some_settings(folder: Path, **changes: Any) -> Settings:
         interval_s=1.0,
         signals=True,
         server_command="",
+        tag_requests=("near",),
     )
     return plain._replace(**changes)
 

@@ -10,7 +10,7 @@ from pytest_vmpilot_cov.options.options import make_options
 
 OWN = (
     "e2e, e2e_scripts, e2e_scripts_args, e2e_scripts_cwd, e2e_scripts_env, interval_s, pipeline_data, "
-    "script_timeout_s, server_command, signals, stale"
+    "script_timeout_s, server_command, signals, stale, tag_requests"
 )
 
 
