@@ -18,6 +18,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+
 PATIENCE_S = 120.0
 
 noted: set[tuple[str, str, int]] = set()
@@ -68,7 +69,7 @@ def ask_thread(test: str, work: Callable[[str], object]) -> None:
 
 def begin(test: str) -> Any:
     """Begin a request, as a wrapped server does."""
-    return attribution().begin_request([f"vmpilot-cov={test}"] if test else ["k=v"], None, None)
+    return attribution().begin_request([f"vmpilot-cov={test}"] if test else ["k=v"], lambda: (None, None))
 
 
 def attribution() -> Any:
@@ -109,7 +110,7 @@ async def run(module: Any) -> None:
         asyncio.create_task(work(items))
         for work, items in zip((module.worker, module.second_worker), async_items, strict=True)
     ]
-    thread = threading.Thread(target=module.thread_worker, args=(thread_items,))
+    thread = threading.Thread(target=module.thread_worker, args=(thread_items,), daemon=True)
     thread.start()
     await asyncio.sleep(0)
     tests = [*module.TESTS, ""]
@@ -135,6 +136,7 @@ async def run(module: Any) -> None:
 def main() -> None:
     """Run all programs, and print for each module what was noted."""
     sys.modules["driver"] = sys.modules["__main__"]
+    threading.excepthook = lambda error: (sys.__excepthook__(*error[:3]), os._exit(1))  # type: ignore[arg-type, func-returns-value]
     sys.setswitchinterval(float(os.environ.get("ODD_SWITCH_S", "1e-5")))
     count = int(sys.argv[1])
     gc.disable()  # what closes a stream that was left is to be the last reference to it
