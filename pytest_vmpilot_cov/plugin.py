@@ -52,6 +52,8 @@ def pytest_load_initial_conftests(
     button = typed.vmpilot_cov and manager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
     if added or button:  # pytest parsed the words before these options existed, or with the button's among them
         typed = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
+        # pytest has settled it in between; without it, folders above the project would be collected, conftests included
+        typed.confcutdir = early_config.known_args_namespace.confcutdir
         early_config.known_args_namespace = typed
     # before the yield: in this hook VS Code's plugin refuses --cov options unless pytest-cov is registered
     vscode.stand_in_for_pytest_cov(manager, typed)

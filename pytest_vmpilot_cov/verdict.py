@@ -46,6 +46,8 @@ def reach_verdict(
         collected, combined = _combined(options, replace(scope, extra=contributed.given))
         with reporting(options, combined) as cov:
             figures = count(cov, scope.origins)
+            if options.origin and not figures.total.reached:
+                options = replace(options, reports=())  # a service would take them for 0 %
             if options.change is not None:
                 diff = changed_lines(options, figures.tallies)
                 figures = replace(figures, change=count_change(figures, diff))

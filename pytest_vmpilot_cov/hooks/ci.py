@@ -25,7 +25,7 @@ def append_job_summary(cov: ReportingCoverage, options: Options, outcome: Outcom
         OSError: when it cannot be written.
     """
     path = os.environ.get(SUMMARY_VARIABLE)
-    if not path:
+    if not path or options.origin:  # one origin's report is for another service
         return None
     with open(path, "a", encoding="utf-8") as file:
         file.write(markdown_report(cov, options, outcome, SUMMARY) + "\n")

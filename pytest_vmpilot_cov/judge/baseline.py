@@ -51,7 +51,7 @@ def compare(
         options: how files are named.
     """
     if baseline.problem:
-        return Check(threshold.name, passed=False, text=f"FAIL {baseline.problem}")
+        return Check(threshold.name, passed=False, text=f"FAIL {threshold.name}: {baseline.problem}")
     now = {path: Share(tally.there - tally.to_gain, tally.there) for path, tally in tallies.items()}
     before = _before(threshold, baseline)
     total, earlier = sum(now.values(), Share()), sum(before.values(), Share())

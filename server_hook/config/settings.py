@@ -86,8 +86,7 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
         HookError: when it cannot be found or understood.
     """
     config_file, folder = locate(path)
-    own = read_own_section(config_file)
-    cov = open_coverage(config_file)
+    own, cov = read_own_section(config_file), open_coverage(config_file)
     given = dict(overrides or {})
 
     def option(name: str) -> Any:  # noqa: ANN401 - coverage's options have many types

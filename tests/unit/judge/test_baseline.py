@@ -113,6 +113,6 @@ def test_nothing_to_compare_fails() -> None:
     """An origin without data and a pattern without files fail as with a percentage, and so does a broken baseline."""
     assert check("e2e", SAME).text.startswith("FAIL Required coverage of the baseline by e2e not reached")
     assert check("lib/*", SAME).text.startswith("FAIL Required coverage of the baseline of lib/* not reached")
-    assert (
-        check("total", SAME, Baseline(problem="no file (baseline-missing)")).text == "FAIL no file (baseline-missing)"
+    assert check("total", SAME, Baseline(problem="no file (baseline-missing)")).text == (
+        "FAIL total: no file (baseline-missing)"
     )
