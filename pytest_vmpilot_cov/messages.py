@@ -127,6 +127,11 @@ _TEXTS: Final = {
     "is pytest-vmpilot-cov installed in the Python that runs it, and does it run files of [run] source?",
     "nothing-to-combine": "there is no data to combine in {places}; run pytest --vmpilot-cov, or a server with "
     "VMPILOT_COV={config}",
+    "who-place": "{place} is no line of a file; write a line as in app/main.py:12, or a range as in app/main.py:12-20",
+    "file-unmeasured": "there is no data of {file}; there is of {names}",
+    "tests-unrecorded": "which test ran a line was not recorded; run: pytest --vmpilot-cov --cov-context=test",
+    "test-unmatched": "no test of the data is called {test}; there are {names}",
+    "live-port": "port {port} of 127.0.0.1 cannot be used: {why}; use another --port, or none for any free one",
     "demo-needs": "the demo needs {missing}; install it with: pip install 'pytest-vmpilot-cov[demo]'",
     "demo-failed": "the demo could not be prepared; {script} printed:\n{output}\n",
     "still-recording": "process {pid} ({command}) is still recording; its data stays, stop it first",

@@ -72,9 +72,13 @@ class Browser:
 
     def open(self, url: str) -> None:
         """Open an address, and wait until it is loaded."""
-        self.ask("Page.navigate", url="about:blank")  # a page whose address differs in its # alone is not loaded anew
+        self.leave()  # a page whose address differs in its # alone is not loaded anew
         self.ask("Page.navigate", url=url)
         self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
+
+    def leave(self) -> None:
+        """Leave the page that is open."""
+        self.ask("Page.navigate", url="about:blank")
 
     def run(self, script: str) -> Any:
         """Run JavaScript; return the value of the expression, which may be a promise."""

@@ -10,15 +10,14 @@ from pytest_vmpilot_cov.changes.git import GitError, Repository
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Setting
 
-_REMOTE, _LOCAL = "refs/remotes/origin/", "refs/heads/"
-_IN_CI = (
+_LOCAL = "refs/heads/"
+_COMMITS_IN_CI = (
     # first, because only a pipeline for a merged result has it: there, the other one is too old
-    ("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", ("",)),
-    ("CI_MERGE_REQUEST_DIFF_BASE_SHA", ("",)),
-    ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", (_REMOTE, _LOCAL)),
-    ("GITHUB_BASE_REF", (_REMOTE, _LOCAL)),
+    "CI_MERGE_REQUEST_TARGET_BRANCH_SHA",
+    "CI_MERGE_REQUEST_DIFF_BASE_SHA",
 )
-"""Variables that name a base, and where git may have what they name."""
+_BRANCHES_IN_CI = ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "GITHUB_BASE_REF")
+"""Variables that name a base."""
 _USUAL = ("main", "master")
 """What the branch that others leave is called if the remote doesn't say it."""
 
@@ -44,31 +43,34 @@ def find_base(git: Repository, typed: Setting[str]) -> Base:
         GitError: when there is no such commit here.
     """
     head = _commit(git, "HEAD")
-    named = _typed(typed) if typed.value else [*_of_ci()]
-    for ref, _ in named or _upstreams(git):
+    remotes = git.answer("remote").split("\n")
+    remote = f"refs/remotes/{'origin' if 'origin' in remotes else remotes[0]}/"
+    named = _typed(typed, remote) if typed.value else [*_of_ci(remote)]
+    for ref, _ in named or _upstreams(git, remote):
         if commit := _commit(git, ref):
             return _left(git, head, commit, ref)
     if named:
         raise GitError(_no_commit(git, *named[0]))
     if not head:
-        return Base(git.answer("hash-object", "-t", "tree", os.devnull), "nothing: there is no commit yet")
+        return Base(git.answer("hash-object", "-t", "tree", os.devnull), "an empty repository")
     if not git.answer("symbolic-ref", "--quiet", "HEAD"):
         raise GitError(say("change-base-none"))
-    return Base(head, "HEAD: there is no upstream branch")
+    return Base(head, "HEAD, as there is no upstream branch")
 
 
-def _typed(setting: Setting[str]) -> list[tuple[str, str]]:
+def _typed(setting: Setting[str], remote: str) -> list[tuple[str, str]]:
     # a clone of CI has the branches of its remote, and none of its own
-    return [(ref, setting.where) for ref in (setting.value, f"{_REMOTE}{setting.value}")]
+    return [(ref, setting.where) for ref in (setting.value, f"{remote}{setting.value}")]
 
 
-def _of_ci() -> Iterator[tuple[str, str]]:
-    for name, places in _IN_CI:
+def _of_ci(remote: str) -> Iterator[tuple[str, str]]:
+    for name in (*_COMMITS_IN_CI, *_BRANCHES_IN_CI):
         if value := os.environ.get(name):
+            places = ("",) if name in _COMMITS_IN_CI else (remote, _LOCAL)
             yield from ((f"{place}{value}", name) for place in places)
 
 
-def _upstreams(git: Repository) -> Iterator[tuple[str, str]]:
+def _upstreams(git: Repository, remote: str) -> Iterator[tuple[str, str]]:
     """Yield what the branch may have left, the likeliest first.
 
     A branch that was pushed under its own name has that for its upstream in git's eyes: it tells what was pushed, not
@@ -76,8 +78,8 @@ def _upstreams(git: Repository) -> Iterator[tuple[str, str]]:
     """
     branch = git.answer("symbolic-ref", "--quiet", "--short", "HEAD")
     tracked = git.answer("rev-parse", "--verify", "--quiet", "--symbolic-full-name", "@{upstream}") if branch else ""
-    default = git.answer("symbolic-ref", "--quiet", f"{_REMOTE}HEAD")
-    refs = [tracked if not tracked.endswith(f"/{branch}") else "", default, *(_REMOTE + name for name in _USUAL)]
+    default = git.answer("symbolic-ref", "--quiet", f"{remote}HEAD")
+    refs = [tracked if not tracked.endswith(f"/{branch}") else "", default, *(remote + name for name in _USUAL)]
     refs += [tracked, *(_LOCAL + name for name in _USUAL if name != branch)]
     yield from ((ref, "") for ref in refs if ref)
 

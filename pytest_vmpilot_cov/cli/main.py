@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from pytest_vmpilot_cov.cli.arguments import add_arguments
-from pytest_vmpilot_cov.cli.output import show, show_problem, show_section
+from pytest_vmpilot_cov.cli.output import show, show_problem
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
 from pytest_vmpilot_cov.options.options import make_options, parse_require, requested_change
 from pytest_vmpilot_cov.options.report_kinds import report_requests
 from server_hook.problems import HookError
-
-if TYPE_CHECKING:
-    from pytest_vmpilot_cov.model import Outcome
 
 FAILED, MISUSED = 1, 2
 
@@ -96,81 +92,39 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _combine(parsed: argparse.Namespace) -> int:
-    from pytest_vmpilot_cov.cli.progress import Progress
-    from pytest_vmpilot_cov.collect.processes import Scope
-    from pytest_vmpilot_cov.hooks.hooks import hooks_of_command
-    from pytest_vmpilot_cov.verdict import reach_verdict
+    from pytest_vmpilot_cov.cli.combine import combine
 
-    options, progress = _options(parsed), Progress()
-    if not parsed.paths:
-        with contextlib.closing(progress):
-            outcome = reach_verdict(options, Scope(tick=progress.tick), hooks_of_command())
-        return _show(options, outcome)
-    from pytest_vmpilot_cov.collect.artifacts import open_artifacts
-
-    with contextlib.closing(progress), open_artifacts(parsed.paths, progress.tick) as artifacts:
-        if not artifacts.places:
-            return _say_nothing(options, artifacts.problems, parsed.paths)
-        scope = Scope(
-            all_runs=True,  # what was named counts, whichever COVERAGE_FILE its run had
-            only=tuple(place.path for place in artifacts.places),
-            known_places=artifacts.places,
-            tick=progress.tick,
-        )
-        outcome = reach_verdict(options, scope, hooks_of_command())
-        progress.close()  # clears its line before the section is printed
-        return _show(options, replace(outcome, problems=(*artifacts.problems, *outcome.problems)), parsed.paths)
+    return combine(_options(parsed), parsed.paths)
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from pytest_vmpilot_cov.cli.progress import Progress
-    from pytest_vmpilot_cov.collect.processes import Scope
-    from pytest_vmpilot_cov.hooks.hooks import hooks_of_command
-    from pytest_vmpilot_cov.verdict import reach_verdict
+    from pytest_vmpilot_cov.cli.combine import report
 
-    options, progress = _options(parsed), Progress()
-    if parsed.origin:
-        options = replace(options, origin=parsed.origin, thresholds=())
-        if options.fail_under.where != TYPED:
-            options = replace(options, fail_under=Setting(None))
-    # a report only reads: it changes neither the servers nor the data files
-    with contextlib.closing(progress):
-        outcome = reach_verdict(options, Scope(ask=False, tick=progress.tick), hooks_of_command(), keep=False)
-    return _show(options, outcome)
+    return report(_options(parsed), parsed.origin)
+
+
+def _who(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.who import who
+
+    return who(_options(parsed), parsed.place, parsed.paths)
+
+
+def _tests(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.who import tests
+
+    return tests(_options(parsed), parsed.test, parsed.paths)
 
 
 def _baseline(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.baseline import write_baseline
+    from pytest_vmpilot_cov.cli.combine import say_nothing
 
     options = _options(parsed)
     line = write_baseline(options)
     if not line:
-        return _say_nothing(options, (), ())
+        return say_nothing(options, (), ())
     show(line)
     return 0
-
-
-def _show(options: Options, outcome: Outcome, words: Sequence[str] = ()) -> int:
-    from pytest_vmpilot_cov.report.terminal import section
-    from pytest_vmpilot_cov.report.warnings import warnings_of
-
-    if not outcome.figures.total.reached:
-        return _say_nothing(options, warnings_of(outcome, options), words)
-    show_section(line.text for line in section(outcome, options))
-    return 0 if outcome.verdict.passed else FAILED
-
-
-def _say_nothing(options: Options, problems: Iterable[str], words: Sequence[str]) -> int:
-    """Say that there is nothing to judge, and all that may be the reason."""
-    for problem in problems:
-        show_problem(problem)
-    if options.origin:
-        show_problem(say("origin-nothing", origin=options.origin))
-        return FAILED
-    places = ", ".join(dict.fromkeys(words or [str(place.value) for place in options.data_places]))
-    config = options.settings.config_file or options.settings.folder
-    show_problem(say("nothing-to-combine", places=places, config=config))
-    return FAILED
 
 
 def _dump(parsed: argparse.Namespace) -> int:
@@ -210,6 +164,12 @@ def _doctor(parsed: argparse.Namespace) -> int:
         show(f"{'ok   ' if finding.good else 'WRONG'} {finding.text}")
         wrong += not finding.good
     return FAILED if wrong else 0
+
+
+def _live(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.live import live
+
+    return live(_options(parsed), parsed.port)
 
 
 def _demo(parsed: argparse.Namespace) -> int:
@@ -264,10 +224,23 @@ _VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = 
         "vmpilot-cov report --cov-report=term-missing",
     ),
     (
+        "who",
+        _who,
+        "show which origins, processes and tests ran a line, a range of lines or a file",
+        "vmpilot-cov who app/main.py:12",
+    ),
+    ("tests", _tests, "show what a test ran, in which process", "vmpilot-cov tests test_chat"),
+    (
         "baseline",
         _baseline,
         "write down how much of each file was reached, for thresholds that are baseline",
         "vmpilot-cov baseline",
+    ),
+    (
+        "live",
+        _live,
+        "serve the page to a browser, and show what live servers reach as they reach it",
+        "vmpilot-cov live",
     ),
     (
         "dump",

@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -149,7 +149,7 @@ def _by_schema(base: sqlite3.Connection, size_bytes: int) -> _Content:
 
 def _shares_of(base: sqlite3.Connection, size_bytes: int) -> witnesses.Shares:
     there = base.execute("SELECT name FROM sqlite_master WHERE name = ?", (witnesses.TABLE,)).fetchone()
-    query = f"SELECT context_id, origin, files, COALESCE(shared, '') FROM {witnesses.TABLE}"  # noqa: S608 - constant
+    query = f"SELECT context_id, origin, files, COALESCE(others, '') FROM {witnesses.TABLE}"  # noqa: S608 - constant
     return witnesses.read(_within(size_bytes, _within(size_bytes, base.execute(query), 2), 3)) if there else {}
 
 
@@ -205,7 +205,7 @@ def _parts_of(content: _Content, folder: str, origin: str) -> tuple[list[Part], 
     published = {context for context, _ in marks}
     origins = [name for name in ORIGINS if name in published] if is_published else [origin]
     parts = {Label(name): Part(Label(name), content.oldest.get(name, 0.0)) for name in origins}
-    labels = _labels_in(content, origin)
+    labels = _labels_in(content, origins)
     for context, file, measured in content.rows:
         if not measured or context not in content.contexts:
             continue
@@ -223,11 +223,14 @@ def _part_of(label: Label, parts: dict[Label, Part]) -> Part:
     return parts[label]
 
 
-def _labels_in(content: _Content, origin: str) -> dict[Any, Label]:
-    """Tell what each context counts for; in a publication a test's may count for several origins, and isn't there."""
-    if content.marks is not None:
-        return {key: Label(name) for key, name in content.contexts.items() if name in ORIGINS}
-    return {key: intern_label(origin, "" if name in ORIGINS else name) for key, name in content.contexts.items()}
+def _labels_in(content: _Content, origins: Sequence[str]) -> dict[Any, Label]:
+    """Tell what each context counts for; a test that may count for several origins isn't there."""
+    is_published = content.marks is not None
+    labels = {
+        key: Label(name if is_published else origins[0]) for key, name in content.contexts.items() if name in ORIGINS
+    }
+    tests = content.contexts.items() if len(origins) == 1 else ()
+    return labels | {key: intern_label(origins[0], name) for key, name in tests if key not in labels}
 
 
 @lru_cache(MOST_SOURCES)  # the files of a thousand processes have the same sources

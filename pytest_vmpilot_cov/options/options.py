@@ -121,6 +121,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     """
     settings, own, cov = _read(config_path, overrides)
     configured = read_thresholds(settings)
+    thresholds = tuple(_beside_the_total(configured, fail_under))
     return Options(
         root=root,
         settings=settings,
@@ -130,10 +131,10 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         reports=reports,
         data_places=tuple(_places(places, own, settings, root)),
         require=require,
-        thresholds=tuple(_beside_the_total(configured, fail_under)),
+        thresholds=thresholds,
         tests_file=_tests_file(settings),
         stale=_stale(stale or Setting(own.get("stale", STALE[0]).strip(), settings.config_file)),
-        change=change or next((Setting("", each.where) for each in configured if each.name == "changed"), None),
+        change=change or next((Setting("", each.where) for each in thresholds if each.name == "changed"), None),
     )
 
 

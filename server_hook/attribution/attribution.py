@@ -42,7 +42,7 @@ Ends: TypeAlias = "tuple[Address | None, Address | int | None]"
 
 
 class Counts:
-    """How many requests were whose."""
+    """How many requests were whose, while a session that names its tests ran; of the latest such session."""
 
     def __init__(self) -> None:
         """Begin at zero."""
@@ -87,6 +87,7 @@ class Attribution:
         self._engine: ByMonitoring | ByTracer | None = None
         self._peers: Peers | None = None
         self._tests: dict[str, Test] = {}
+        self._sessions = 0
         self._ended: dict[str, None] = {}
         """Tests that boards have shown and show no more."""
 
@@ -150,6 +151,13 @@ class Attribution:
             except Exception as error:  # noqa: BLE001 - a request must not fail for us
                 self._disturbed(error)
 
+    def account(self) -> dict[str, Any]:
+        """Return what this process says of its requests in answers, and in its record."""
+        counts = self.counts
+        told = counts.tagged + counts.by_process
+        several = counts.nobodys_among_several
+        return {"told": told, "nobodys": counts.nobodys, "among_several": several, "not_told": self.reason}
+
     def resume(self, frame: FrameType | None) -> None:
         """Notice that the test has changed under running frames, the innermost of which is given; never raise."""
         if self._engine is not None:
@@ -201,18 +209,21 @@ class Attribution:
         self._tests = {}
 
     def _whose(self, baggage: Iterable[str], ends: Callable[[], Ends]) -> str:
-        counts = self.counts
+        boards = self._peers.boards if self._peers is not None else None
+        is_session = boards is not None and bool(boards.posted())
+        if boards is not None and boards.sessions != self._sessions:
+            self.counts, self._sessions = Counts(), boards.sessions
         test = self._tags.from_headers(baggage)
         if test and self._begin(test):
-            counts.tagged += 1
+            self.counts.tagged += 1
             return test
-        if not test and self._peers is not None and self._peers.boards.posted():
+        if not test and is_session and self._peers is not None:
             witness = self._peers.test_of(*ends())
             if witness.test and self._begin(witness.test):
-                counts.by_process += 1
+                self.counts.by_process += 1
                 return witness.test
-            counts.nobodys_among_several += witness.several
-        counts.nobodys += 1
+            self.counts.nobodys_among_several += witness.several
+        self.counts.nobodys += is_session
         return ""
 
     def _begin(self, name: str) -> bool:

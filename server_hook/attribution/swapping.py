@@ -49,6 +49,8 @@ class ByTracer:
         self._collector: Any = cov._collector
         self._sets: dict[str, LiveSets] = {}
         self._over: list[LiveSets] = []
+        self._last: list[tuple[str, LiveSets]] = []
+        """What tests ran between the last cut and their end."""
         self._end_swapping: Callable[[], None] | None = None
 
     def begin(self, test: str) -> None:
@@ -68,6 +70,7 @@ class ByTracer:
             sets = self._sets.pop(test, None)
             if sets:
                 self._over.append(sets)
+                self._last.append((test, {path: recorded.copy() for path, recorded in sets.copy().items()}))
             if not self._tests() and self._end_swapping is not None:
                 self._end_swapping()
                 self._end_swapping = None
@@ -102,7 +105,9 @@ class ByTracer:
         """Return the live sets of each test, and nobody's: those of tests that are over."""
         with self.lock:
             self._over = [sets for sets in self._over if _may_be_filled(sets)]
-            return [*((test, self._sets[test]) for test in self._tests()), *(("", sets) for sets in self._over)]
+            self._last = [(test, sets) for test, sets in self._last if any(sets.values())]
+            now = [(test, self._sets[test]) for test in self._tests()]
+            return [*now, *self._last, *(("", sets) for sets in self._over)]
 
     def see_all_again(self) -> None:
         """Do nothing: the tracer sees each line each time."""

@@ -167,7 +167,7 @@ class Recorder:
         with holding(self._lock), self.problems.fenced(self.presence.folder):
             if not self.segments:
                 self.presence.remove()
-            self.presence.end()
+            self.presence.end(**self.attribution.account())
         is_publisher = not self.is_fork or os.getppid() != self.parent  # a parent that lives publishes for its forks
         if self.origin == "pipeline" and is_publisher and (self.segments or self.has_forked):
             with self.problems.fenced(self.data_folder):

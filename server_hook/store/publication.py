@@ -16,7 +16,7 @@ from coverage.exceptions import CoverageException
 
 from server_hook.arcs import Arcs
 from server_hook.clock import is_moment
-from server_hook.coverage_private import add_contexts, close_data, open_to_write
+from server_hook.coverage_private import add_contexts, close_data, open_to_write, writes_known_schema
 from server_hook.store import safe_files, segment, witnesses, working_folder
 from server_hook.store.clean_up import PUBLISHING
 from server_hook.store.database import open_to_read
@@ -85,7 +85,7 @@ def write_data_file(
         told_apart = _write_measured(aside, united, untouched, branch=branch or has_arcs(united))
         with open_to_write(aside) as base:
             _write_fingerprints(base, united, folder_identity(os.path.dirname(target)), oldest)
-            if told_apart:
+            if told_apart and len(origins_of(united)) > 1:  # else the origin is plain
                 witnesses.write(base, told_apart)
         os.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
@@ -98,10 +98,13 @@ def write_data_file(
 def _write_measured(path: str, united: ByLabel, untouched: Untouched, *, branch: bool) -> ByLabel:
     """Write what coverage.py keeps; return the tests of which each has a context with a number that we know."""
     tests = {label: files for label, files in united.items() if label.context}
-    _write_through(path, origins_of(united), untouched, branch=branch)
-    if tests and not add_contexts(path, _in_rows(tests, branch=branch)):
-        _write_through(path, united, NO_FILES, branch=branch)  # a schema that is not known: by coverage.py's calls
+    if not tests or not writes_known_schema():
+        _write_through(path, united, untouched, branch=branch)
         return {}
+    files = {source.path: source.tracer for each in united.values() for source in each}
+    _write_through(path, {}, {**untouched, **files}, branch=branch)
+    contexts = _by_context({**origins_of(united), **tests})
+    add_contexts(path, contexts, segment.to_arcs if branch else _numbits)
     return tests
 
 
@@ -115,13 +118,6 @@ def _write_through(path: str, united: ByLabel, untouched: Untouched, *, branch: 
 def origins_of(united: ByLabel) -> ByLabel:
     """Return what the origins reached, without the shares of single tests."""
     return {label: files for label, files in united.items() if not label.context}
-
-
-def _in_rows(united: ByLabel, *, branch: bool) -> Iterator[tuple[str, Iterator[tuple[str, bytes | Arcs]]]]:
-    """Yield what was measured by context and path, as a data file keeps it."""
-    encode = segment.to_arcs if branch else _numbits
-    for context, files in _by_context(united):
-        yield context, ((path, encode(measured)) for path, measured in files.items())
 
 
 def _by_context(united: ByLabel) -> Iterator[tuple[str, dict[str, segment.Measured]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import pytest
 
 from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.hooks.hooks import hooks_of_command
-from pytest_vmpilot_cov.model import Outcome, ReportRequest
+from pytest_vmpilot_cov.model import Outcome, ReportRequest, Setting
 from pytest_vmpilot_cov.verdict import reach_verdict
 from server_hook.store.records import Record
 from server_hook.store.segment import Measured, Part, Source, bitmap
@@ -19,6 +20,8 @@ from tests.browser import CHROMIUM, NEEDS_CHROMIUM, Browser, chromium
 from tests.conftest import numbered
 from tests.unit.conftest import NOBODY, a_part, recorded, some_options
 
+PICTURES = os.environ.get("TEST_PICTURES", "")
+"""A folder in which pictures are kept; docs/images, to renew those of the docs."""
 SHOP = '''
     """The shop."""
 
@@ -69,6 +72,7 @@ def make_page(  # noqa: PLR0913 - one keyword a setting
     fail_under: float | None = None,
     thresholds: Mapping[str, float] | None = None,
     branch: bool = False,
+    change: str | None = None,
 ) -> Made:
     """Write a project, record what processes reached in it, and make the page of it as ``vmpilot-cov report`` does.
 
@@ -79,6 +83,7 @@ def make_page(  # noqa: PLR0913 - one keyword a setting
         fail_under: the threshold of the total.
         thresholds: those of origins.
         branch: whether branches are measured.
+        change: the commit with which files are compared.
     """
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -92,6 +97,7 @@ def make_page(  # noqa: PLR0913 - one keyword a setting
         recorded(folder, record, a_part(origin, here, context=part.label.context))
     options = some_options(folder, fail_under=fail_under, thresholds=thresholds, branch=branch)
     options = replace(options, reports=(ReportRequest("page", str(folder / "page")),))
+    options = replace(options, change=Setting(change) if change else None)
     outcome = reach_verdict(options, Scope(ask=False, only=(folder,)), hooks_of_command(), keep=False)
     assert not [check.text for check in outcome.verdict.checks if check.name == "page report"]
     return Made(folder / "page", outcome)
@@ -141,6 +147,7 @@ def browser(one_browser: Browser) -> Iterator[Browser]:
     one_browser.look(1280, 900)
     yield one_browser
     assert one_browser.problems == []
+    one_browser.leave()  # a live page would look for its server when that has ended
 
 
 @pytest.fixture
@@ -153,3 +160,9 @@ def view(browser: Browser) -> Callable[[str], Browser]:
         return browser
 
     return opened
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Give the folder where pictures go."""
+    return Path(PICTURES) if PICTURES else tmp_path

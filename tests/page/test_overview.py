@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -171,12 +172,28 @@ def test_filters_choose_files(shop: Made, view: View) -> None:
     assert browser.text("#shown") == "1 of 4"
 
 
-def test_changed_lines_are_a_filter_where_they_are_given(shop: Made, view: View) -> None:
-    """With the numbers of changed lines in its data, the page offers them as a filter, and only then."""
-    browser = view(shop.url)
-    browser.run("all.files[1][5] = 3; offerChanged(); $('show').value = 'changed'; drawFiles()")
-    assert browser.run("!$('show').selectedOptions[0].disabled")
-    assert len(listed(browser)) == 1
+def test_changed_lines_are_a_filter_where_they_are_known(tmp_path: Path, view: View) -> None:
+    """With a change the page counts its statements alone, for the origins that are left, and marks them in a file."""
+    folder = tmp_path.resolve()
+    files = {"app/__init__.py": "", "app/a.py": "x = 1\ny = 2\n", "app/b.py": "x = 1\n"}
+    reached = [a_part("unit", {Source("app/a.py"): 0b1010}), a_part("pipeline", {Source("app/b.py"): 0b10})]
+    make_page(folder, files, reached)
+    (folder / ".gitignore").write_text("page\n.*\n")
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    for words in (("init", "-q"), ("add", "app"), (*identity, "commit", "-qm", "one")):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    made = make_page(folder, {"app/a.py": "x = 1\ny = 2\nz = 3\nz = 4\n"}, reached, change="HEAD")
+    assert made.outcome.figures.change
+    browser = view(f"{made.url}#show=changed")
+    assert listed(browser) == ["a.py"]
+    rows = browser.run(
+        "[...document.querySelectorAll('#files tr.in')].map((row) => [...row.cells].slice(2).map((c) => c.innerText))"
+    )
+    assert rows == [["50%", "1", "2"]]
+    assert "The change since HEAD" in browser.text("#verdict .change")
+    browser.click("#files tbody tr.in a")
+    browser.wait("document.querySelector('.ln')")
+    assert browser.run("[...document.querySelectorAll('.ln.changed')].map((line) => line.id)") == ["L3", "L4"]
 
 
 def test_folders_fold(shop: Made, view: View) -> None:

@@ -1,8 +1,7 @@
-"""The pictures in docs: with TEST_PICTURES=FOLDER they are made of the demo and kept, else of a small shop."""
+"""The pictures in docs: those that are kept are made of the demo, others of a small shop."""
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 import subprocess
@@ -13,17 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.browser import Browser
-from tests.page.conftest import Made
+from tests.page.conftest import PICTURES, Made
 
 View = Callable[[str], Browser]
-FOLDER = os.environ.get("TEST_PICTURES", "")
 SIZE = (1280, 800)
 
 
 @pytest.fixture(scope="module")
 def pictured(shop: Made, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """Give the address of a page, and what comes after its ``#`` for a line of a file."""
-    if not FOLDER:
+    if not PICTURES:
         return shop.url, "file=app%2Fshop.py&line=5"
     done = subprocess.run(
         [sys.executable, "-m", "pytest_vmpilot_cov", "demo"],
@@ -37,14 +35,13 @@ def pictured(shop: Made, tmp_path_factory: pytest.TempPathFactory) -> tuple[str,
 
 
 @pytest.mark.parametrize("name", ["page", "page-dark", "page-file", "page-file-dark"])
-def test_pictures(name: str, pictured: tuple[str, str], view: View, tmp_path: Path) -> None:
+def test_pictures(name: str, pictured: tuple[str, str], view: View, pictures: Path) -> None:
     """The page and one of its files can be pictured, light and dark."""
     url, line = pictured
-    folder = Path(FOLDER) if FOLDER else tmp_path
     browser = view(url if "file" not in name else f"{url}#{line}")
     browser.look(*SIZE, dark="dark" in name)
     if "file" in name:
         browser.wait("document.querySelector('#line h3')")
-    octets = browser.picture(folder / f"{name}.png")
+    octets = browser.picture(pictures / f"{name}.png")
     assert octets.startswith(b"\x89PNG")
     assert struct.unpack(">II", octets[16:24]) == SIZE

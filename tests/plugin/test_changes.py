@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,8 @@ def git(project: Project, *words: str) -> str:
 @pytest.fixture
 def app(project: Project) -> Project:
     """Give a repository with a branch of one commit after main: seven statements are new, three of them unreached."""
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
     project.package("app", work=BEFORE)
     project.write("pytest.ini", "[pytest]\npythonpath = .\n")
     project.write(".gitignore", "__pycache__\n.coverage*\n.vmpilot-cov\n")
@@ -142,6 +145,17 @@ def test_annotations_begin_their_lines_on_github(app: Project) -> None:
     for done in (session, command):
         assert [line for line in done.stdout.splitlines() if line.startswith("::")] == expected
     assert "::warning" not in app.pytest("--vmpilot-cov", "--vmpilot-cov-annotations").stdout
+
+
+def test_the_page_has_the_lines_of_the_change(app: Project) -> None:
+    """The page gets the changed lines of each file, which its filter and its marks need."""
+    app.pytest("--vmpilot-cov", "--vmpilot-cov-changed", "--cov-report=page")
+    pages = [(app.path / f"covpage/data/{number}.js").read_text("ascii") for number in (0, 1)]
+    (work,) = [page for page in pages if "app/work.py" in page]
+    assert '"changed":[3,4,5,6,7,8,9,10,11,12,13,14,15]' in work
+    assert ",13]" in (app.path / "covpage/data/index.js").read_text("ascii")
+    app.pytest("--vmpilot-cov", "--cov-report=page")
+    assert '"changed":[]' in (app.path / "covpage/data/0.js").read_text("ascii")
 
 
 def test_without_a_repository_the_threshold_fails_and_the_option_warns(project: Project) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import Delivery, Options, Outcome
+from pytest_vmpilot_cov.report.change import in_one_line
 from pytest_vmpilot_cov.report.page import lines, who
 from pytest_vmpilot_cov.report.pipeline import gap, server_lines
 from pytest_vmpilot_cov.report.terminal import digits_of
@@ -42,31 +43,29 @@ def contents_of(cov: ReportingCoverage, options: Options, outcome: Outcome) -> C
         options: the user's.
         outcome: what came of it.
     """
-    origins = [row.origin for row in outcome.figures.rows]
+    figures, change = outcome.figures, outcome.figures.change
+    origins = [row.origin for row in figures.rows]
     tests, by_test = who.lines_by_test(outcome.combined)
     by_process = who.lines_by_process(outcome)
     rows: list[list[Any]] = []
     files: list[dict[str, Any]] = []
-    has_branches = any(each.branches for by in outcome.figures.tallies.values() for each in by.values())
+    has_branches = any(each.branches for by in figures.tallies.values() for each in by.values())
     names = _names(outcome, options)
-    # without branches the figures say all there is of each origin
-    for path, together, alone in coverage_private.analyses(cov, origins if has_branches else []):
+    # without branches the figures say all there is of each origin; without tallies there is nothing to analyze
+    analyses = coverage_private.analyses(cov, origins if has_branches else []) if names else ()
+    for path, together, alone in analyses:
         reporter = coverage_private.reporter_of(cov, path)
-        code, words = lines.colored(reporter.source_token_lines())
-        reached = lines.masks(together.statements, outcome.figures.lines[path], origins)
+        reached = lines.masks(together.statements, figures.lines[path], origins)
         taken = lines.branches([analysis.missing_branch_arcs() for analysis in alone.values()])
-        rows.append(lines.row(names[path], outcome.figures.tallies[path]["combined"], reached, taken))
-        files.append(
-            {
-                "name": names[path],
-                "code": code,
-                "words": words,
-                "lines": lines.drawn(reached, together.excluded, len(code)),
-                "branches": [[*branch, mask] for branch, mask in sorted(taken.items())],
-                "processes": who.grouped(by_process.get(path, {}), reporter),
-                "tests": who.grouped(by_test.get(path, {}), reporter),
-            }
-        )
+        of_change = change.files[path].statements if change and path in change.files else ()
+        rows.append(lines.row(names[path], figures.tallies[path]["combined"], reached, taken, of_change))
+        own = {
+            "name": names[path],
+            "processes": who.grouped(by_process.get(path, {}), reporter),
+            "tests": who.grouped(by_test.get(path, {}), reporter),
+            "changed": list(change.diff.lines.get(path, ())) if change else [],
+        }
+        files.append({**own, **lines.body(reporter, reached, together.excluded, taken)})
     return Contents(
         {**_index(options, outcome), "origins": origins, "tests": _named(tests), "files": rows}, tuple(files)
     )
@@ -105,6 +104,7 @@ def _index(options: Options, outcome: Outcome) -> dict[str, Any]:
             "checks": [_printable(asdict(check)) for check in verdict.checks],
             "not_enforced": printable(verdict.not_enforced),
         },
+        "change": printable(in_one_line(change)) if (change := outcome.figures.change) and change.diff.base else "",
         "notes": [printable(line) for line in server_lines(outcome, options)],
         "warnings": [printable(text) for text in (*warnings_of(outcome, options), *verdict.warnings)],
         "processes": [_process(each) for each in outcome.collected.deliveries],

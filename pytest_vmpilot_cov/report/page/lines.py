@@ -16,6 +16,29 @@ _HIDDEN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u
 """Characters that show nothing, or change the order in which others are shown."""
 
 
+def body(
+    reporter: Any,  # noqa: ANN401 - coverage's FileReporter
+    reached: Mapping[int, int],
+    excluded: Iterable[int],
+    taken: Mapping[tuple[int, int], int],
+) -> dict[str, Any]:
+    """Return the source of a file, and who reached its lines and took its branches.
+
+    Args:
+        reporter: knows the source.
+        reached: who reached each statement, as ``masks`` says it.
+        excluded: lines that nobody has to reach.
+        taken: who took each branch that an origin did not take.
+    """
+    code, words = colored(reporter.source_token_lines())
+    return {
+        "code": code,
+        "words": words,
+        "lines": drawn(reached, excluded, len(code)),
+        "branches": [[*branch, mask] for branch, mask in sorted(taken.items())],
+    }
+
+
 def colored(lines: Iterable[Sequence[tuple[str, str]]]) -> tuple[list[str], list[list[int]]]:
     """Return the text of each line, and where words of a color lie in it: begin, end and kind of each in turn.
 
@@ -75,6 +98,9 @@ def cells(values: Iterable[int]) -> list[int]:
     return numbers
 
 
-def row(name: str, tally: Tally, reached: Mapping[int, int], taken: Mapping[tuple[int, int], int]) -> list[Any]:
-    """Return what the list of files has of a file."""
-    return [name, tally.statements, tally.branches, cells(reached.values()), cells(taken.values())]
+def row(
+    name: str, tally: Tally, reached: Mapping[int, int], taken: Mapping[tuple[int, int], int], changed: Iterable[int]
+) -> list[Any]:
+    """Return what the list of files has of a file; *changed* are its statements that a change added or touched."""
+    of_change = cells(reached[line] for line in changed)
+    return [name, tally.statements, tally.branches, cells(reached.values()), cells(taken.values()), of_change]

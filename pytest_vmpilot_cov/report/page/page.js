@@ -130,6 +130,7 @@ function drawVerdict() {
   if (verdict.not_enforced) list.append(el("li", {}, verdict.not_enforced));
   place.append(list);
   if (without.length) place.append(el("p", {class: "quiet"}, "The checks are those of all origins together."));
+  if (all.change) place.append(el("p", {class: "change"}, all.change, ". ", el("a", {href: "#show=changed"}, "Show it")));
   if (all.warnings.length) place.append(el("details", {open: true}, el("summary", {}, `⚠ ${all.warnings.length} ${all.warnings.length === 1 ? "warning" : "warnings"}`), el("ul", {}, ...all.warnings.map((text) => el("li", {}, text)))));
 }
 
@@ -155,11 +156,14 @@ function drawOrigins() {
     el("li", {}, el("span", {class: `swatch ${kinds()[place]}`}), `${names()[place]}: ${number}`))));
 }
 
+const isOfChange = () => $("show").value === "changed";
+const ofChange = ([name, , , , , lines]) => [name, lines.reduce((a, b) => a + b), 0, lines, Array(8).fill(0)];
+
 const FILTERS = {
   nobody: (sum) => sum.missing > 0,
   pipeline: (sum) => sum.alone[all.origins.indexOf("pipeline")] > 0,
   server: (sum) => sum.alone[all.origins.indexOf("pipeline")] > 0 && sum.missing + sum.alone[all.origins.indexOf("pipeline")] === sum.statements,
-  changed: (_, file) => (file[5] || 0) > 0,
+  changed: (sum) => sum.statements > 0,
 };
 const SORTS = {
   gain: (a, b) => b.sum.gain - a.sum.gain || a.name.localeCompare(b.name),
@@ -172,13 +176,13 @@ function drawFiles() {
   const words = $("find").value.toLowerCase().split(/\s+/).filter(Boolean), filter = FILTERS[$("show").value], sort = SORTS[$("sort").value];
   const chosen = [];
   all.files.forEach((file, number) => {
-    const sum = figures([file]), name = file[0];
-    if (words.every((word) => name.toLowerCase().includes(word)) && (!filter || filter(sum, file))) chosen.push({name, sum, number, file});
+    const shown = isOfChange() ? ofChange(file) : file, sum = figures([shown]), name = file[0];
+    if (words.every((word) => name.toLowerCase().includes(word)) && (!filter || filter(sum, file))) chosen.push({name, sum, number, file: shown});
   });
   chosen.sort(sort);
   const lines = $("folders").checked ? inFolders(chosen, sort) : chosen.map((each) => ({...each, title: each.name}));
   rows = lines.filter((each) => each.number !== undefined).map((each) => each.number);
-  head($("files"), ["File"], ["Who reached it", "wide"], ["Cover", "n"], ["Missing", "n"], ["Statements", "n"]);
+  head($("files"), ["File"], ["Who reached it", "wide"], ["Cover", "n"], ["Missing", "n"], [isOfChange() ? "Changed statements" : "Statements", "n"]);
   const shown = lines.filter((each) => !(each.folder !== undefined && each.number !== undefined && folded.has(each.folder)));
   $("files").querySelector("tbody").replaceChildren(...shown.slice(0, PLAIN_ROWS).map(fileRow));
   if (shown.length > PLAIN_ROWS) {
@@ -478,15 +482,24 @@ function keys(event) {
 // ---- live: what has changed comes over one connection, which ends with the page ----
 
 function listen() {
+  let source = null;
+  const look = () => {          // while nobody looks, no process is asked
+    if (source) source.close();
+    source = document.hidden ? null : new EventSource(`events?${all.version}`);
+    $("live").textContent = document.hidden ? "○ paused" : "○ connecting";
+    if (!source) return;
+    source.onopen = () => { $("live").textContent = "● live"; };
+    source.onerror = () => { $("live").textContent = "○ not connected"; };
+    source.onmessage = (event) => { change(JSON.parse(event.data)); };
+    source.addEventListener("reload", () => location.reload());
+  };
   $("live").hidden = false;
-  const source = new EventSource("events");
-  source.onopen = () => { $("live").textContent = "● live"; };
-  source.onerror = () => { $("live").textContent = "○ not connected"; };
-  source.onmessage = (event) => { change(JSON.parse(event.data)); };
+  document.addEventListener("visibilitychange", look);
+  look();
 }
 
-function change({index, rows: changedRows, files}) {
-  Object.assign(all, index);
+function change({version, index, rows: changedRows, files}) {
+  Object.assign(all, index, {version});
   for (const [number, row] of changedRows) all.files[number] = row;
   let fresh = null;
   for (const [number, body] of files) {
@@ -508,9 +521,9 @@ function change({index, rows: changedRows, files}) {
 
 const made = () => `${all.live ? "as of" : "made"} ${moment(all.made)}`;
 
-function offerChanged() {       // file[5]: how many of its lines a change has touched, where that is known
+function offerChanged() {       // without a change that was asked for there is nothing to filter
   const option = $("show").querySelector("[value=changed]");
-  option.hidden = option.disabled = !all.files.some((file) => file[5]);
+  option.hidden = option.disabled = !all.change;
 }
 
 function start() {

@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, TypeAlias
 
-from pytest_vmpilot_cov.model import Combined, Delivery, Outcome
-from server_hook.store import epochs, segment
-from server_hook.store.fingerprint import UNVERIFIED, fingerprint
-from server_hook.store.segment import Label, Part
-from server_hook.store.working_folder import data_folder_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pytest_vmpilot_cov.model import Combined, Outcome
+from pytest_vmpilot_cov.report import witnesses
+from server_hook.store import segment
+from server_hook.store.segment import Label
 
 By: TypeAlias = dict[str, dict[int, segment.Lines]]
 """Path -> the place of a process or of a test in its list -> the lines that it executed."""
 
 
 def lines_by_process(outcome: Outcome) -> By:
-    """Read again what each process wrote: its place among the deliveries -> lines, by file.
-
-    Collecting unites the parts of all processes as it reads them, so that its memory does not grow with them.
-    """
-    places = {each.measured: each.path for each in outcome.combined.mapped}
-    kept = {left.path for left in outcome.combined.stale if left.kept}
-    now, resets = cache(fingerprint), cache(_last_reset)
+    """Read again what each process wrote: its place among the deliveries -> lines, by file."""
+    places = {id(each): place for place, each in enumerate(outcome.collected.deliveries)}
     by: By = {}
-    for place, delivery in enumerate(outcome.collected.deliveries):
-        for part in _parts_of(delivery, resets(data_folder_of(delivery.folder))):
-            for source, measured in part.files.items():
-                path = places.get(source.path, source.path)
-                if source.fingerprint in ("", UNVERIFIED, now(path)) or path in kept:
-                    lines = by.setdefault(path, {})
-                    lines[place] = lines.get(place, 0) | segment.to_lines(measured)
+    for each in witnesses.of_processes(outcome.collected, outcome.combined):
+        lines = by.setdefault(each.path, {})
+        place = places[id(each.who)]
+        lines[place] = lines.get(place, 0) | each.lines
     return by
-
-
-def _last_reset(folder: Path) -> float:
-    return epochs.last_reset(str(folder))
-
-
-def _parts_of(delivery: Delivery, reset_at: float) -> Iterator[Part]:
-    """Yield what counts of one process; what is torn is a warning of the verdict already."""
-    if delivery.executed:
-        parts = [part for _, read in segment.read_folder(delivery.folder) if isinstance(read, list) for part in read]
-        is_server = delivery.record.origin == "pipeline"
-        yield from epochs.counted(parts, delivery.alive_at, reset_at) if is_server else parts
 
 
 def lines_by_test(combined: Combined) -> tuple[list[Label], By]:

@@ -56,7 +56,7 @@ def listener() -> Iterator[Listener]:
             self.end_headers()
             self.wfile.write(b"ok")
 
-        do_POST = do_CONNECT = do_GET  # noqa: N815 - the names that http.server looks for
+        do_POST = do_GET  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
             pass
@@ -235,8 +235,8 @@ def test_hosts_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [bool(sending.tag_for(host)) for host in hosts] == [True, True, True, False]
 
 
-def test_a_proxy_is_not_told_what_its_target_may_not_know(listener: Listener) -> None:
-    """A near proxy does not get the header for a far host, nor with CONNECT, and passes it on to near ones."""
+def test_a_proxy_is_not_told_what_its_target_may_not_know(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A near proxy does not get the header for a far host, in a tunnel or not, and passes it on to near ones."""
     for url in ("http://api.example.com/", "http://me@localhost:1/"):
         connection = http.client.HTTPConnection("127.0.0.1", listener.port, timeout=PATIENCE_S)
         connection.request("GET", url)
@@ -244,14 +244,14 @@ def test_a_proxy_is_not_told_what_its_target_may_not_know(listener: Listener) ->
         connection.close()
     tunnel = http.client.HTTPConnection("127.0.0.1", listener.port, timeout=PATIENCE_S)
     tunnel.set_tunnel("api.example.com", 80)
+    monkeypatch.setattr(tunnel, "_tunnel", lambda: None)  # its CONNECT goes past the wrapper, and needs a proxy
     tunnel.request("GET", "/")
-    with pytest.raises(http.client.RemoteDisconnected):  # it is no proxy
-        tunnel.getresponse()
+    tunnel.getresponse().read()
     tunnel.close()
     assert [(line.split()[0], bool(baggage)) for line, baggage in listener.requests] == [
         ("GET", False),
         ("GET", True),
-        ("CONNECT", False),
+        ("GET", False),
     ]
 
 
@@ -295,6 +295,7 @@ def test_a_signature_stays_valid(listener: Listener) -> None:
     secret = {"aws_access_key_id": "id", "aws_secret_access_key": "secret", "region_name": "eu-west-1"}
     client = boto3.client("s3", endpoint_url=listener.url, **secret)
     client.get_object(Bucket="b", Key="k")["Body"].close()
+    client.close()
     assert listener.tests() == [NAME]
     (signed,) = listener.signed
     assert "host" in signed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,6 +61,8 @@ class Repo:
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
     """Give an empty repository whose branch is main."""
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
     made = Repo((tmp_path / "repo").resolve())
     made.path.mkdir()
     made.git("init", "-q", "-b", "main")

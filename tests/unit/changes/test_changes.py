@@ -202,7 +202,7 @@ def test_before_the_first_commit_everything_is_new(repo: Repo) -> None:
     repo.git("add", "a.py")
     repo.write("b.py", "x = 1\n")
     assert repo.lines() == {"a.py": [1, 2, 3, 4], "b.py": [1]}
-    assert "no commit yet" in repo.diff().against
+    assert repo.diff().against == "an empty repository"
 
 
 def test_without_an_upstream_branch_uncommitted_lines_count(repo: Repo) -> None:
@@ -210,7 +210,7 @@ def test_without_an_upstream_branch_uncommitted_lines_count(repo: Repo) -> None:
     repo.commit(a=LINES)
     repo.write("a.py", PLUS)
     assert repo.lines() == {"a.py": [2, 3]}
-    assert "no upstream branch" in repo.diff().against
+    assert repo.diff().against == "HEAD, as there is no upstream branch"
 
 
 def test_a_local_branch_is_compared_with_main(repo: Repo) -> None:
@@ -237,6 +237,17 @@ def test_the_upstream_branch_that_git_knows_comes_first(clone: Repo) -> None:
     clone.git("checkout", "-q", "-b", "fix", "--track", "origin/release")
     clone.commit(a=PLUS)
     assert clone.lines() == {"a.py": [2, 3]}
+
+
+@pytest.mark.parametrize("ref", ["", "main"])
+def test_a_remote_may_have_any_name(clone: Repo, ref: str) -> None:
+    """A clone whose only remote isn't called origin is compared with that one's branches."""
+    clone.git("remote", "rename", "origin", "company")
+    clone.git("checkout", "-q", "-b", "feature")
+    clone.git("branch", "-q", "-D", "main")
+    clone.commit(a=PLUS)
+    assert clone.lines(ref) == {"a.py": [2, 3]}
+    assert clone.diff(ref).against == "company/main"
 
 
 def set_github(clone: Repo) -> dict[str, str]:

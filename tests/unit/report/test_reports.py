@@ -28,7 +28,7 @@ from pytest_vmpilot_cov.model import (
     Verdict,
 )
 from pytest_vmpilot_cov.options.missing import missing_paths
-from pytest_vmpilot_cov.report import terminal, words
+from pytest_vmpilot_cov.report import pipeline, terminal, words
 from pytest_vmpilot_cov.report.json import add_origins, origins_of
 from pytest_vmpilot_cov.report.markdown import markdown_report
 from pytest_vmpilot_cov.report.terminal import Line, origin_cells, section
@@ -345,3 +345,34 @@ def test_an_age_is_said_in_one_unit(age_s: float, expected: str) -> None:
 def test_a_command_is_shown_shortened(command: tuple[str, ...], expected: str) -> None:
     """A command line is shown without the folder of its program, and not beyond half a line."""
     assert expected == command_of(Record("1-ab", 1, "pipeline", command=command))
+
+
+@pytest.mark.parametrize(("accounts", "expected"), [
+    ([], []),
+    ([(0, 0, 0, "")], []),
+    ([(5, 0, 0, ""), (0, 0, 0, "")], ["Tests told apart in 1 of 1 server"]),
+    (
+        [(5, 300, 17, ""), (0, 12, 0, "")],
+        ["Tests told apart in 1 of 2 servers; 312 requests were nobody's (17 while several tests ran)"],
+    ),
+    (
+        [(0, 1, 0, "ids are taken")],
+        [
+            "Tests told apart in 0 of 1 server; 1 request was nobody's",
+            f"Tests not told apart in pid {NOBODY + 1}: ids are taken",
+        ],
+    ),
+])  # fmt: skip
+def test_whose_the_requests_were(accounts: list[tuple[int, int, int, str]], expected: list[str]) -> None:
+    """The section says in how many servers tests were told apart, and how many requests were nobody's."""
+    names = ("told", "nobodys", "among_several", "not_told")
+    answers = [Answer(str(pid), pid, **dict(zip(names, each, strict=True))) for pid, each in enumerate(accounts, 1)]
+    yesterday = delivery(9, life="dead", ended=NOW - 90_000)
+    yesterday = replace(yesterday, record=yesterday.record._replace(told=7))
+    session = delivery(8, "unit", life="dead")
+    session = replace(session, record=session.record._replace(session=session.record.id, started=NOW - 60))
+    deliveries = (*(delivery(int(each.id), answer=each) for each in answers), yesterday, session)
+    outcome = replace(FULL, collected=replace(FULL.collected, deliveries=deliveries))
+    lines = list(pipeline.server_lines(outcome, replace(OPTIONS, context="test")))
+    assert expected == [line for line in lines if line.startswith("Tests ")]
+    assert not [line for line in pipeline.server_lines(outcome, OPTIONS) if line.startswith("Tests ")]
