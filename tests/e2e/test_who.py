@@ -68,6 +68,23 @@ def test_what_nobody_ran_is_said(told: Project) -> None:
         assert (done.returncode, done.stdout) == (1, f"{shown}: nobody ran it\n")
 
 
+def test_a_file_that_has_changed_is_not_said_to_be_nobodys(told: Project) -> None:
+    """Data of a file that has changed since does not count: both say so, and ``who`` does not say that nobody ran it."""
+    for word in ("", " # a comment"):
+        path = told.write("app/lib.py", f"A = 1{word}\n")
+        folder = working_folder.make_folder(str(told.path), "13-a")
+        write_record(folder, Record("13-a", 13, "unit", started=100.0, ended=200.0))
+        parts = [Part(Label("unit", TEST), 100.0, 200.0, {Source(str(path), fingerprint(str(path))): bitmap([1])})]
+        if not word:
+            segment.write(folder, 1, parts)
+    said = (
+        "vmpilot-cov: 1 line that unit reached in app/lib.py do not count: the file has changed since (stale-source)\n"
+    )
+    done = vmpilot(told, "who", "app/lib.py:1")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    assert vmpilot(told, "tests", "two").stderr == said
+
+
 @pytest.mark.parametrize("pattern", ["test_two", "*::test_two", "tests/e2e/*", "test_t*"])
 def test_a_test_shows_what_it_ran_where(told: Project, pattern: str) -> None:
     """A test is chosen by a part of its name or by a pattern; what it ran is listed by process and file."""
