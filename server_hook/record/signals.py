@@ -60,14 +60,11 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
     def getsignal(signalnum: int) -> Any:  # noqa: ANN401 - as signal.getsignal
         return shown(get_handler(signalnum))
 
-    @wraps(signal.set_wakeup_fd)
-    def set_wakeup_fd(fd: int, /, **options: bool) -> int:
-        return wakeup.set_by_program(fd, **options)
-
-    signal.signal, signal.getsignal, signal.set_wakeup_fd = signal_, getsignal, set_wakeup_fd
+    signal.signal, signal.getsignal = signal_, getsignal
     if threading.current_thread() is threading.main_thread():  # Python sets handlers in no other
         for number in CAUGHT:
             if get_handler(number) is signal.SIG_DFL:  # one that is ignored stays so, as SIGHUP under nohup
                 set_handler(number, end)
+        wakeup.share()
         wakeup.open()
     return wakeup
