@@ -70,12 +70,27 @@ def servers(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/server/test_servers.py", "-n", "2", *session.posargs, env=env)
 
 
+@nox.session(python=PYTHONS)
+def programs(session: nox.Session) -> None:
+    """Run each program of the table with and without us, those included that CI leaves out."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "pytest", "tests/programs", "-n", "2", *session.posargs, env={"TEST_PROGRAMS": "all"})
+
+
 @nox.session(python=PYTHONS[0])
 def fuzz(session: nox.Session) -> None:
     """Try many more segments, records, answers, data files and archives than the tests do, other ones each time."""
     session.install("-e", ".[dev]")
     files = ["tests/unit/collect/test_untrusted.py", "tests/unit/collect/test_untrusted_data.py"]
     session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env={"TEST_FUZZ": "5000"})
+
+
+@nox.session(python=PYTHONS)
+def attribution(session: nox.Session) -> None:
+    """Run many more programs made at random, other ones each time, and compare whose each line is."""
+    session.install("-e", ".[dev]")
+    env = {"TEST_ATTRIBUTION": "100"}
+    session.run("python", "-m", "pytest", "tests/server/test_attribution.py", *session.posargs, env=env)
 
 
 @nox.session(python=PYTHONS[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.report.drift import differences
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
 from server_hook import command_line
+from server_hook.attribution import kernel
 from server_hook.config.sources import missing_sources
 from server_hook.environment import FOREIGN_VARIABLES, VARIABLE
 from server_hook.problems import one_line
@@ -74,6 +76,7 @@ def examine(options: Options, command: Sequence[str]) -> Iterator[Finding]:
     """
     yield from _interpreter(sys.executable)
     yield _trial()
+    yield _telling_apart()
     yield from _configuration(options)
     yield from _environment()
     if command:
@@ -132,6 +135,21 @@ def _trial() -> Finding:
         return Finding(
             good=False, text=f"a tiny process was not recorded; it said: {one_line(ran.stderr) or 'nothing'}"
         )
+
+
+def _telling_apart() -> Finding:
+    """Say how servers tell tests apart here, with ``--cov-context=test``."""
+    means = "sys.monitoring" if sys.version_info >= (3, 12) else "coverage.py's C tracer"
+    how = "by a header alone, because the kernel does not tell whose a connection is"
+    with (
+        suppress(OSError),
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+    ):
+        inode = kernel.inode_of(client.getsockname(), client.getpeername())
+        if inode and kernel.holder_of(inode, [os.getpid()], limit_s=1) == os.getpid():
+            how = "by a header, or by the process that asks"
+    return Finding(good=True, text=f"servers tell tests apart with {means}, {how}")
 
 
 def _configuration(options: Options) -> Iterator[Finding]:

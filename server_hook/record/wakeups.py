@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
+from typing import Any
 
 from server_hook.clock import steady
 
@@ -51,15 +52,6 @@ class Wakeup:
         self._waiting: dict[int, tuple[int, float]] = {}
         """By signal, how often its call was interrupted, and when it is to be next."""
 
-    def share(self) -> None:
-        """Let the program use ``signal.set_wakeup_fd`` as if there were no descriptor of ours."""
-
-        @wraps(_set_wakeup)
-        def set_wakeup_fd(fd: int, /, **options: bool) -> int:
-            return self._set_by_program(fd, **options)
-
-        signal.set_wakeup_fd = set_wakeup_fd
-
     def open(self) -> None:
         """Set a descriptor of ours, in the main thread of a process that starts or was forked just now."""
         inherited = self._number
@@ -80,7 +72,16 @@ class Wakeup:
         self._sockets = [(each, _identity(each)) for each in (reader, writer)]
         self._number = writer.fileno()
 
-    def _set_by_program(self, number: int, **options: bool) -> int:
+    def wrapper(self) -> Callable[..., int]:
+        """Return what does as ``signal.set_wakeup_fd``, but lets the program see no descriptor of ours."""
+
+        @wraps(_set_wakeup)
+        def set_wakeup_fd(fd: int, /, **options: Any) -> int:  # noqa: ANN401 - as signal.set_wakeup_fd
+            return self._set_by_program(fd, **options)
+
+        return set_wakeup_fd
+
+    def _set_by_program(self, number: int, **options: Any) -> int:  # noqa: ANN401 - as signal.set_wakeup_fd
         ours = self._number if self._are_ours() else -1
         if number == -1 and ours != -1:
             before = _set_wakeup(ours, warn_on_full_buffer=False)

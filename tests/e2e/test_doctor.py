@@ -29,6 +29,8 @@ def test_a_healthy_project(app: Project) -> None:
     assert code == 0, lines
     assert f"ok    configuration {app.path / '.coveragerc'}; lines, core " in "\n".join(lines)
     assert "ok    a tiny process that was ended by SIGTERM has been recorded" in lines
+    means = "sys.monitoring" if sys.version_info >= (3, 12) else "coverage.py's C tracer"
+    assert f"ok    servers tell tests apart with {means}, by a header, or by the process that asks" in lines
     assert any("python -m app.work would be recorded" in line for line in lines)
     assert "ok    there is no data to combine yet" in lines
 
