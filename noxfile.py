@@ -85,6 +85,14 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env={"TEST_FUZZ": "5000"})
 
 
+@nox.session(python=PYTHONS)
+def attribution(session: nox.Session) -> None:
+    """Run many more programs made at random, other ones each time, and compare whose each line is."""
+    session.install("-e", ".[dev]")
+    env = {"TEST_ATTRIBUTION": "100"}
+    session.run("python", "-m", "pytest", "tests/server/test_attribution.py", *session.posargs, env=env)
+
+
 @nox.session(python=PYTHONS[0])
 def stores(session: nox.Session) -> None:
     """Combine what lies in the bucket of a real S3 server on this machine."""

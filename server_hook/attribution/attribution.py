@@ -274,7 +274,11 @@ class Attribution:
                 self._engine.end(name)
 
     def _path_of(self, filename: str, frame: FrameType) -> str:
-        return coverage_private.measured_path(self._cov, filename, frame)
+        try:
+            return coverage_private.measured_path(self._cov, filename, frame)
+        except Exception as error:  # noqa: BLE001 - a code object of the application begins to run
+            self._disturbed(error)
+            return ""
 
     def _disturbed(self, error: Exception) -> None:
         if not self.reason:
