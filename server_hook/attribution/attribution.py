@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 QUIET_S = 2.0
 """After how many seconds without a request a test is over that no board has shown, once another one begins."""
 MOST_TESTS = 1000
-_new_lock = _thread.RLock  # tests of the application, and gevent, replace such
+LOOK_S = 0.01
+"""For how many seconds there is taken to be no session where none was seen."""
+_new_lock, _monotonic = _thread.RLock, time.monotonic  # tests of the application, and gevent, replace such
 
 Address: TypeAlias = tuple[Any, ...]
 """Host and port, as sockets give them."""
@@ -84,6 +87,8 @@ class Attribution:
         self._cov = cov
         self._lock = _new_lock()
         self._is_prepared = False
+        self._nobodys_until = 0.0
+        """Until when a request that names no test is nobody's without a look: no session is there."""
         self._engine: ByMonitoring | ByTracer | None = None
         self._peers: Peers | None = None
         self._tests: dict[str, Test] = {}
@@ -130,6 +135,8 @@ class Attribution:
             what ``end_request`` takes; None if there is nothing to undo.
         """
         try:
+            if not baggage and _monotonic() < self._nobodys_until and not self._tags.TEST.get():
+                return None
             self.prepare()
             test = self._whose(baggage, ends)
             if self.bounds is not None:
@@ -224,6 +231,8 @@ class Attribution:
                 return witness.test
             self.counts.nobodys_among_several += witness.several
         self.counts.nobodys += is_session
+        if not is_session and self.bounds is None and not test:
+            self._nobodys_until = _monotonic() + LOOK_S
         return ""
 
     def _begin(self, name: str) -> bool:
