@@ -27,12 +27,11 @@ CAUGHT = frozenset(getattr(signal, name) for name in _ENDING)
 def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) -> Wakeup:
     """Call *save* before a signal in ``CAUGHT`` that is left to its default ends the process.
 
+    Returns what sees to it that Python notices such a signal at once.
+
     Args:
         save: what is to be done in time.
         go_on: called when the process has not ended after all.
-
-    Returns:
-        what sees to it that Python notices such a signal at once.
     """
     set_handler, get_handler = signal.signal, signal.getsignal
 
@@ -59,15 +58,10 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
     def getsignal(signalnum: int) -> Any:  # noqa: ANN401 - as signal.getsignal
         return _shown(get_handler(signalnum), end)
 
-    @wraps(signal.set_wakeup_fd)
-    def set_wakeup_fd(fd: int, /, **options: bool) -> int:
-        return wakeup.set_by_program(fd, **options)
-
-    signal.signal, signal.getsignal, signal.set_wakeup_fd = signal_, getsignal, set_wakeup_fd
+    signal.signal, signal.getsignal, signal.set_wakeup_fd = signal_, getsignal, wakeup.wrapper()
     if threading.current_thread() is threading.main_thread():  # Python sets handlers in no other
-        for number in CAUGHT:
-            if get_handler(number) is signal.SIG_DFL:  # one that is ignored stays so, as SIGHUP under nohup
-                set_handler(number, end)
+        for number in (each for each in CAUGHT if get_handler(each) is signal.SIG_DFL):
+            set_handler(number, end)  # one that is ignored stays so, as SIGHUP under nohup
         wakeup.open()
     return wakeup
 
