@@ -231,7 +231,7 @@ class Attribution:
         if test and self._begin(test):
             self.counts.tagged += 1
             return test
-        if not test and is_session and self._peers is not None:
+        if is_session and self._peers is not None:  # also where the header's test is over: a WebSocket stays open
             witness = self._peers.test_of(*ends())
             if witness.test and self._begin(witness.test):
                 self.counts.by_process += 1
