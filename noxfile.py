@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["tests", "peers", "lint"]
@@ -51,6 +54,22 @@ def parity(session: nox.Session) -> None:
     env = {"TEST_PARITY": "all"}
     files = ["tests/plugin/test_like_pytest_cov.py", "tests/plugin/test_xdist.py"]
     session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env=env)
+
+
+@nox.session(python=PYTHONS[0])
+def pytest_cov_suite(session: nox.Session) -> None:
+    """Run pytest-cov's own tests, of the version that is installed, with this plugin in its place."""
+    needed = ["fields", "hunter", "process-tests", "pytest-cov", "pytest-xdist", "virtualenv"]
+    session.install("-e", ".", *needed)
+    print_version = "from importlib.metadata import version; print(version('pytest-cov'))"
+    version = str(session.run("python", "-c", print_version, silent=True)).strip()
+    folder, here = session.create_tmp(), Path.cwd()
+    wanted = f"pytest-cov=={version}"
+    session.run("pip", "download", "-q", "--no-deps", "--no-binary", "pytest-cov", wanted, "-d", folder)
+    session.run("tar", "xf", f"{folder}/pytest_cov-{version}.tar.gz", "-C", folder, external=True)
+    session.chdir(f"{folder}/pytest_cov-{version}")
+    env = {"PYTHONPATH": f"{here}/tests{os.pathsep}tests"}
+    session.run("python", "-m", "pytest", "-p", "pytest_cov_suite", "-n", "2", *session.posargs, env=env)
 
 
 @nox.session(python=PYTHONS)
