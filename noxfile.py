@@ -47,6 +47,15 @@ def newer(session: nox.Session, version: str) -> None:
     session.run(*there, f"{folder}/bin/python", "-m", "pytest", *tests)
 
 
+@nox.session(python=PYTHONS[0])
+def without_proc(session: nox.Session) -> None:
+    """Run all tests where the system shows no processes, as macOS: in a mount namespace, as root."""
+    session.install("-e", ".[dev]")
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$0" "$@"']
+    tests = session.posargs or ["-n", "2", "--dist", "worksteal"]
+    session.run(*hidden, "python", "-m", "pytest", *tests, external=True)
+
+
 @nox.session(python=PYTHONS)
 def parity(session: nox.Session) -> None:
     """Compare with pytest-cov for every set of options, those included that CI leaves out."""
@@ -94,6 +103,14 @@ def fuzz(session: nox.Session) -> None:
     session.install("-e", ".[dev]")
     files = ["tests/unit/collect/test_untrusted.py", "tests/unit/collect/test_untrusted_data.py"]
     session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env={"TEST_FUZZ": "5000"})
+
+
+@nox.session(python=PYTHONS)
+def attribution(session: nox.Session) -> None:
+    """Run many more programs made at random, other ones each time, and compare whose each line is."""
+    session.install("-e", ".[dev]")
+    env = {"TEST_ATTRIBUTION": "100"}
+    session.run("python", "-m", "pytest", "tests/server/test_attribution.py", *session.posargs, env=env)
 
 
 @nox.session(python=PYTHONS[0])

@@ -82,6 +82,7 @@ class Attribution:
         self.reason = ""
         """Why tests are not told apart here; empty while they are, or no test was heard of."""
         self._cov = cov
+        self._tags: Any = None
         self._lock = _new_lock()
         self._is_prepared = False
         self._engine: ByMonitoring | ByTracer | None = None
@@ -96,7 +97,11 @@ class Attribution:
         if not self._is_prepared:
             with self._lock:
                 if not self._is_prepared:
-                    self._load()
+                    try:
+                        self._load()
+                    except (ImportError, OSError) as error:  # it has given up its rights, or its root
+                        self._tags = None
+                        self.reason = f"what tells them apart cannot be read any more ({error})"
                     self._is_prepared = True
 
     def _load(self) -> None:
@@ -131,13 +136,15 @@ class Attribution:
         """
         try:
             self.prepare()
-            test = self._whose(baggage, ends)
+            test = self._whose(baggage, ends) if self._tags is not None else ""
             if self.bounds is not None:
                 self.bounds.answer(test)
-            return self._tags.Request(test) if test or self._tags.TEST.get() else None
+            if self._tags is not None and (test or self._tags.TEST.get()):
+                request: Request = self._tags.Request(test)
+                return request
         except Exception as error:  # noqa: BLE001 - a request must not fail for us
             self._disturbed(error)
-            return None
+        return None
 
     def end_request(self, request: Request | None) -> None:
         """Notice that a request is answered, in the context in which it began; never raise."""
@@ -213,7 +220,7 @@ class Attribution:
         is_session = boards is not None and bool(boards.posted())
         if boards is not None and boards.sessions != self._sessions:
             self.counts, self._sessions = Counts(), boards.sessions
-        test = self._tags.from_headers(baggage)
+        test: str = self._tags.from_headers(baggage)
         if test and self._begin(test):
             self.counts.tagged += 1
             return test
@@ -267,7 +274,11 @@ class Attribution:
                 self._engine.end(name)
 
     def _path_of(self, filename: str, frame: FrameType) -> str:
-        return coverage_private.measured_path(self._cov, filename, frame)
+        try:
+            return coverage_private.measured_path(self._cov, filename, frame)
+        except Exception as error:  # noqa: BLE001 - a code object of the application begins to run
+            self._disturbed(error)
+            return ""
 
     def _disturbed(self, error: Exception) -> None:
         if not self.reason:

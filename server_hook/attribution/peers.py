@@ -96,7 +96,7 @@ class Peers:
     def _is_elsewhere(self, peer: Address) -> bool:
         """Tell whether the other end is on another machine or in another container."""
         host, port = str(peer[0]), peer[1]
-        if not port or ("." not in host and ":" not in host):  # what a proxy has said of somebody behind it
+        if not port or not kernel.is_address(host):  # what a proxy has said of somebody behind it
             return False
         if host not in self._hosts:
             if len(self._hosts) >= MOST_CONNECTIONS:

@@ -133,8 +133,13 @@ class Channel:
             raise
         self._identity = _identity(self._listener)
 
-    def serve(self, timeout_s: float) -> None:
-        """Answer what comes in, for at most *timeout_s* seconds or until one thing was done."""
+    def serve(self, timeout_s: float, other: int = -1) -> None:
+        """Answer what comes in, for at most *timeout_s* seconds or until one thing was done.
+
+        Args:
+            timeout_s: how long.
+            other: a descriptor of somebody else; when it can be read, this is left as well.
+        """
         listener = self._listener
         if not self._is_ours() or listener is None or _poll is None:
             _sleep(timeout_s)
@@ -144,7 +149,7 @@ class Channel:
         if listening < 0:  # closed this moment, by wake()
             return
         poll.register(listening, select.POLLIN)
-        for number in list(self._connections):
+        for number in (*self._connections, *([other] if other >= 0 else [])):
             poll.register(number, select.POLLIN)
         soonest = min([timeout_s, *(each.deadline - steady() for each in list(self._connections.values()))])
         for number, _ in poll.poll(max(0.0, soonest) * 1000):

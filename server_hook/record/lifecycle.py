@@ -85,7 +85,7 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
     if traces:
         share_trace_function(_is_ours, _trace_again)
     if signals:
-        save_before_defaults(_finish, _resume)
+        state.wakeup = save_before_defaults(_finish, _resume)
 
 
 def _is_ours(function: object) -> bool:
@@ -225,6 +225,9 @@ def _begin_anew_in_child() -> None:
     with _fenced("this forked child is not recorded"):
         process_state().test = ""  # the parent goes on to other tests without telling
         inherited.release_parent()
+        wakeup = process_state().wakeup
+        if wakeup is not None:
+            wakeup.open()
         child = inherited.recorder_of_child()
         begin(child)
         enter_running_frames(child.cov)

@@ -4,6 +4,7 @@
 signal in its workers, asyncio when a handler is removed) still saves, and the application never sees a handler that it
 has not set. What does not work: a handler installed once (uvicorn and gunicorn replace it), catching a signal while
 the main thread sits in C code (it is delivered when that returns; ``[vmpilot_cov] signals = off`` leaves them alone).
+``wakeups`` sees to a signal that comes right before a system call.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ from functools import wraps
 from types import FrameType
 from typing import Any
 
+from server_hook.record.wakeups import Wakeup
+
 _ENDING = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU")
 CAUGHT = frozenset(getattr(signal, name) for name in _ENDING)
 """Signals that end a process without a word when they are left to their default."""
 
 
-def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) -> None:
+def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) -> Wakeup:
     """Call *save* before a signal in ``CAUGHT`` that is left to its default ends the process.
+
+    Returns what sees to it that Python notices such a signal at once.
 
     Args:
         save: what is to be done in time.
@@ -31,29 +36,35 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
     set_handler, get_handler = signal.signal, signal.getsignal
 
     def end(number: int, _: FrameType | None) -> None:
+        wakeup.began()
         try:
             save()
         finally:  # a second signal may raise into it
             set_handler(number, signal.SIG_DFL)  # the parent is to see in the status that the signal ended it
             os.kill(os.getpid(), number)
         set_handler(number, end)  # still here: it means nothing to process 1 of a container
+        wakeup.ended()
         go_on()
 
-    def shown(handler: Any) -> Any:  # noqa: ANN401 - a handler is one of many things
-        return signal.SIG_DFL if handler is end else handler
+    wakeup = Wakeup(lambda number: get_handler(number) is end)
 
     @wraps(set_handler)
     def signal_(signalnum: int, handler: Any) -> Any:  # noqa: ANN401 - as signal.signal
         # ==, because a plain 0 is the default, too
         is_ours = signalnum in CAUGHT and handler == signal.SIG_DFL and not callable(handler)
-        return shown(set_handler(signalnum, end if is_ours else handler))
+        return _shown(set_handler(signalnum, end if is_ours else handler), end)
 
     @wraps(get_handler)
     def getsignal(signalnum: int) -> Any:  # noqa: ANN401 - as signal.getsignal
-        return shown(get_handler(signalnum))
+        return _shown(get_handler(signalnum), end)
 
-    signal.signal, signal.getsignal = signal_, getsignal
+    signal.signal, signal.getsignal, signal.set_wakeup_fd = signal_, getsignal, wakeup.wrapper()
     if threading.current_thread() is threading.main_thread():  # Python sets handlers in no other
-        for number in CAUGHT:
-            if get_handler(number) is signal.SIG_DFL:  # one that is ignored stays so, as SIGHUP under nohup
-                set_handler(number, end)
+        for number in (each for each in CAUGHT if get_handler(each) is signal.SIG_DFL):
+            set_handler(number, end)  # one that is ignored stays so, as SIGHUP under nohup
+        wakeup.open()
+    return wakeup
+
+
+def _shown(handler: Any, ours: object) -> Any:  # noqa: ANN401 - a handler is one of many things
+    return signal.SIG_DFL if handler is ours else handler

@@ -23,6 +23,34 @@ def sleeping(number: int, handler: str = "pass") -> Program:
 
 
 PROGRAMS = {
+    "two wake-up descriptors": Program("""
+        import asyncio, os, signal, work
+        work.work()
+        print(signal.set_wakeup_fd(-1))
+        inside, outside = os.pipe()
+        os.set_blocking(outside, False)
+        print(signal.set_wakeup_fd(outside), signal.set_wakeup_fd(outside) == outside)
+        signal.signal(signal.SIGUSR1, lambda *_: print("caught"))
+        os.kill(os.getpid(), signal.SIGUSR1)
+        print(os.read(inside, 9), signal.set_wakeup_fd(-1) == outside, signal.set_wakeup_fd(-1), flush=True)
+        if not os.fork():
+            print(signal.set_wakeup_fd(-1), flush=True)
+            os._exit(0)
+        os.wait()
+
+        async def main():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, event.set)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await event.wait()
+            print("heard")
+
+        event = asyncio.Event()
+        asyncio.run(main())
+        try:
+            signal.set_wakeup_fd(999999)
+        except (ValueError, OSError) as error:
+            print(error)
+    """),
     "exit code": Program("import sys, work\nwork.work()\nsys.exit(3)\n"),
     "exit with a message": Program("import sys, work\nwork.work()\nsys.exit('enough')\n"),
     "uncaught error": Program("import work\nwork.work('a')\n"),
