@@ -225,7 +225,7 @@ def test_reports_that_cannot_be_written(app: Project) -> None:
 def test_report_that_is_unknown(app: Project) -> None:
     """A report of no known kind is refused with the kinds that there are."""
     line = usage_error(session(app, "--cov-report=pdf"))
-    kinds = "term, term-missing, annotate, html, xml, json, markdown, markdown-append, lcov, page, badge"
+    kinds = "term, term-missing, annotate, html, page, xml, json, markdown, markdown-append, lcov, badge"
     expected = f"--cov-report=pdf is not a report; use {kinds}, file kinds with :DEST (report-unknown)"
     assert line.endswith(f"error: argument --cov-report: {expected}")
 
