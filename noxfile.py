@@ -97,6 +97,13 @@ def programs(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/programs", "-n", "2", *session.posargs, env={"TEST_PROGRAMS": "all"})
 
 
+@nox.session(python=PYTHONS)
+def clients(session: nox.Session) -> None:
+    """Send requests with clients that sign or replay them, beside those that CI has."""
+    session.install("-e", ".[dev,clients]")
+    session.run("python", "-m", "pytest", "tests/unit/attribution/test_sending.py", *session.posargs)
+
+
 @nox.session(python=PYTHONS[0])
 def fuzz(session: nox.Session) -> None:
     """Try many more segments, records, answers, data files and archives than the tests do, other ones each time."""
