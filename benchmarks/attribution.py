@@ -118,7 +118,7 @@ if is_wrapped:
 if len(sys.argv) > 2:
     if is_wrapped:
         from server_hook.attribution import attribution as whose, boards
-        whose.LOOK_S = boards.LOOK_S = 3600  # valgrind is slow: in its time there would be a look for boards at each request
+        whose.LOOK_S = boards.LOOK_S = 3600  # in valgrind's time, each request would look
     asyncio.run(burst("/", int(sys.argv[2]), 0, 0))
     sys.exit()
 loop = asyncio.new_event_loop()
