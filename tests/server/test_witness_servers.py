@@ -1,5 +1,7 @@
 """The matrix of servers: two tests and a stranger at once, each stopped in mid-function, and whose every line is.
 
+Then they come one after the other, and a third test without a header.
+
 By default the usual rows are tested; with ``TEST_SERVERS=all`` each row.
 """
 
@@ -14,14 +16,17 @@ from pathlib import Path
 
 import pytest
 
+from server_hook.attribution.boards import Board
 from server_hook.attribution.tags import to_header
-from server_hook.store import segment, working_folder
+from server_hook.store import records, segment, working_folder
 from tests.conftest import PATIENCE_S, Project, Server, numbered, wait_for
 from tests.server import witness_programs as programs
 from tests.server.subject import end_all
 from tests.server.witness_rows import ROWS, WitnessRow
 
 TESTS = {"one": "tests/e2e/test_a.py::test_one|run", "two": "tests/e2e/test_a.py::test_two[é, 2]|setup", "nobody": ""}
+THIRD = "tests/e2e/test_a.py::test_three|run"
+"""Told by no header, but by the process at the other end."""
 STEPS = {"middle": ("two", "nobody", "one"), "stream": ("one", "two", "nobody")}
 """Where each request stops, and in which order they go on."""
 
@@ -46,30 +51,58 @@ def rows() -> Iterator[object]:
 @pytest.mark.parametrize("row", list(rows()))
 def test_a_server_tells_tests_apart(app: Project, row: WitnessRow) -> None:
     """Each of two tests has the lines that its request ran, a stranger's have none, and all count in the totals."""
-    server = start(app, row)
-    with ThreadPoolExecutor() as pool:
-        if row.at_once:
-            answers = {name: pool.submit(ask, row, server, name) for name in TESTS}
-            for step, order in STEPS.items():
-                wait_for(lambda step=step: arrived(app, step) == set(TESTS), lambda: stuck(app, server, answers))
-                for name in order:
-                    open_gate(app, name, step)
-                    if step == "stream":
-                        assert answers[name].result(PATIENCE_S) == body_of(row, name)
-        else:
-            for name in [name for order in STEPS.values() for name in order]:
-                for step in STEPS:
-                    open_gate(app, name, step)
-                assert ask(row, server, name) == body_of(row, name)
-    stop(server)
+    board, server = put_up_board(app), start(app, row)
+    if row.at_once:
+        ask_at_once(app, row, server)
+    for step in STEPS:
+        for name in TESTS:
+            open_gate(app, name, step)
+    ask_in_turn(row, server)
     expected = {test: numbered(row.source, name, "all") for name, test in TESTS.items() if test}
-    everything = numbered(row.source, "start", "all", *TESTS)
+    if row.sees_peers:
+        board.show(THIRD)
+        assert ask(row, server, "nobody") == body_of(row, "nobody")
+        board.show("")
+        expected[THIRD] = numbered(row.source, "nobody", "all")
+    assert ask(row, server, "nobody") == body_of(row, "nobody")
+    stop(server)
     found = lines_by_context(app.path)
     total = found.pop("")
     assert found == expected
-    assert set(total) <= set(everything)
+    assert set(total) <= set(numbered(row.source, "start", "all", *TESTS))
     assert set(total) >= {line for lines in found.values() for line in lines}
     assert "vmpilot-cov:" not in server.log.read_text()
+
+
+def ask_at_once(app: Project, row: WitnessRow, server: Server) -> None:
+    """Ask on behalf of two tests and a stranger; let each request go on while the others stand in mid-function."""
+    with ThreadPoolExecutor() as pool:
+        answers = {name: pool.submit(ask, row, server, name) for name in TESTS}
+        for step, order in STEPS.items():
+            wait_for(lambda step=step: arrived(app, step) == set(TESTS), lambda: stuck(app, server, answers))
+            for name in order:
+                open_gate(app, name, step)
+                if step == "stream":
+                    assert answers[name].result(PATIENCE_S) == body_of(row, name)
+
+
+def ask_in_turn(row: WitnessRow, server: Server) -> None:
+    """Ask for one after the other, on one connection where the server keeps it open."""
+    connection = http.client.HTTPConnection(host_of(server), timeout=PATIENCE_S)
+    for name in ("nobody", "one", "nobody", "two", "nobody"):
+        if row.is_socket:
+            assert ask(row, server, name) == body_of(row, name)
+        else:
+            assert get(connection, f"/{name}", baggage_of(name)) == body_of(row, name)
+    connection.close()
+
+
+def put_up_board(app: Project) -> Board:
+    """Put up the board of this process, as a session does before its first test."""
+    record = records.describe_process(f"{os.getpid()}-session", "e2e", "", {})
+    folder = working_folder.make_folder(str(app.path), record.id)
+    records.write_record(folder, record)
+    return Board(folder)
 
 
 def start(app: Project, row: WitnessRow) -> Server:
@@ -86,22 +119,33 @@ def start(app: Project, row: WitnessRow) -> Server:
 
 
 def ask(row: WitnessRow, server: Server, name: str) -> bytes:
-    """Ask a server on behalf of a test, whose header comes after one of the application's, or in one with it."""
+    """Ask a server on behalf of a test."""
+    if row.is_socket:
+        return talk(host_of(server), f"/{name}", baggage_of(name))
+    connection = http.client.HTTPConnection(host_of(server), timeout=PATIENCE_S)
+    body = get(connection, f"/{name}", baggage_of(name))
+    connection.close()
+    return body
+
+
+def host_of(server: Server) -> str:
+    """Return the host and port of a server."""
+    return server.url.removeprefix("http://")
+
+
+def baggage_of(name: str) -> list[str]:
+    """Return the headers of a request: a test's comes after one of the application's, or in one with it."""
     tag = to_header(TESTS[name])
-    values = {"one": ["user=7", tag], "two": [f"user=7;a=b, {tag} ,k=v"], "nobody": ["user=7"]}[name]
-    return (talk if row.is_socket else get)(server.url.removeprefix("http://"), f"/{name}", values)
+    return {"one": ["user=7", tag], "two": [f"user=7;a=b, {tag} ,k=v"], "nobody": ["user=7"]}[name]
 
 
-def get(host: str, path: str, baggage: list[str]) -> bytes:
+def get(connection: http.client.HTTPConnection, path: str, baggage: list[str]) -> bytes:
     """Get a page."""
-    connection = http.client.HTTPConnection(host, timeout=PATIENCE_S)
     connection.putrequest("GET", path)
     for value in baggage:
         connection.putheader("baggage", value)
     connection.endheaders()
-    body = connection.getresponse().read()
-    connection.close()
-    return body
+    return connection.getresponse().read()
 
 
 def talk(host: str, path: str, baggage: list[str]) -> bytes:

@@ -21,6 +21,8 @@ class WitnessRow(Row):
     """Whether it answers several requests at a time."""
     is_socket: bool = False
     """Whether it speaks by WebSocket."""
+    sees_peers: bool = True
+    """Whether it tells where a request comes from, so that the process there can be looked up."""
     usual: bool = False
 
 
@@ -86,7 +88,9 @@ def _other_asgi() -> Iterator[WitnessRow]:
     yield replace(socket, name="granian, WebSocket", packages=("granian",), command=(*granian, "asgi"))
     yield replace(plain, name="granian rsgi", source=programs.RSGI, command=(*granian, "rsgi"))
     threads = (*granian, "wsgi", "--blocking-threads", "4")
-    yield replace(plain, name="granian wsgi", source=programs.WSGI, command=threads, measured_from=(3, 12))
+    yield replace(
+        plain, name="granian wsgi", source=programs.WSGI, command=threads, measured_from=(3, 12), sees_peers=False
+    )
 
 
 def _other_wsgi() -> Iterator[WitnessRow]:
