@@ -11,9 +11,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook.attribution.imports import report, wrap
-from server_hook.attribution.receiving import Request, address, around_coroutine, begin, end
+from server_hook.attribution.receiving import Request, address, around_coroutine, begin, end, ends_of
 
 if TYPE_CHECKING:
+    from server_hook.attribution.attribution import Ends
     from server_hook.attribution.tags import Request as Begun
 
 App: TypeAlias = Callable[..., Any]
@@ -37,7 +38,7 @@ def gunicorn(module: ModuleType) -> None:
 def hypercorn(module: ModuleType) -> None:
     """Wrap both kinds of applications that Hypercorn calls; of ``hypercorn.app_wrappers``."""
     _replace_after(module.ASGIWrapper, "__init__", "app")
-    around_coroutine(module.WSGIWrapper, "handle_http", lambda _, scope, *__: _of_asgi(scope))
+    around_coroutine(module.WSGIWrapper, "handle_http", lambda _, *args: _of_asgi(*args))
 
 
 def granian(module: ModuleType) -> None:
@@ -79,7 +80,7 @@ def tag(app: App) -> App:
         kind = scope["type"]
         if kind == "lifespan":
             return await app(scope, receive, send)
-        token = begin(_of_asgi, scope)
+        token = begin(_of_asgi, scope, receive)
         messages = _Messages(scope, receive) if kind == "websocket" else None
         try:
             return await app(scope, messages or receive, send)
@@ -101,13 +102,19 @@ class _Messages:
     async def __call__(self) -> Any:
         message = await self._receive()
         end(self.token)
-        self.token = begin(_of_asgi, self._scope)
+        self.token = begin(_of_asgi, self._scope, self._receive)
         return message
 
 
-def _of_asgi(scope: Any) -> Request:
-    values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage"]
-    return values, lambda: (address(scope.get("server")), address(scope.get("client")))
+def _of_asgi(scope: Any, receive: Any, *_: object) -> Request:
+    def ends() -> Ends:
+        client = address(scope.get("client"))
+        transport = getattr(getattr(receive, "__self__", None), "transport", None)
+        if client is None and transport is not None:  # a Unix socket, and uvicorn
+            return ends_of(transport.get_extra_info("socket"))
+        return address(scope.get("server")), client
+
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage"], ends
 
 
 def _replace_after(owner: type, name: str, attribute: str) -> None:

@@ -28,10 +28,14 @@ def _of_wsgiref(handler: Any, *_: object) -> Request:
 
 def gunicorn(module: ModuleType) -> None:
     """Wrap how a worker of gunicorn handles a request; of its modules ``sync``, ``gthread`` and ``base_async``."""
-    for worker in vars(module).values():
-        if isinstance(worker, type) and worker.__module__ == module.__name__:
-            for name in {"handle_request", "handle_http2_request"} & vars(worker).keys():
-                around(worker, name, _of_gunicorn)
+    name = module.__name__
+    kinds = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == name]
+    workers = [kind for kind in kinds if hasattr(kind, "handle_request")]
+    if not workers:
+        raise AttributeError("no worker has a method 'handle_request'")
+    for worker in workers:
+        for method in {"handle_request", "handle_http2_request"} & vars(worker).keys():
+            around(worker, method, _of_gunicorn)
 
 
 def _of_gunicorn(_: object, first: Any, second: Any, *more: Any) -> Request:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -88,7 +89,7 @@ def ask_at_once(app: Project, row: WitnessRow, server: Server) -> None:
 
 def ask_in_turn(row: WitnessRow, server: Server) -> None:
     """Ask for one after the other, on one connection where the server keeps it open."""
-    connection = http.client.HTTPConnection(host_of(server), timeout=PATIENCE_S)
+    connection = connect_to(row, server)
     for name in ("nobody", "one", "nobody", "two", "nobody"):
         if row.is_socket:
             assert ask(row, server, name) == body_of(row, name)
@@ -115,17 +116,34 @@ def start(app: Project, row: WitnessRow) -> Server:
         app.write("run.py", script)
         (app.path / "run.py").write_text("import sys\n" + (app.path / "run.py").read_text())
         command = ("python", "run.py", "PORT")
-    return app.serve(*command, env={"VMPILOT_COV": ".", "PYTHONPATH": str(app.path)})
+    env = {"VMPILOT_COV": ".", "PYTHONPATH": str(app.path)}
+    server = app.serve(*command, env=env, wait=not row.is_unix)
+    if row.is_unix:
+        wait_for((app.path / "socket").exists, server.log.read_text)
+    return server
 
 
 def ask(row: WitnessRow, server: Server, name: str) -> bytes:
     """Ask a server on behalf of a test."""
     if row.is_socket:
         return talk(host_of(server), f"/{name}", baggage_of(name))
-    connection = http.client.HTTPConnection(host_of(server), timeout=PATIENCE_S)
+    connection = connect_to(row, server)
     body = get(connection, f"/{name}", baggage_of(name))
     connection.close()
     return body
+
+
+def connect_to(row: WitnessRow, server: Server) -> http.client.HTTPConnection:
+    """Prepare a connection to a server."""
+    connection = http.client.HTTPConnection(host_of(server), timeout=PATIENCE_S)
+    if row.is_unix:
+
+        def connect() -> None:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.connect(str(server.log.with_name("socket")))
+
+        connection.connect = connect  # type: ignore[method-assign]
+    return connection
 
 
 def host_of(server: Server) -> str:
