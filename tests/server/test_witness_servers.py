@@ -14,6 +14,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -75,6 +76,32 @@ def test_a_server_tells_tests_apart(app: Project, row: WitnessRow) -> None:
     assert "vmpilot-cov:" not in server.log.read_text()
 
 
+def test_a_server_that_has_given_up_root_is_told_apart(app: Project) -> None:
+    """All that is needed is loaded with the server: when a request comes, the package may not be readable any more."""
+    server = start(app, named("http.server"), after_import="sys.meta_path.insert(0, Unreadable())")
+    for step in STEPS:
+        open_gate(app, "one", step)
+    ask(named("http.server"), server, "one")
+    stop(server)
+    assert lines_by_context(app.path)[TESTS["one"]] == numbered(programs.STANDARD, "one", "all")
+    assert "vmpilot-cov:" not in server.log.read_text()
+
+
+def test_a_server_of_an_unknown_version_is_said(app: Project) -> None:
+    """A server with another inside serves as without us, and the status names it."""
+    app.write("waitress/__init__.py", "")
+    app.write("waitress/task.py", "")
+    server = start(app, named("http.server"), after_import="import waitress.task")
+    assert server.get() == "...last"
+    status = app.run("vmpilot-cov", "status").stdout
+    assert "requests of waitress.task cannot be told apart: AttributeError: " in status, status
+
+
+def named(name: str) -> WitnessRow:
+    """Return a row of the matrix."""
+    return next(row for row in ROWS if row.name == name)
+
+
 def ask_at_once(app: Project, row: WitnessRow, server: Server) -> None:
     """Ask on behalf of two tests and a stranger; let each request go on while the others stand in mid-function."""
     with ThreadPoolExecutor() as pool:
@@ -106,16 +133,16 @@ def put_up_board(app: Project) -> Board:
     return Board(folder)
 
 
-def start(app: Project, row: WitnessRow) -> Server:
-    """Start a row's server, and wait until it answers."""
+def start(app: Project, row: WitnessRow, after_import: str = "") -> Server:
+    """Start a row's server, and wait until it answers; its script may do something more after its imports."""
     concurrency = f"concurrency = {row.concurrency}\n" if row.concurrency else ""
     app.package("app", f"{concurrency}[vmpilot_cov]\ninterval_s = 3600\n", main=row.source)
     command = row.command
     if row.script:
-        script = programs.SCRIPTS[row.script].replace("PORT", "int(sys.argv[1])")
-        app.write("run.py", script)
-        (app.path / "run.py").write_text("import sys\n" + (app.path / "run.py").read_text())
-        command = ("python", "run.py", "PORT")
+        script = dedent(programs.SCRIPTS[row.script]).replace("PORT", "int(sys.argv[1])")
+        app.write("serve.py", f"import sys\n{script}")
+        app.write("run.py", programs.RUN.replace("AFTER_IMPORT", after_import))
+        command = ("python", "run.py" if after_import else "serve.py", "PORT")
     env = {"VMPILOT_COV": ".", "PYTHONPATH": str(app.path)}
     server = app.serve(*command, env=env, wait=not row.is_unix)
     if row.is_unix:
