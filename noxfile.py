@@ -7,6 +7,8 @@ import nox
 nox.options.sessions = ["tests", "peers", "lint"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
+NEWER = ["3.14", "3.15"]
+"""Those that a script makes, because few systems have them."""
 COVERAGES = {"lowest": "coverage==7.10.0", "newest": "coverage"}
 PEERS = {"none": [], "cov": ["pytest-cov"], "xdist": ["pytest-xdist"], "both": ["pytest-cov", "pytest-xdist"]}
 """Plugins that share options or processes with us."""
@@ -27,6 +29,19 @@ def peers(session: nox.Session, peers: str) -> None:
     """Run the plugin's tests with and without pytest-cov and pytest-xdist."""
     session.install("-e", ".[demo]", "debugpy", "hypothesis", *PEERS[peers])
     session.run("python", "-m", "pytest", "tests/plugin", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+@nox.parametrize("version", NEWER)
+def newer(session: nox.Session, version: str) -> None:
+    """Run all tests on a Python that this machine's system may not have yet: Debian's own, in a folder."""
+    session.run(".ci/newer_pythons", "make")
+    there = [".ci/newer_pythons", "run"]
+    folder = f".nox/newer-{version}"
+    session.run(*there, f"/usr/bin/python{version}", "-m", "venv", folder)
+    session.run(*there, f"{folder}/bin/pip", "install", "-q", "-e", ".[dev]")
+    tests = session.posargs or ["-n", "2", "--dist", "worksteal"]
+    session.run(*there, f"{folder}/bin/python", "-m", "pytest", *tests)
 
 
 @nox.session(python=PYTHONS)

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -29,6 +30,9 @@ KEY = f"{sys.version_info.major}.{sys.version_info.minor}-{platform.machine()}"
 STEP = 1.1
 """How many times the recorded figure a figure may be."""
 FILES, FILE_LINES, CUTS, SEGMENTS = 100, 200, 10, 20
+SUITE_FILES, SUITE_LINES = 40, 360
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:pytest_cov", "-p", "no:randomly"]
+REPORT = [sys.executable, "-m", "pytest_vmpilot_cov", "report"]
 
 
 def piece_of_python() -> None:
@@ -90,6 +94,26 @@ def prepare(folder: Path) -> dict[str, Callable[[], object]]:
 INNER = ("a cut with 1,000 new lines", "encode segments", "decode segments", "combine segments")
 
 
+def suites(folder: Path) -> dict[str, Callable[..., int]]:
+    """Prepare a suite of one empty test, with sources to report, and what is counted of it."""
+    suite, first = folder / "suite", folder / "first"
+    write_package(suite, SUITE_FILES, SUITE_LINES)
+    (suite / "test_empty.py").write_text("import app.m0\n\ndef test_empty():\n    pass\n")
+    session = [*PYTEST, "--vmpilot-cov"]
+    for command in (PYTEST, session):  # from now on bytecode and what was parsed are kept
+        run(command, suite)
+    shutil.copytree(suite, first)
+    for path in (first / ".vmpilot-cov").glob("parsed-*"):
+        path.unlink()
+    shutil.copytree(suite, folder / "again")  # a session replaces the data that a report reads
+    return {
+        "plain": partial(counts.count, PYTEST, suite),
+        "session": partial(counts.count, session, folder / "again"),
+        "first report": partial(counts.count, REPORT, first),
+        "second report": partial(counts.count, REPORT, suite),
+    }
+
+
 def count_all(folder: Path) -> dict[str, int]:
     """Count the instructions of every start and every work, one job per processor at a time."""
     write_package(folder, FILES, FILE_LINES)
@@ -108,6 +132,7 @@ def count_all(folder: Path) -> dict[str, int]:
         "theirs": partial(counts.count, main, folder, **theirs),
         "recorded": partial(counts.count, main, folder, **ours),
         **{name: partial(counts.count, [*do, name], folder) for name in ("nothing", "a piece of Python", *INNER)},
+        **suites(folder),
     }
     run(main, folder, **theirs)  # from now on the bytecode is cached
     run(main, folder, **{**ours, **fresh(folder)})
@@ -122,6 +147,8 @@ def ratios(counted: Mapping[str, int]) -> dict[str, float]:
     found = {
         "a start, not recorded, to one without the line": counted["off"] / counted["bare"],
         "a start, recorded, to coverage.py's own": counted["recorded"] / counted["theirs"],
+        "a second session of one empty test, to plain pytest": counted["session"] / counted["plain"],
+        "a second report, to the first": counted["second report"] / counted["first report"],
     }
     inner = {f"{name}, to a piece of Python": (counted[name] - counted["nothing"]) / piece for name in INNER}
     return {name: round(figure, 4) for name, figure in {**found, **inner}.items()}

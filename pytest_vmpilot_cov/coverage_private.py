@@ -6,6 +6,7 @@ public call tells.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,7 @@ def is_of_module(path: str, name: str) -> bool:
     return f"{tail}/" in path or path.endswith(tail + ".py")
 
 
+@functools.lru_cache(4)
 def _in_or_out(cov: Coverage) -> Any:  # noqa: ANN401 - coverage.inorout.InOrOut, by no public name
     from coverage.inorout import InOrOut
 
@@ -222,3 +224,8 @@ def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any,
         # before the loop goes on: the next file is analyzed, for all contexts, only then
         data.set_query_contexts(None)
         yield reporter.filename, analysis, alone
+
+
+def reporter_of(cov: Coverage, path: str) -> Any:  # noqa: ANN401 - coverage's FileReporter
+    """Return what knows the source at a path: its words, and which lines are one statement."""
+    return cov._get_file_reporter(path)

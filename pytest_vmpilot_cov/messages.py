@@ -11,12 +11,14 @@ from server_hook.problems import printable, printable_lines
 # here and nowhere else: a test compares the slugs with docs/messages.md
 _TEXTS: Final = {
     "fail-under-range": "{name}={value} (from {where}) is not a percentage; use 0 to 100",
-    "fail-under-unknown": "{name}={value} (from {where}) is not a threshold; use total, each, unit, e2e, pipeline, or "
-    "a path pattern such as src/app/*",
+    "fail-under-unknown": "{name}={value} (from {where}) is not a threshold; use total, each, changed, "
+    "unit, e2e, pipeline, or a path pattern such as src/app/*",
     "fail-under-pattern": "{name}={value} (from {where}) has a pattern that coverage.py refuses: {why}",
     "precision-range": "precision={value} is not a number of digits; use 0 or more",
     "origin-unknown": "{value!r} (from {where}) is not an origin; use unit, e2e or pipeline, several with commas",
     "report-unknown": "--cov-report={value} is not a report; use {choices}, file kinds with :DEST",
+    "report-not-of-pytest-cov": "--cov-report={kind} is not a report of pytest-cov, which measures here; add "
+    "--vmpilot-cov",
     "report-same-file": "markdown and markdown-append cannot both write {path}; give one of them another :DEST",
     "context-unknown": "--cov-context={value} is not a context; use test",
     "context-refused": "Detected dynamic_context=test_function in {config}, which does not work with pytest-xdist; "
@@ -76,6 +78,27 @@ _TEXTS: Final = {
     "origin-without-data": "Required coverage of {required} by {origin} not reached: {origin} has no data",
     "pattern-without-files": "Required coverage of {required} of {pattern} not reached: no file of the project that "
     "has statements matches",
+    "git-missing": "what this change touched is unknown: git cannot be run here ({why}); install it, or leave the "
+    "threshold changed and the options about the change out",
+    "git-nowhere": "what this change touched is unknown: {folder} belongs to no git repository",
+    "git-refused": "what this change touched is unknown: git refuses {folder}, which belongs to another user; "
+    "allow it with: git config --global --add safe.directory {folder}",
+    "git-failed": "what this change touched is unknown, because git failed: {why}",
+    "change-base-unknown": "what this change touched is unknown: {ref} (from {where}) is not a commit here; fetch it, "
+    "or name another one with --vmpilot-cov-changed=REF",
+    "change-base-shallow": "what this change touched is unknown: this clone is shallow, and where the change left "
+    "{ref} is not in it; fetch the whole history (fetch-depth: 0 of actions/checkout, GIT_DEPTH: 0 on GitLab, "
+    "git fetch --unshallow)",
+    "change-base-unrelated": "what this change touched is unknown: HEAD and {ref} have no commit in common",
+    "change-base-none": "what this change touched is unknown: HEAD is on no branch, and there is no origin/main to "
+    "compare with; name a commit with --vmpilot-cov-changed=REF",
+    "change-in-submodule": "the change moved {names} to another commit; lines in a submodule don't count as changed",
+    "origin-nothing": "nothing that counts here was reached by {origin}, so there is nothing to report on; without "
+    "--origin, the report names the data that is here",
+    "baseline-missing": "there is no baseline to compare with: {path} does not exist; write it with "
+    "vmpilot-cov baseline, and commit it",
+    "baseline-unwritable": "{path} cannot be written: {why}",
+    "baseline-broken": "{path} is not a baseline: {why}; write it again with vmpilot-cov baseline",
     "nothing-measured": "nothing was measured: no statement of {source} was executed",
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
@@ -104,6 +127,11 @@ _TEXTS: Final = {
     "is pytest-vmpilot-cov installed in the Python that runs it, and does it run files of [run] source?",
     "nothing-to-combine": "there is no data to combine in {places}; run pytest --vmpilot-cov, or a server with "
     "VMPILOT_COV={config}",
+    "who-place": "{place} is no line of a file; write a line as in app/main.py:12, or a range as in app/main.py:12-20",
+    "file-unmeasured": "there is no data of {file}; there is of {names}",
+    "tests-unrecorded": "which test ran a line was not recorded; run: pytest --vmpilot-cov --cov-context=test",
+    "test-unmatched": "no test of the data is called {test}; there are {names}",
+    "live-port": "port {port} of 127.0.0.1 cannot be used: {why}; use another --port, or none for any free one",
     "demo-needs": "the demo needs {missing}; install it with: pip install 'pytest-vmpilot-cov[demo]'",
     "demo-failed": "the demo could not be prepared; {script} printed:\n{output}\n",
     "still-recording": "process {pid} ({command}) is still recording; its data stays, stop it first",

@@ -27,9 +27,10 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the options that are ours alone."""
     flags.add_own_options(parser)
+    pluginmanager.register(pytest_cov.OwnReports(parser))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -51,6 +52,8 @@ def pytest_load_initial_conftests(
     button = typed.vmpilot_cov and manager.hasplugin(vscode.PLUGIN) and vscode.take_back_button(args)
     if added or button:  # pytest parsed the words before these options existed, or with the button's among them
         typed = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
+        # pytest has settled it in between; without it, folders above the project would be collected, conftests included
+        typed.confcutdir = early_config.known_args_namespace.confcutdir
         early_config.known_args_namespace = typed
     # before the yield: in this hook VS Code's plugin refuses --cov options unless pytest-cov is registered
     vscode.stand_in_for_pytest_cov(manager, typed)

@@ -10,7 +10,7 @@ from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Combined, Options, Outcome
 from server_hook.store import publication, working_folder
 from server_hook.store.publish import PIPELINE_FILE, keep_foreign, relative
-from server_hook.store.segment import ByContext
+from server_hook.store.segment import ByLabel
 
 
 def publish(options: Options, outcome: Outcome, leave: str = "") -> Outcome:
@@ -45,7 +45,7 @@ def _write_all(options: Options, combined: Combined, leave: str) -> Iterator[str
             yield say("cannot-write", path=options.data_folder / name, why=error.strerror or error)
 
 
-def write(options: Options, name: str, united: ByContext, combined: Combined) -> None:
+def write(options: Options, name: str, united: ByLabel, combined: Combined) -> None:
     """Write one data file beside ``.coverage``; keep a foreign file that has its name.
 
     All are of one kind and name the same files, so that coverage.py can combine them, and finds in them the verdict's
@@ -73,6 +73,6 @@ def write(options: Options, name: str, united: ByContext, combined: Combined) ->
         publication.write_or_remove(target, relative(united, base), untouched, branch=branch, oldest=combined.oldest)
 
 
-def only(counted: ByContext, *, pipeline: bool) -> ByContext:
-    """Choose what the pipeline reached, or everything else; contexts of single tests are of the tests."""
-    return {context: files for context, files in counted.items() if (context == "pipeline") == pipeline}
+def only(counted: ByLabel, *, pipeline: bool) -> ByLabel:
+    """Choose what the pipeline reached, or everything else."""
+    return {label: files for label, files in counted.items() if (label.origin == "pipeline") == pipeline}

@@ -28,6 +28,11 @@ def debugger_of(command: Sequence[str]) -> str:
     return "pydevd" if program == "-c" and any("import pydevd" in word for word in command) else ""
 
 
+def is_attaching(command: Sequence[str]) -> bool:
+    """Tell whether a command line is that of a debugger which attaches to another process."""
+    return program_of(command) == "pdb" and not {"-p", "--pid"}.isdisjoint(command)
+
+
 def program_words(command: Sequence[str]) -> list[str]:
     """Drop the interpreter and its options from a command line; a script is named without its folder."""
     return _parse(command)[1]

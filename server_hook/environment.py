@@ -37,6 +37,10 @@ class ProcessState:
         """The id of the test session that runs in this process; a session that starts meanwhile is inside it."""
         self.recorder: Recorder | None = None
         """What measures this process, or measured the parent of a fork."""
+        self.test = ""
+        """The test that a session runs in this process: a plain value, because tests have contexts of their own."""
+        self.tagged_hosts: tuple[str, ...] = ()
+        """The hosts whose requests name the test that sends them; empty while none does."""
         self.taken: dict[int, str] = {}
         """What has taken the trace function from us, and when, by the thread's number."""
         self.times_taken = 0

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_server_command, program_of
+from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_attaching, is_server_command, program_of
 from server_hook.environment import (
+    CONTEXT_VARIABLE,
     DATA_DIR_VARIABLE,
     FOREIGN_VARIABLES,
     ORIGIN_VARIABLE,
@@ -23,6 +24,7 @@ from server_hook.problems import HookError, log_problem
 
 if TYPE_CHECKING:
     from server_hook.config.settings import Settings
+    from server_hook.record.recorder import Recorder
 
 _BESIDE_A_DEBUGGER = ("debugpy/launcher", "debugpy/adapter")
 
@@ -94,7 +96,7 @@ def decide(environment: Mapping[str, str], command: Sequence[str]) -> Start | Re
         environment: the process's variables; ``VMPILOT_COV`` is one of them.
         command: the interpreter's command line, its options included.
     """
-    if any(word.endswith(_BESIDE_A_DEBUGGER) for word in command):
+    if any(word.endswith(_BESIDE_A_DEBUGGER) for word in command) or is_attaching(command):
         return Refusal()
     debugger = debugger_of(command)
     if debugger:  # its children are debugged as well, and one line is enough
@@ -139,9 +141,23 @@ def _begin(start: Start) -> None:
         data_folder = os.path.abspath(os.environ.get(DATA_DIR_VARIABLE) or settings.folder)
         if DATA_DIR_VARIABLE in os.environ:
             os.environ[DATA_DIR_VARIABLE] = data_folder
-    lifecycle.begin(Recorder(settings, data_folder or os.path.dirname(settings.data_file), origin, session))
+    recorder = Recorder(settings, data_folder or os.path.dirname(settings.data_file), origin, session)
+    if CONTEXT_VARIABLE in os.environ:
+        _work_for_test(recorder)
+    process_state().tagged_hosts = settings.tag_requests
+    lifecycle.begin(recorder)
     if origin == "pipeline" and (missing := missing_source(settings)):
         log_problem(f"this process is recorded, but {missing} (nothing-to-measure)")
+
+
+def _work_for_test(recorder: "Recorder") -> None:
+    """Count what this process runs for the test that has started it; a pipeline and its children serve many tests."""
+    if recorder.origin == "pipeline":
+        del os.environ[CONTEXT_VARIABLE]
+    else:
+        from server_hook.attribution.bounds import bounds_of
+
+        recorder.drain.work_for_test(bounds_of(os.environ))
 
 
 def missing_source(settings: "Settings") -> str:

@@ -44,7 +44,7 @@ def default_signals() -> None:
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the settings, the home and the sessions of whoever runs the tests out of them."""
     for name in list(os.environ):
-        if name.startswith(("VMPILOT_COV", "COVERAGE_", "COV_", "PYTEST_", "GITHUB_", "PIPELINES_")):
+        if name.startswith(("VMPILOT_COV", "COVERAGE_", "COV_", "PYTEST_", "PIPELINES_", "GITHUB_", "CI_", "GIT_")):
             monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in NEIGHBOURS))
     for name in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):  # what users see is buffered, and has cached bytecode

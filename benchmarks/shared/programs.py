@@ -32,7 +32,8 @@ def write_package(folder: Path, files: int, lines: int, name: str = "app") -> No
     calls = ", ".join(f"f{number}" for number in range(functions))
     runs = f"CALLS = [{calls}]\ndef run():\n    for call in CALLS:\n        call(1), call(2)\n"
     for number in range(files):
-        (package / f"m{number}.py").write_text(body + runs)
+        # no two alike: what is parsed of one isn't looked up for another
+        (package / f"m{number}.py").write_text(f"{body}{runs}NUMBER = {number}\n")
     (folder / ".coveragerc").write_text(f"[run]\nsource = {name}\n")
 
 

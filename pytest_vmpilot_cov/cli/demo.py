@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -25,7 +26,11 @@ from server_hook.environment import VARIABLE
 INTERRUPTED = 128 + signal.SIGINT
 PATIENCE_S = 60.0
 """How long the session of pytest may take to end."""
-LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".coverage", ".coverage.*", ".vmpilot-cov", "deployed", "htmlcov")
+LEFT_BEHIND = shutil.ignore_patterns(
+    "__pycache__", ".coverage", ".coverage.*", ".vmpilot-cov", "deployed", "htmlcov", "covpage"
+)
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "TERM_PROGRAM")
+"""One of them is set where a browser can show a window: X11, Wayland, a terminal of macOS."""
 
 
 def run_demo(fail_under: float) -> int:
@@ -37,7 +42,7 @@ def run_demo(fail_under: float) -> int:
     missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
     if missing:
         raise UsageError(say("demo-needs", missing=" and ".join(missing)))
-    # not removed at the end: the user is shown the HTML report in it
+    # not removed at the end: the user is shown the page in it
     project = Path(tempfile.mkdtemp(prefix="vmpilot-cov-demo-")).resolve()
     shutil.copytree(find_example(), project, dirs_exist_ok=True, ignore=LEFT_BEHIND)
     _run([sys.executable, "deploy.py"], project)
@@ -60,8 +65,11 @@ def run_demo(fail_under: float) -> int:
         show("")
         show("The demo was interrupted; the server has been stopped.")
         return INTERRUPTED
+    page = project / "covpage" / "index.html"
     show("")
-    show(f"The HTML report is {project / 'htmlcov' / 'index.html'}; the server has been stopped.")
+    show(f"The page is {page}; the server has been stopped.")
+    if page.exists() and sys.stdout.isatty() and any(map(os.environ.get, _SCREENS)):
+        webbrowser.open(page.as_uri())
     return code
 
 
@@ -78,7 +86,7 @@ def find_example() -> Path:
 
 def _pytest(project: Path, url: str, fail_under: float) -> int:
     words = ["-m", "pytest", "--vmpilot-cov", f"--cov-fail-under={fail_under:g}", "--cov-report=term"]
-    words += ["--cov-report=html", "-p", "no:cacheprovider"]
+    words += ["--cov-report=page", "-p", "no:cacheprovider"]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PIPELINES_URL": url, "PYTHON": sys.executable, "PATH": path}
     environment.pop(VARIABLE, None)  # it is for the server: the session measures itself

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from server_hook import command_line
 from server_hook.config.sources import missing_sources
 from server_hook.environment import FOREIGN_VARIABLES, VARIABLE
 from server_hook.problems import one_line
-from server_hook.store import parsed_files
+from server_hook.store import parsed_files, publication
 
 # coverage.tracer is the C tracer: the pure-Python one is no choice, as it broke requests of servers
 _PROBE = """
@@ -212,8 +213,10 @@ def _data(options: Options) -> Iterator[Finding]:
 
 def _state(options: Options, collected: Collected) -> Iterator[Finding]:
     combined = combine(options, collected)
-    for origin, files in sorted(combined.counted.items()):
-        yield Finding(good=True, text=f"{origin}: {count(len(files), 'file', 'files')} would count")
+    tests = Counter(label.origin for label in combined.counted if label.context)
+    for label, files in sorted(publication.origins_of(combined.counted).items()):
+        contexts = f", told apart by {count(tests[label.origin], 'context', 'contexts')}" if tests[label.origin] else ""
+        yield Finding(good=True, text=f"{label.origin}: {count(len(files), 'file', 'files')} would count{contexts}")
     if not combined.counted:
         yield Finding(good=True, text="there is no data to combine yet")
     for left in combined.stale:

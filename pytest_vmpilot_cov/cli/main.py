@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
+from pytest_vmpilot_cov.cli.arguments import add_arguments
 from pytest_vmpilot_cov.cli.output import show, show_problem
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
-from pytest_vmpilot_cov.options.flags import parse_fail_under
-from pytest_vmpilot_cov.options.options import make_options, parse_require
-from pytest_vmpilot_cov.options.report_kinds import FILE_KINDS, TERMINAL_KINDS, parse_report, report_requests
+from pytest_vmpilot_cov.options.options import make_options, parse_require, requested_change
+from pytest_vmpilot_cov.options.report_kinds import report_requests
 from server_hook.problems import HookError
-
-if TYPE_CHECKING:
-    from pytest_vmpilot_cov.model import Outcome
 
 FAILED, MISUSED = 1, 2
 
@@ -64,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         verb.set_defaults(act=act, verb=name, parser=verb)
         verb.add_argument("--config", metavar="PATH", default="", help="configuration, or the folder that holds it")
-        _add_arguments(name, verb)
+        add_arguments(name, verb)
     return parser
 
 
@@ -76,36 +72,6 @@ class _Version(argparse.Action):
 
         show(f"vmpilot-cov {version('pytest-vmpilot-cov')}, coverage {version('coverage')}")
         parser.exit()
-
-
-def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
-    """Add what one verb alone takes."""
-    if name == "run":
-        verb.add_argument("--origin", choices=("unit", "e2e"), default="e2e", help="whose data it is (default e2e)")
-    elif name == "combine":
-        _add_judging(verb)
-        text = "data files, folders, archives, patterns or URLs, and no others; unit=PATH says whose data it is"
-        verb.add_argument("paths", nargs="*", metavar="PATH", help=text)
-    elif name == "report":
-        _add_judging(verb)
-    elif name == "demo":
-        verb.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", default=75.0, help="threshold")
-    elif name in ("dump", "status", "erase"):
-        verb.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data folders, instead of the usual ones")
-    if name == "dump":
-        verb.add_argument("--reset", action="store_true", help="count only what is reached from now on, and start-up")
-    elif name == "status":
-        text = "print [paths] for coverage.py instead"
-        verb.add_argument("--paths", dest="as_section", action="store_true", help=text)
-
-
-def _add_judging(verb: argparse.ArgumentParser) -> None:
-    kinds = ", ".join(TERMINAL_KINDS + FILE_KINDS)
-    verb.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", help="threshold in percent")
-    verb.add_argument(
-        "--cov-report", action="append", type=parse_report, metavar="TYPE", default=[], help=f"reports: {kinds}"
-    )
-    verb.add_argument("--require", action="append", metavar="ORIGIN", default=[], help="origins that must have data")
 
 
 def _serve(parsed: argparse.Namespace) -> int:
@@ -126,64 +92,39 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _combine(parsed: argparse.Namespace) -> int:
-    from pytest_vmpilot_cov.cli.progress import Progress
-    from pytest_vmpilot_cov.collect.processes import Scope
-    from pytest_vmpilot_cov.hooks.hooks import hooks_of_command
-    from pytest_vmpilot_cov.verdict import reach_verdict
+    from pytest_vmpilot_cov.cli.combine import combine
 
-    options, progress = _options(parsed), Progress()
-    if not parsed.paths:
-        with contextlib.closing(progress):
-            outcome = reach_verdict(options, Scope(tick=progress.tick), hooks_of_command())
-        return _show(options, outcome)
-    from pytest_vmpilot_cov.collect.artifacts import open_artifacts
-
-    with contextlib.closing(progress), open_artifacts(parsed.paths, progress.tick) as artifacts:
-        if not artifacts.places:
-            return _say_nothing(options, artifacts.problems, parsed.paths)
-        scope = Scope(
-            all_runs=True,  # what was named counts, whichever COVERAGE_FILE its run had
-            only=tuple(place.path for place in artifacts.places),
-            known_places=artifacts.places,
-            tick=progress.tick,
-        )
-        outcome = reach_verdict(options, scope, hooks_of_command())
-        progress.close()  # clears its line before the section is printed
-        return _show(options, replace(outcome, problems=(*artifacts.problems, *outcome.problems)), parsed.paths)
+    return combine(_options(parsed), parsed.paths)
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from pytest_vmpilot_cov.cli.progress import Progress
-    from pytest_vmpilot_cov.collect.processes import Scope
-    from pytest_vmpilot_cov.hooks.hooks import hooks_of_command
-    from pytest_vmpilot_cov.verdict import reach_verdict
+    from pytest_vmpilot_cov.cli.combine import report
 
-    options, progress = _options(parsed), Progress()
-    # a report only reads: it changes neither the servers nor the data files
-    with contextlib.closing(progress):
-        outcome = reach_verdict(options, Scope(ask=False, tick=progress.tick), hooks_of_command(), keep=False)
-    return _show(options, outcome)
+    return report(_options(parsed), parsed.origin)
 
 
-def _show(options: Options, outcome: Outcome, words: Sequence[str] = ()) -> int:
-    from pytest_vmpilot_cov.report.terminal import section
-    from pytest_vmpilot_cov.report.warnings import warnings_of
+def _who(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.who import who
 
-    if not outcome.figures.total.reached:
-        return _say_nothing(options, warnings_of(outcome, options), words)
-    for line in section(outcome, options):
-        show(line.text)
-    return 0 if outcome.verdict.passed else FAILED
+    return who(_options(parsed), parsed.place, parsed.paths)
 
 
-def _say_nothing(options: Options, problems: Iterable[str], words: Sequence[str]) -> int:
-    """Say that there is nothing to judge, and all that may be the reason."""
-    for problem in problems:
-        show_problem(problem)
-    places = ", ".join(dict.fromkeys(words or [str(place.value) for place in options.data_places]))
-    config = options.settings.config_file or options.settings.folder
-    show_problem(say("nothing-to-combine", places=places, config=config))
-    return FAILED
+def _tests(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.who import tests
+
+    return tests(_options(parsed), parsed.test, parsed.paths)
+
+
+def _baseline(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.baseline import write_baseline
+    from pytest_vmpilot_cov.cli.combine import say_nothing
+
+    options = _options(parsed)
+    line = write_baseline(options)
+    if not line:
+        return say_nothing(options, (), ())
+    show(line)
+    return 0
 
 
 def _dump(parsed: argparse.Namespace) -> int:
@@ -225,6 +166,12 @@ def _doctor(parsed: argparse.Namespace) -> int:
     return FAILED if wrong else 0
 
 
+def _live(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.live import live
+
+    return live(_options(parsed), parsed.port)
+
+
 def _demo(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.demo import run_demo
 
@@ -239,13 +186,16 @@ def _options(parsed: argparse.Namespace) -> Options:
     # a folder stands for itself if it holds no configuration
     config = locate(parsed.config)[0] or parsed.config if parsed.config else find_config_above(str(here)) or str(here)
     fail_under = getattr(parsed, "fail_under", None)  # not every verb judges
-    return make_options(
+    annotations = getattr(parsed, "annotations", False)
+    options = make_options(
         Path(locate(config)[1]),
         config,
         fail_under=None if fail_under is None else Setting(fail_under, TYPED),
         reports=report_requests(getattr(parsed, "cov_report", ())),
         require=parse_require(getattr(parsed, "require", ()), "--require"),
+        change=requested_change(getattr(parsed, "changed", None), annotations, "--changed"),
     )
+    return replace(options, annotations=annotations)
 
 
 _VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = (
@@ -272,6 +222,25 @@ _VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = 
         _report,
         "report on what lies here, without asking servers and without writing data files",
         "vmpilot-cov report --cov-report=term-missing",
+    ),
+    (
+        "who",
+        _who,
+        "show which origins, processes and tests ran a line, a range of lines or a file",
+        "vmpilot-cov who app/main.py:12",
+    ),
+    ("tests", _tests, "show what a test ran, in which process", "vmpilot-cov tests test_chat"),
+    (
+        "baseline",
+        _baseline,
+        "write down how much of each file was reached, for thresholds that are baseline",
+        "vmpilot-cov baseline",
+    ),
+    (
+        "live",
+        _live,
+        "serve the page to a browser, and show what live servers reach as they reach it",
+        "vmpilot-cov live",
     ),
     (
         "dump",

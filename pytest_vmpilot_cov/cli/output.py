@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 from server_hook.problems import printable, printable_lines
@@ -12,6 +13,12 @@ from server_hook.problems import printable, printable_lines
 def show(line: str) -> None:
     """Print a line; when the reader has gone away, go on in silence."""
     _print(printable(line), sys.stdout)
+
+
+def show_section(lines: Iterable[str]) -> None:
+    """Print the lines of a section, which are fit to be printed as they are."""
+    for line in lines:
+        _print(line, sys.stdout)
 
 
 def show_problem(text: object) -> None:

@@ -37,6 +37,12 @@ def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
     for row in [head, *rows]:
         yield "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     for each in deliveries:
+        account = each.answer or each.record
+        if account.told or account.nobodys:
+            several = f", {account.among_several} of them while several tests ran" if account.among_several else ""
+            yield f"pid {each.record.pid}: {account.told} requests were a test's, {account.nobodys} nobody's{several}"
+        if account.not_told:
+            yield f"pid {each.record.pid}: tests are not told apart: {account.not_told}"
         problem = each.problem or each.record.problem
         if problem:
             yield f"pid {each.record.pid}: {problem}"

@@ -12,9 +12,10 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from coverage import CoverageData
@@ -24,7 +25,7 @@ from pytest_vmpilot_cov.coverage_private import is_absolute
 from pytest_vmpilot_cov.model import ORIGINS, is_tests_file
 from server_hook.arcs import NUMBER_IN_SQL, Arcs
 from server_hook.coverage_private import KNOWN_SCHEMA, close_data
-from server_hook.store import publication, segment
+from server_hook.store import publication, segment, witnesses
 from server_hook.store.database import open_to_read
 from server_hook.store.safe_files import check_data_file
 from server_hook.store.segment import (
@@ -34,6 +35,7 @@ from server_hook.store.segment import (
     Measured,
     Part,
     Source,
+    intern_label,
     intern_source,
 )
 
@@ -63,6 +65,12 @@ class _Content(NamedTuple):
     """Of those files that have one."""
     rows: Iterable[tuple[Any, Any, Measured]]
     """Context, file and what was measured, each pair once."""
+    shares: witnesses.Shares = MappingProxyType({})
+    """What each test ran for each origin, in a publication of ours of the known schema; else its tests do not count."""
+
+    def shares_of(self, context: int, file: int, measured: Measured) -> Iterable[tuple[Label, Measured]]:
+        """Tell for which origins a test ran what was measured of one file."""
+        return witnesses.labels_of(self.shares.get(context, ()), self.contexts[context], file, measured)
 
 
 def is_data_file(path: Path) -> bool:
@@ -135,7 +143,14 @@ def _by_schema(base: sqlite3.Connection, size_bytes: int) -> _Content:
         texts("id, path FROM file"),
         texts("file_id, tracer FROM tracer"),
         _rows_of(base, size_bytes),
+        _shares_of(base, size_bytes),
     )
+
+
+def _shares_of(base: sqlite3.Connection, size_bytes: int) -> witnesses.Shares:
+    there = base.execute("SELECT name FROM sqlite_master WHERE name = ?", (witnesses.TABLE,)).fetchone()
+    query = f"SELECT context_id, origin, files, COALESCE(others, '') FROM {witnesses.TABLE}"  # noqa: S608 - constant
+    return witnesses.read(_within(size_bytes, _within(size_bytes, base.execute(query), 2), 3)) if there else {}
 
 
 def _within(size_bytes: int, rows: Iterable[_Row], place: int) -> Iterator[_Row]:
@@ -185,23 +200,37 @@ def _by_coverage(path: Path) -> _Content:
 
 
 def _parts_of(content: _Content, folder: str, origin: str) -> tuple[list[Part], bool]:
-    """Make parts: one for each origin of a publication, and else a single one of *origin*."""
-    marks = content.marks
-    if marks is None:
-        origins, whose = [origin], dict.fromkeys(content.contexts, origin)
-    else:
-        published = {context for context, _ in marks}
-        origins = [name for name in ORIGINS if name in published]
-        # the contexts of single tests repeat what their origins hold
-        whose = {key: name for key, name in content.contexts.items() if name in origins}
-    parts = {name: Part(Label(name), content.oldest.get(name, 0.0)) for name in origins}
+    """Make parts: those that a publication was made of, and else those of *origin* and of its contexts."""
+    marks, is_published = content.marks or {}, content.marks is not None
+    published = {context for context, _ in marks}
+    origins = [name for name in ORIGINS if name in published] if is_published else [origin]
+    parts = {Label(name): Part(Label(name), content.oldest.get(name, 0.0)) for name in origins}
+    labels = _labels_in(content, origins)
     for context, file, measured in content.rows:
-        name = whose.get(context)
-        if measured and name is not None:
-            path = content.files[file]
-            mark = marks.get((name, path), "") if marks else ""
-            parts[name].add(_source(folder, path, mark, content.tracers.get(file, "")), measured)
-    return list(parts.values()), marks is not None
+        if not measured or context not in content.contexts:
+            continue
+        path, shares = content.files[file], [(labels[context], measured)] if context in labels else ()
+        for label, share in shares or content.shares_of(context, file, measured):
+            if label.origin in origins:
+                source = _source(folder, path, marks.get((label.origin, path), ""), content.tracers.get(file, ""))
+                _part_of(label, parts).add(source, share)
+    return list(parts.values()), is_published
+
+
+def _part_of(label: Label, parts: dict[Label, Part]) -> Part:
+    if label not in parts:
+        parts[label] = Part(label, parts[Label(label.origin)].begun)
+    return parts[label]
+
+
+def _labels_in(content: _Content, origins: Sequence[str]) -> dict[Any, Label]:
+    """Tell what each context counts for; a test that may count for several origins isn't there."""
+    is_published = content.marks is not None
+    labels = {
+        key: Label(name if is_published else origins[0]) for key, name in content.contexts.items() if name in ORIGINS
+    }
+    tests = content.contexts.items() if len(origins) == 1 else ()
+    return labels | {key: intern_label(origins[0], name) for key, name in tests if key not in labels}
 
 
 @lru_cache(MOST_SOURCES)  # the files of a thousand processes have the same sources

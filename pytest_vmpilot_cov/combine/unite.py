@@ -13,7 +13,7 @@ from server_hook.arcs import Arcs
 from server_hook.config.settings import Settings
 from server_hook.store import publication, segment
 from server_hook.store.fingerprint import UNVERIFIED, fingerprint
-from server_hook.store.segment import ByContext, Label, Part, Source, contexts_of
+from server_hook.store.segment import ByLabel, Label, Part, Source
 
 NOT_UTF8 = "its name is no UTF-8, which coverage.py's data files cannot hold; rename it"
 
@@ -34,7 +34,7 @@ def unite(
         keep_stale: whether files that have changed since count all the same.
     """
     doubts = cache(partial(_doubts_of, ours=cache(is_project_file), now=cache(fingerprint)))  # one look a source
-    counted: ByContext = {}
+    counted: ByLabel = {}
     stale: dict[tuple[str, str], segment.Lines] = {}
     left: dict[str, set[str]] = {"foreign": set(), "no source": set(), "unverified": set()}
     oldest: dict[str, float] = {}
@@ -45,8 +45,9 @@ def unite(
         elif doubt:
             left[doubt].add(source.path)  # listed, even if it counts
         if doubt in ("", "unverified") or (doubt == "stale" and keep_stale):
-            _count(counted, part.label, source, measured)
+            segment.unite(counted.setdefault(part.label._replace(startup=False), {}), source, measured)
             oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
+    segment.add_totals(counted)
     reached = {source.path for files in counted.values() for source in files}
     return Combined(
         counted=counted,
@@ -111,22 +112,30 @@ def _each(parts: Iterable[Part]) -> Iterator[tuple[Part, Source, segment.Measure
     yield from ((part, source, measured) for part in parts for source, measured in part.files.items())
 
 
-def _count(counted: ByContext, label: Label, source: Source, measured: segment.Measured) -> None:
-    for context in contexts_of(label):
-        files = counted.setdefault(context, {})
-        segment.unite(files, source, measured)
-
-
-def without_branches(parts: Iterable[Part], counted: ByContext) -> tuple[str, ...]:
+def without_branches(parts: Iterable[Part], counted: ByLabel) -> tuple[str, ...]:
     """Name the origins of which some data that counts has lines only, where other data has branches."""
     sources = {source for files in counted.values() for source in files}
-    kinds = {
-        (part.label.origin, isinstance(measured, Arcs))
-        for part, source, measured in _each(parts)
-        if measured and source in sources
+    kinds: set[tuple[str, bool]] = set()
+    by_tests: dict[tuple[str, Source], segment.Lines] = {}
+    for part, source, measured in _each(parts):
+        if measured and source in sources:
+            if part.label.context and isinstance(measured, int):
+                key = part.label.origin, source
+                by_tests[key] = by_tests.get(key, 0) | measured
+            else:
+                kinds.add((part.label.origin, isinstance(measured, Arcs)))
+    if not any(are_arcs for _, are_arcs in kinds):
+        return ()
+    # a server with branches may tell its tests apart by lines alone: these say nothing new
+    lacking = {
+        origin for (origin, source), lines in by_tests.items() if lines & ~_branching(counted[Label(origin)][source])
     }
-    has_branches = any(are_arcs for _, are_arcs in kinds)
-    return tuple(sorted(origin for origin, are_arcs in kinds if has_branches and not are_arcs))
+    return tuple(sorted({origin for origin, are_arcs in kinds if not are_arcs} | lacking))
+
+
+def _branching(measured: segment.Measured) -> segment.Lines:
+    """Return the lines of arcs, without those that were lines before."""
+    return 0 if isinstance(measured, int) else segment.to_lines(Arcs(arc for arc in measured if arc[0] != arc[1]))
 
 
 def relocate(

@@ -6,8 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.hooks.hookspecs import hookimpl
-from pytest_vmpilot_cov.report.markdown import escaped, files_table, origins_table
-from pytest_vmpilot_cov.report.terminal import verdict_lines
+from pytest_vmpilot_cov.report.markdown import SUMMARY, markdown_report
 
 if TYPE_CHECKING:
     import pluggy
@@ -20,33 +19,16 @@ SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 
 def append_job_summary(cov: ReportingCoverage, options: Options, outcome: Outcome) -> str | None:
-    """Append the verdict, the origins and the files as Markdown to the job's summary, where there is one.
+    """Append the Markdown report to the job's summary, where there is one.
 
     Raises:
         OSError: when it cannot be written.
     """
     path = os.environ.get(SUMMARY_VARIABLE)
-    if not path:
+    if not path or options.origin:  # one origin's report is for another service
         return None
-    passed = "passed" if outcome.verdict.passed else "failed"
-    text = "\n".join(
-        [
-            f"### Coverage {outcome.figures.total.percent:.2f}%: {passed}",
-            "",
-            *origins_table(outcome.figures, options),
-            "",
-            *(f"- {escaped(line)}" for line in verdict_lines(outcome.verdict)),
-            "",
-            "<details><summary>Files</summary>",
-            "",  # without an empty line GitHub shows the table as plain text
-            files_table(cov),
-            "",
-            "</details>",
-            "",
-        ]
-    )
     with open(path, "a", encoding="utf-8") as file:
-        file.write(text + "\n")
+        file.write(markdown_report(cov, options, outcome, SUMMARY) + "\n")
     return None
 
 

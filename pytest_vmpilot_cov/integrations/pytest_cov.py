@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.options.flags import SHARED_OPTIONS
+from pytest_vmpilot_cov.options.report_kinds import OWN_KINDS, parse_report
 from pytest_vmpilot_cov.stash import HEADER, WARNING
+
+MODULE = "pytest_cov.plugin"
 
 
 def is_here(manager: pytest.PytestPluginManager) -> bool:
     """Tell whether pytest-cov is loaded; an empty module that bears its name for the sake of an IDE is not."""
-    namesakes = (each for each in manager.get_plugins() if getattr(each, "__name__", "") == "pytest_cov.plugin")
-    return any(hasattr(each, "pytest_addoption") for each in namesakes)
+    return any(map(_is_pytest_cov, manager.get_plugins()))
+
+
+def _is_pytest_cov(plugin: object) -> bool:
+    return getattr(plugin, "__name__", "") == MODULE and hasattr(plugin, "pytest_addoption")
+
+
+class OwnReports:
+    """Let pytest-cov's ``--cov-report`` take the kinds that are ours alone, whichever of the two is loaded first."""
+
+    def __init__(self, parser: pytest.Parser) -> None:
+        """Prepare to widen the option of *parser*."""
+        self._parser = parser
+
+    def pytest_plugin_registered(self, plugin: object) -> None:
+        """Widen the option as soon as pytest-cov has added it; it would refuse what it does not know."""
+        for option in self._parser.getgroup("cov").options if _is_pytest_cov(plugin) else ():
+            if option.dest == "cov_report":
+                attributes = option.attrs()
+                attributes["type"] = _widened(attributes["type"])
+
+
+def _widened(theirs: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:  # noqa: ANN401 - whatever pytest-cov makes of it
+        return (parse_report if text.partition(":")[0] in OWN_KINDS else theirs)(text)
+
+    return parse
 
 
 def stand_in(config: pytest.Config, typed: argparse.Namespace, args: Sequence[str]) -> None:
@@ -25,6 +54,8 @@ def stand_in(config: pytest.Config, typed: argparse.Namespace, args: Sequence[st
         pytest.UsageError: when ``--cov`` asks to measure, but nothing would be measured.
     """
     if is_here(config.pluginmanager) and not typed.vmpilot_cov:
+        if own := [kind for kind in OWN_KINDS if kind in typed.cov_report]:
+            raise pytest.UsageError(say("report-not-of-pytest-cov", kind=own[0]))
         return
     lend_fixtures(config.pluginmanager, over_its_own=True)
     if not typed.vmpilot_cov:

@@ -74,6 +74,7 @@ def count(cov: ReportingCoverage, ran: Container[str] = ()) -> Figures:
     numbers: dict[str, Any] = {}
     lines: dict[str, dict[str, tuple[int, ...]]] = {}
     tallies: dict[str, dict[str, Tally]] = {}
+    missing: dict[str, tuple[int, ...]] = {}
     try:
         for path, together, alone in coverage_private.analyses(cov, present):
             every = {"combined": together, **alone}
@@ -82,13 +83,14 @@ def count(cov: ReportingCoverage, ran: Container[str] = ()) -> Figures:
             tallies[path] = {name: _tally(analysis.numbers) for name, analysis in every.items()}
             reached = {origin: tuple(sorted(_reached(analysis))) for origin, analysis in alone.items()}
             lines[path] = {origin: numbers for origin, numbers in reached.items() if numbers}
+            missing[path] = tuple(sorted(together.missing))
     except NoDataError:
         return Figures((), NOTHING, {})  # not a problem to name: the judge says that nothing was measured
     except (CoverageException, KeyError) as error:  # KeyError: a coverage plugin that is not loaded here
         return Figures((), NOTHING, {}, problem=one_line(error))
     rows = tuple(_row(origin, numbers[origin], lines) for origin in present if origin in numbers)
     total = _row("combined", numbers["combined"], lines) if numbers else NOTHING
-    return Figures(rows, total, lines, tallies=tallies)
+    return Figures(rows, total, lines, tallies=tallies, missing=missing)
 
 
 def _add(numbers: dict[str, Any], name: str, analysis: Any) -> None:  # noqa: ANN401 - coverage's Analysis

@@ -8,29 +8,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from coverage.results import should_fail_under
 
 from pytest_vmpilot_cov.coverage_private import file_matcher
-from pytest_vmpilot_cov.messages import first_of, say, shown_path
-from pytest_vmpilot_cov.model import Check, Figures, LeftOut, Options, Tally, Threshold, Verdict
+from pytest_vmpilot_cov.judge.baseline import compare
+from pytest_vmpilot_cov.judge.words import gain, most_to_gain, named, shown
+from pytest_vmpilot_cov.messages import first_of, say
+from pytest_vmpilot_cov.model import Baseline, Check, Figures, LeftOut, Options, Tally, Threshold, Verdict
 
 MOST_FILES = 10
 """How many files below the threshold of each file are named, one a line, the worst first."""
 
 
-def judge(figures: Figures, options: Options, beside: Sequence[Check] = ()) -> Verdict:
+NO_BASELINE = Baseline()
+
+
+def judge(
+    figures: Figures, options: Options, beside: Sequence[Check] = (), baseline: Baseline = NO_BASELINE
+) -> Verdict:
     """Judge the figures by the thresholds; coverage.py's own rule decides each of them.
 
     Args:
         figures: what was reached.
         options: the thresholds, and how precisely percentages are compared.
         beside: checks made elsewhere, by hooks; all of them have to pass too.
+        baseline: what was reached earlier, for thresholds that compare with it.
     """
     if figures.problem:
         return _nothing_to_judge(say("cannot-count", why=figures.problem), figures, options, beside)
     if not figures.total.reached:
         return _nothing_to_judge(say("nothing-measured", source=_short(options)), figures, options, beside)
-    checks = [*beside, *(_configured(each, figures, options) for each in options.thresholds)]
+    checks = [*beside, *(_configured(each, figures, options, baseline) for each in options.thresholds)]
     if options.fail_under.value is not None:
         checks.append(_total(figures, options.fail_under.value, options))
-    return Verdict(_failed_last(checks), (), figures.total.percent, options.not_enforced)
+    warnings = tuple(_about_the_change(figures, checks))
+    return Verdict(_failed_last(checks), warnings, figures.total.percent, options.not_enforced)
 
 
 def _nothing_to_judge(why: str, figures: Figures, options: Options, beside: Sequence[Check]) -> Verdict:
@@ -59,7 +68,7 @@ def required_origins(figures: Figures, options: Options) -> Iterator[Check]:
 def stale_files(stale: Sequence[LeftOut], options: Options) -> Iterator[Check]:
     """Fail where data is older than its source, and ``stale = fail`` asks for that."""
     if options.stale == "fail" and stale:
-        files = sorted({_named(left.path, options) for left in stale})
+        files = sorted({named(left.path, options) for left in stale})
         yield Check("stale", passed=False, text=f"FAIL {say('stale-data', files=first_of(files))}")
 
 
@@ -69,40 +78,68 @@ def _total(figures: Figures, threshold: float, options: Options) -> Check:
     failed = _is_below(percent, threshold, options)
     text = (
         f"{'FAIL ' if failed else ''}Required test coverage of {threshold:g}% "
-        f"{'not reached' if failed else 'reached'}. Total coverage: {_shown(percent, threshold, failed=failed)}"
+        f"{'not reached' if failed else 'reached'}. Total coverage: {shown(percent, threshold, failed=failed)}"
     )
-    file = _most_to_gain(_tallies(figures, "combined"))
-    return Check("total", not failed, text, threshold, percent, _named(file, options))
+    file = most_to_gain(_tallies(figures, "combined"))
+    return Check("total", not failed, text, threshold, percent, named(file, options))
 
 
-def _configured(threshold: Threshold, figures: Figures, options: Options) -> Check:
+def _configured(threshold: Threshold, figures: Figures, options: Options, baseline: Baseline) -> Check:
     """Check one threshold of ``[vmpilot_cov:fail_under]``."""
-    name, required = threshold.name, f"{threshold.required:g}%"
+    name, required = threshold.name, "the baseline" if threshold.baseline else f"{threshold.required:g}%"
+    together = _tallies(figures, "combined")
+    if name == "each":
+        return _each(threshold, together, options)
+    if name == "changed":
+        return _changed(threshold, figures, options)
     if threshold.pattern:
         matches = file_matcher(threshold.pattern)
-        matching = {path: tally for path, tally in _tallies(figures, "combined").items() if matches(path)}
+        whose, tallies = f" of {name}", {path: tally for path, tally in together.items() if matches(path)}
         nothing = say("pattern-without-files", required=required, pattern=name)
-        return _sum(threshold, f"of {name}", matching, nothing, options)
-    if name == "each":
-        return _each(threshold, _tallies(figures, "combined"), options)
-    nothing = say("origin-without-data", required=required, origin=name)
-    return _sum(threshold, f"by {name}", _tallies(figures, name), nothing, options)
-
-
-def _sum(threshold: Threshold, whose: str, tallies: Mapping[str, Tally], nothing: str, options: Options) -> Check:
-    """Check what some files reach together; *nothing* is the message if there are no such files."""
+    elif name == "total":  # against the baseline; a percentage of the total has its own check
+        whose, tallies, nothing = "", together, ""
+    else:
+        whose, tallies = f" by {name}", _tallies(figures, name)
+        nothing = say("origin-without-data", required=required, origin=name)
     if not tallies:
-        return Check(threshold.name, passed=False, text=f"FAIL {nothing}", required=threshold.required)
+        return Check(name, passed=False, text=f"FAIL {nothing}", required=threshold.required)
+    if threshold.baseline:
+        return compare(threshold, whose, tallies, baseline, options)
+    return _sum(threshold, whose, tallies, options)
+
+
+def _changed(threshold: Threshold, figures: Figures, options: Options) -> Check:
+    """Check what was reached of the statements that the change added or touched."""
+    change = figures.change
+    if change is None or change.diff.problem:
+        why = change.diff.problem if change else ""
+        return Check(threshold.name, passed=False, text=f"FAIL {why}", required=threshold.required)
+    if not change.files:
+        text = f"Required coverage of {threshold.required:g}% of the change reached: it has no statement"
+        return Check(threshold.name, passed=True, text=text, required=threshold.required)
+    return _sum(threshold, " of the change", {path: each.tally for path, each in change.files.items()}, options)
+
+
+def _about_the_change(figures: Figures, checks: Sequence[Check]) -> Iterator[str]:
+    """Say what git could not tell, unless a check says so."""
+    if figures.change:
+        yield from figures.change.diff.notes
+        if figures.change.diff.problem and not any(check.name == "changed" for check in checks):
+            yield figures.change.diff.problem
+
+
+def _sum(threshold: Threshold, whose: str, tallies: Mapping[str, Tally], options: Options) -> Check:
+    """Check what some files reach together."""
     percent = sum(tallies.values(), Tally()).percent
     failed = _is_below(percent, threshold.required, options)
-    file = _most_to_gain(tallies)
-    shown = _shown(percent, threshold.required, failed=failed)
+    file = most_to_gain(tallies)
+    figure = shown(percent, threshold.required, failed=failed)
     text = (
-        f"FAIL Required coverage of {threshold.required:g}% {whose} not reached: {shown}{_gain(file, tallies, options)}"
+        f"FAIL Required coverage of {threshold.required:g}%{whose} not reached: {figure}{gain(file, tallies, options)}"
         if failed
-        else f"Required coverage of {threshold.required:g}% {whose} reached: {shown}"
+        else f"Required coverage of {threshold.required:g}%{whose} reached: {figure}"
     )
-    return Check(threshold.name, not failed, text, threshold.required, percent, _named(file, options))
+    return Check(threshold.name, not failed, text, threshold.required, percent, named(file, options))
 
 
 def _each(threshold: Threshold, tallies: Mapping[str, Tally], options: Options) -> Check:
@@ -112,18 +149,18 @@ def _each(threshold: Threshold, tallies: Mapping[str, Tally], options: Options) 
     # never empty: judge() has returned already if nothing was reached
     lowest = min(tally.percent for tally in tallies.values())
     # if every file passes, the check still names where the most is missing
-    file = _most_to_gain(below or tallies)
+    file = most_to_gain(below or tallies)
     if below:
         worst = sorted(below, key=lambda path: (below[path].percent, path))
-        details = [f"{_shown(below[path].percent, required)} in {_named(path, options)}" for path in worst[:MOST_FILES]]
+        details = [f"{shown(below[path].percent, required)} in {named(path, options)}" for path in worst[:MOST_FILES]]
         if len(worst) > MOST_FILES:
             details.append(f"and {len(worst) - MOST_FILES} more")
         text = f"FAIL Required coverage of {required:g}% of each file not reached by {len(below)} of {len(tallies)}"
-        text += _gain(file, below, options)
+        text += gain(file, below, options)
     else:
         details = []
-        text = f"Required coverage of {required:g}% of each file reached: the lowest has {_shown(lowest, required)}"
-    return Check(threshold.name, not below, text, required, lowest, _named(file, options), tuple(details))
+        text = f"Required coverage of {required:g}% of each file reached: the lowest has {shown(lowest, required)}"
+    return Check(threshold.name, not below, text, required, lowest, named(file, options), tuple(details))
 
 
 def _tallies(figures: Figures, origin: str) -> dict[str, Tally]:
@@ -135,33 +172,6 @@ def _tallies(figures: Figures, origin: str) -> dict[str, Tally]:
 def _is_below(percent: float, threshold: float, options: Options) -> bool:
     # it rounds: at precision 0, 74.51 passes 75 and 74.5 fails; but only a true 100 passes 100
     return bool(should_fail_under(percent, threshold, options.precision))
-
-
-def _shown(percent: float, threshold: float, *, failed: bool = True) -> str:
-    """Show a percentage with two digits, or with as many as it takes to show that it is below its threshold."""
-    # 74.999 must not read "75.00% not reached"
-    texts = (f"{percent:.{digits}f}" for digits in (2, 4, 8))
-    below = next((text for text in texts if float(text) < threshold), None)
-    return f"{below if failed and below else f'{percent:.2f}'}%"
-
-
-def _most_to_gain(tallies: Mapping[str, Tally]) -> str:
-    """Name the file whose missing statements and branches would raise the figure most; empty if none is missing."""
-    # sorted: of equal files always the same one is named, whatever the order of the data
-    file = max(sorted(tallies), key=lambda path: tallies[path].to_gain, default="")
-    return file if file and tallies[file].to_gain else ""
-
-
-def _gain(file: str, tallies: Mapping[str, Tally], options: Options) -> str:
-    there = tallies[file]
-    missing = f"{there.missing} of {there.statements} statements"
-    if there.branches:
-        missing += f" and {there.missing_branches} of {there.branches} branches"
-    return f"; most to gain in {_named(file, options)} ({missing} missing)"
-
-
-def _named(file: str, options: Options) -> str:
-    return shown_path(file, options.root) if file else ""
 
 
 def _short(options: Options) -> str:

@@ -1,7 +1,9 @@
-"""The frozen values that travel along the way (public): re-exports all names of its five files."""
+"""The frozen values that travel along the way (public): re-exports all names of its seven files."""
 
 from __future__ import annotations
 
+from pytest_vmpilot_cov.model.baseline import Baseline
+from pytest_vmpilot_cov.model.change import Change, ChangedFile, Diff
 from pytest_vmpilot_cov.model.collected import TESTS_FILE, Collected, DataFile, Delivery, Place, is_tests_file
 from pytest_vmpilot_cov.model.combined import Combined, LeftOut, Mapped
 from pytest_vmpilot_cov.model.figures import Figures, Row, Tally
@@ -12,11 +14,15 @@ __all__ = [
     "ORIGINS",
     "TESTS_FILE",
     "TYPED",
+    "Baseline",
+    "Change",
+    "ChangedFile",
     "Check",
     "Collected",
     "Combined",
     "DataFile",
     "Delivery",
+    "Diff",
     "Figures",
     "LeftOut",
     "Mapped",

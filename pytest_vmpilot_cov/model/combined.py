@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # every pytest session of the environment imports this module, so it loads nothing else
-    from server_hook.store.segment import ByContext
+    from server_hook.store.segment import ByLabel
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Mapped:
 class Combined:
     """The union of all parts, cut down to the project's files as they are now."""
 
-    counted: ByContext
+    counted: ByLabel
+    """All of each origin, and of each origin the share of each test, where tests were told apart."""
     untouched: Mapping[str, str]
     """Source files of the project that never ran -> the coverage plugin that reports each, empty for Python."""
     stale: tuple[LeftOut, ...] = ()

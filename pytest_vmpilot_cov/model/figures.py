@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # it imports this module
+    from pytest_vmpilot_cov.model.change import Change
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Tally:
         )
 
     @property
+    def there(self) -> int:
+        """How many statements and branches there are."""
+        return self.statements + self.branches
+
+    @property
     def to_gain(self) -> int:
         """How many statements and branches are missing."""
         return self.missing + self.missing_branches
@@ -46,8 +55,8 @@ class Tally:
     @property
     def percent(self) -> float:
         """The percentage, as coverage.py's ``Numbers.pc_covered`` has it, where there is anything to reach."""
-        there = self.statements + self.branches  # 0 is the caller's to exclude: it has no percentage
-        return 100.0 * (there - self.to_gain) / there
+        # 0 is the caller's to exclude: it has no percentage
+        return 100.0 * (self.there - self.to_gain) / self.there
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,10 @@ class Figures:
     """Why coverage.py could not count, if it could not."""
     tallies: Mapping[str, Mapping[str, Tally]] = field(default_factory=dict)
     """Path -> origin, or ``combined`` -> what there is and what is missing."""
+    missing: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Path -> statements that nobody reached, ascending."""
+    change: Change | None = None
+    """What the change added or touched of it; None unless that was requested."""
 
     def sets_of(self, path: str) -> dict[str, int]:
         """Count the statements of a file by who reached them: one origin alone, several of them, nobody."""

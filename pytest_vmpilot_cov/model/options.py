@@ -36,15 +36,18 @@ class ReportRequest:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold beside the total's: of an origin, of the files that match a pattern, or of each file."""
+    """A threshold beside the total's percentage: of an origin, of a pattern's files, of each file, of the change."""
 
     name: str
-    """``unit``, ``e2e``, ``pipeline``, ``each``, or the pattern."""
+    """``unit``, ``e2e``, ``pipeline``, ``each``, ``changed``, the pattern, or ``total`` against the baseline."""
     required: float
+    """The percentage; 0 against the baseline."""
     where: str
     """Where it was set."""
     pattern: str = ""
     """What paths are matched against, absolute; empty where the name is no pattern."""
+    baseline: bool = False
+    """Whether it is compared with the baseline instead of a percentage."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,12 @@ class Options:
     """What becomes of data whose source has changed since: drop it, fail because of it, or keep it."""
     show_sets: bool = False
     """Whether the section says for each file who alone reached how much of it."""
+    change: Setting[str] | None = None
+    """What the change is compared with, empty for the default; None if nobody asks for the change."""
+    annotations: bool = False
+    """Whether GitHub shows beside the source which lines of the change nobody reached."""
+    origin: str = ""
+    """The only origin to report on; empty for all of them."""
 
     tests_file: str = ".coverage.tests"
     """The name of the data file with what tests reached; each COVERAGE_FILE of a folder has one of its own."""

@@ -36,6 +36,7 @@ def add_own_options(parser: pytest.Parser) -> None:
         help="Where a pipeline server keeps its data: a data file or its folder (multi-allowed).",
     )
     _add_judging_options(group)
+    _add_change_options(group)
 
 
 def _add_judging_options(group: pytest.OptionGroup) -> None:
@@ -69,6 +70,23 @@ def _add_judging_options(group: pytest.OptionGroup) -> None:
         default=[],
         metavar="ORIGIN",
         help="Fail when no executed line came from this origin: unit, e2e, pipeline (several with commas).",
+    )
+
+
+def _add_change_options(group: pytest.OptionGroup) -> None:
+    group.addoption(
+        "--vmpilot-cov-changed",
+        nargs="?",
+        const="",
+        default=None,
+        metavar="REF",
+        help="Show what was reached of the change since REF; without REF, since the branch left its upstream branch.",
+    )
+    group.addoption(
+        "--vmpilot-cov-annotations",
+        action="store_true",
+        default=False,
+        help="On GitHub, mark the lines of the change that nobody reached in the view of the change.",
     )
 
 

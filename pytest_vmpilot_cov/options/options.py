@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +68,7 @@ def resolve(config: pytest.Config, typed: argparse.Namespace) -> Options:
         places=[Setting(Path(path), "--vmpilot-cov-pipeline") for path in typed.vmpilot_cov_pipeline],
         require=parse_require(typed.vmpilot_cov_require, "--vmpilot-cov-require"),
         stale=Setting(typed.vmpilot_cov_stale, "--vmpilot-cov-stale") if typed.vmpilot_cov_stale else None,
+        change=requested_change(typed.vmpilot_cov_changed, typed.vmpilot_cov_annotations, "--vmpilot-cov-changed"),
     )
     return replace(
         options,
@@ -77,7 +78,15 @@ def resolve(config: pytest.Config, typed: argparse.Namespace) -> Options:
         reset=bool(typed.vmpilot_cov_reset),
         strict=bool(typed.vmpilot_cov_strict),
         show_sets=bool(typed.vmpilot_cov_sets),
+        annotations=bool(typed.vmpilot_cov_annotations),
     )
+
+
+def requested_change(ref: str | None, annotations: bool, flag: str) -> Setting[str] | None:  # noqa: FBT001 - as typed
+    """Return what the change is to be compared with, if the options ask for it; annotations are about it, too."""
+    if ref is None:
+        return Setting("") if annotations else None
+    return Setting(ref, flag)
 
 
 def _overrides(config: pytest.Config, typed: argparse.Namespace, folder: str) -> dict[str, object]:
@@ -103,6 +112,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     places: Sequence[Setting[Path]] = (),
     require: frozenset[str] = frozenset(),
     stale: Setting[str] | None = None,
+    change: Setting[str] | None = None,
 ) -> Options:
     """Resolve the command line and the configuration into Options.
 
@@ -111,6 +121,7 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
     """
     settings, own, cov = _read(config_path, overrides)
     configured = read_thresholds(settings)
+    thresholds = tuple(_beside_the_total(configured, fail_under))
     return Options(
         root=root,
         settings=settings,
@@ -120,10 +131,20 @@ def make_options(  # noqa: PLR0913 - one keyword a setting, from pytest and from
         reports=reports,
         data_places=tuple(_places(places, own, settings, root)),
         require=require,
-        thresholds=tuple(each for each in configured if each.name != "total" and each.required),  # 0 switches one off
+        thresholds=thresholds,
         tests_file=_tests_file(settings),
         stale=_stale(stale or Setting(own.get("stale", STALE[0]).strip(), settings.config_file)),
+        change=change or next((Setting("", each.where) for each in thresholds if each.name == "changed"), None),
     )
+
+
+def _beside_the_total(configured: Iterable[Threshold], typed: Setting[float] | None) -> Iterator[Threshold]:
+    """Choose the thresholds that aren't percentages of the total, which has a place of its own."""
+    for each in configured:
+        # one that was typed takes the place of the total's, whatever that is compared with
+        is_total = each.name == "total"
+        if (each.baseline and not (is_total and typed)) or (each.required and not is_total):  # 0 switches one off
+            yield each
 
 
 def _tests_file(settings: Settings) -> str:

@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import ReportRequest
 
 TERMINAL_KINDS = ("term", "term-missing")
-FILE_KINDS = ("annotate", "html", "xml", "json", "markdown", "markdown-append", "lcov")
+FILE_KINDS = ("annotate", "html", "page", "xml", "json", "markdown", "markdown-append", "lcov", "badge")
+OWN_KINDS = ("page", "badge")
+"""Those that pytest-cov doesn't have."""
 MARKDOWN_KINDS = ("markdown", "markdown-append")
 _MARKDOWN_FILE = "coverage.md"
+_DEFAULTS = {"markdown": _MARKDOWN_FILE, "markdown-append": _MARKDOWN_FILE, "page": "covpage", "badge": "coverage.svg"}
+"""Where reports go that coverage.py knows nothing of; it has the others' places in its configuration."""
 
 
 class StoreReport(argparse.Action):
@@ -68,5 +72,5 @@ def report_requests(parsed: Iterable[tuple[str, str | None]]) -> tuple[ReportReq
         requests.append(ReportRequest(kind, skip_covered="skip-covered" in tables.values()))
     for kind, dest in values:
         if kind in FILE_KINDS:
-            requests.append(ReportRequest(kind, dest or (_MARKDOWN_FILE if kind in MARKDOWN_KINDS else "")))
+            requests.append(ReportRequest(kind, dest or _DEFAULTS.get(kind, "")))
     return tuple(requests)

@@ -1,4 +1,4 @@
-"""Thresholds: of the total, of an origin, of a path pattern, of each file."""
+"""Thresholds: of the total, of an origin, of a path pattern, of each file, of the change; percentages or a baseline."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from server_hook.problems import HookError
 
 if TYPE_CHECKING:
     from server_hook.config.settings import Settings
+
+_OF_PERCENTAGES = ("each", "changed")
+"""Names that have no baseline."""
 
 
 def percentage(value: object, where: str, name: str = "fail_under") -> float:
@@ -56,7 +59,7 @@ def _thresholds(values: Mapping[str, str], section: str, settings: Settings) -> 
     exact = f"{section} in {settings.config_file}"
     for name, value in values.items():
         pattern = ""
-        if name not in ("total", "each", *ORIGINS):
+        if name not in ("total", *_OF_PERCENTAGES, *ORIGINS):
             # a misspelled origin must not become a pattern that matches nothing
             if not set(name) & set("/*?[."):
                 raise UsageError(say("fail-under-unknown", name=name, value=value, where=exact))
@@ -65,4 +68,7 @@ def _thresholds(values: Mapping[str, str], section: str, settings: Settings) -> 
             except REFUSALS as error:
                 raise UsageError(say("fail-under-pattern", name=name, value=value, where=exact, why=error)) from None
         where = f"{section} in {os.path.basename(settings.config_file)}"
-        yield Threshold(name, percentage(value, exact, name), where, pattern)
+        if value == "baseline" and name not in _OF_PERCENTAGES:
+            yield Threshold(name, 0.0, where, pattern, baseline=True)
+        else:
+            yield Threshold(name, percentage(value, exact, name), where, pattern)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import Delivery, Options
+from pytest_vmpilot_cov.report.change import as_values
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Outcome
@@ -41,6 +42,7 @@ def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
             shown_path(path, options.root): {origin: list(numbers) for origin, numbers in by.items()}
             for path, by in figures.lines.items()
         },
+        "change": as_values(figures.change, options),
         "stale": [{**asdict(left), "path": shown_path(left.path, options.root)} for left in outcome.combined.stale],
         "foreign": list(outcome.combined.foreign),
         "no_source": [shown_path(path, options.root) for path in outcome.combined.no_source],

@@ -27,6 +27,8 @@ def server_lines(outcome: Outcome, options: Options) -> Iterator[str]:
     if not (shown or oldest):
         yield say("pipeline-none", config=options.settings.config_file or options.settings.folder)
     yield from _processes(shown)
+    if options.context:
+        yield from _told_apart(outcome.collected.deliveries)
     yield from _data_files(outcome, options, bool(servers))
     if outcome.collected.reset_at:
         yield _reset(outcome)
@@ -74,14 +76,37 @@ def _processes(shown: list[Delivery]) -> Iterator[str]:
         newest = max(killed, key=lambda each: each.newest)
         which = _pids([newest]) if number == 1 else f"the last one {_pids([newest])}"
         processes = count(number, "killed process", "killed processes")
-        yield f"Pipeline: {processes} ({which}), {_newest(newest)}, {_gap(newest)}"
+        yield f"Pipeline: {processes} ({which}), {_newest(newest)}, {gap(newest)}"
+
+
+def _told_apart(deliveries: Iterable[Delivery]) -> Iterator[str]:
+    """Say in how many of this session's servers tests were told apart, and which requests were nobody's."""
+    records = [each.record for each in deliveries]
+    began = max((record.started for record in records if record.id == record.session), default=0.0)
+    servers = [each for each in deliveries if each.record.origin == "pipeline" and _ran_since(each, began)]
+    accounts = [each.answer or each.record for each in servers]
+    asked = [account for account in accounts if account.told or account.nobodys or account.not_told]
+    if not asked:
+        return
+    nobodys, several = sum(each.nobodys for each in asked), sum(each.among_several for each in asked)
+    meanwhile = f" ({several} while several tests ran)" if several else ""
+    left = f"; {count(nobodys, 'request was', 'requests were')} nobody's{meanwhile}" if nobodys else ""
+    told = sum(bool(account.told) for account in asked)
+    yield f"Tests told apart in {told} of {count(len(asked), 'server', 'servers')}{left}"
+    for each, account in zip(servers, accounts, strict=True):
+        if account.not_told:
+            yield f"Tests not told apart in {_pids([each])}: {account.not_told}"
+
+
+def _ran_since(each: Delivery, moment: float) -> bool:
+    return each.life != "dead" or each.record.ended >= moment
 
 
 def _newest(each: Delivery) -> str:
     return f"last segment {age_of(each.newest)} ago" if each.newest else "no segment yet"
 
 
-def _gap(each: Delivery) -> str:
+def gap(each: Delivery) -> str:
     """Say how much of what a killed process reached may be missing."""
     silent_s = each.alive_at - each.newest
     lived = f"last sign of life {silent_s:.1f} s after it; " if silent_s >= 0.1 else ""  # noqa: PLR2004 - as shown

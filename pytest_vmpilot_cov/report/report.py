@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from coverage.exceptions import CoverageException, NoDataError
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Check, Options, ReportRequest
+from pytest_vmpilot_cov.report.badge import badge
 from pytest_vmpilot_cov.report.json import add_origins
 from pytest_vmpilot_cov.report.markdown import markdown_report
 from server_hook.problems import one_line
@@ -66,10 +68,32 @@ def _terminal(cov: ReportingCoverage, request: ReportRequest, _options: Options,
     return table.getvalue().rstrip("\n")
 
 
-def _html(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
+def _html(cov: ReportingCoverage, request: ReportRequest, options: Options, _outcome: Outcome) -> str:
     folder = request.dest or str(cov.get_option("html:directory"))
     cov.html_report(directory=folder)
+    for page in (each.dest for each in options.reports if each.kind == "page"):
+        _link_to_page(Path(folder, "index.html"), page)
     return f"Coverage HTML written to dir {folder}"
+
+
+def _link_to_page(index: Path, page: str) -> None:
+    """Put a link to the page into the index of coverage.py's HTML report, where that has its headings."""
+    from urllib.parse import quote
+
+    target = quote(os.fsencode(os.path.relpath(os.path.join(page, "index.html"), index.parent)))
+    link = f'<p class="text"><a class="nav" href="{target}">vmpilot-cov: which origins reached what</a></p>\n'
+    # the last part of its head; in a coverage.py that draws it otherwise there is no link
+    head, end, rest = index.read_text("utf-8").partition("</header>")
+    if end:
+        before, inner_end, after = head.rpartition("</div>")
+        index.write_text(f"{before}{link}{inner_end}{after}{end}{rest}", encoding="utf-8")
+
+
+def _page(cov: ReportingCoverage, request: ReportRequest, options: Options, outcome: Outcome) -> str:
+    from pytest_vmpilot_cov.report.page.page import write_page  # with what it needs of the store, for this kind alone
+
+    write_page(cov, options, outcome, Path(request.dest))
+    return f"Coverage page written to {request.dest}/index.html"
 
 
 def _annotate(cov: ReportingCoverage, request: ReportRequest, _options: Options, _outcome: Outcome) -> str:
@@ -113,6 +137,12 @@ def _markdown(cov: ReportingCoverage, request: ReportRequest, options: Options, 
     return f"Coverage Markdown information {'appended' if appends else 'written'} to file {request.dest}"
 
 
+def _badge(_cov: ReportingCoverage, request: ReportRequest, options: Options, outcome: Outcome) -> str:
+    Path(request.dest).parent.mkdir(parents=True, exist_ok=True)
+    Path(request.dest).write_text(badge(outcome.figures, outcome.verdict, options), encoding="ascii")
+    return f"Coverage badge written to file {request.dest}"
+
+
 def _destination(cov: ReportingCoverage, request: ReportRequest) -> str:
     path = request.dest or str(cov.get_option(f"{request.kind}:output"))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -124,9 +154,11 @@ _MAKERS: dict[str, Callable[[ReportingCoverage, ReportRequest, Options, Outcome]
     "term-missing": _terminal,
     "annotate": _annotate,
     "html": _html,
+    "page": _page,
     "xml": _xml,
     "lcov": _lcov,
     "json": _json,
     "markdown": _markdown,
     "markdown-append": _markdown,
+    "badge": _badge,
 }

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from coverage.results import display_covered
 
 from pytest_vmpilot_cov.messages import shown_path
-from pytest_vmpilot_cov.model import ORIGINS, Figures, Options, Row, Tally, Verdict
+from pytest_vmpilot_cov.model import ORIGINS, Change, Figures, Options, Row, Tally, Verdict
+from pytest_vmpilot_cov.report.change import figures_of, in_one_line, unreached
+from pytest_vmpilot_cov.report.github import annotations_of
 from pytest_vmpilot_cov.report.pipeline import server_lines
 from pytest_vmpilot_cov.report.warnings import warnings_of
 from server_hook.problems import printable
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Outcome
 
 
+CHANGE = "Change"
+"""What heads the first column of the table about the change."""
 NARROW = 40
 """The fewest columns to believe: if a terminal reports fewer, pytest-cov assumes 80, and so does the heading."""
 COLUMNS = ("Origin", "Files", "Stmts", "Reached", "Cover", "Only here")
@@ -39,7 +43,8 @@ class Line:
 
 
 def section(outcome: Outcome, options: Options) -> Iterator[Line]:
-    """Yield the lines of the section, the verdict last."""
+    """Yield the lines of the section, the verdict last; each is fit to be printed as it is."""
+    yield from (Line(command) for command in annotations_of(outcome, options))
     # a name may hold a line break, and could write lines of the report, even a verdict
     yield from (Line(printable(line.text), line.tone) for line in _lines(outcome, options))
 
@@ -60,6 +65,9 @@ def _lines(outcome: Outcome, options: Options) -> Iterator[Line]:
     if options.show_sets:
         yield Line("")
         yield from _table(set_cells(outcome.figures, options))
+    if outcome.figures.change is not None and not outcome.figures.change.diff.problem:
+        yield Line("")
+        yield from _change(outcome.figures.change, options)
     yield Line("")
     yield from (Line(text) for text in server_lines(outcome, options))
     warnings = [*warnings_of(outcome, options), *outcome.verdict.warnings]
@@ -69,6 +77,17 @@ def _lines(outcome: Outcome, options: Options) -> Iterator[Line]:
     for check in outcome.verdict.checks:
         yield Line(check.text or f"{check.name}: yes", "good" if check.passed else "bad")
         yield from (Line(f"  {text}") for text in check.details)
+
+
+def _change(change: Change, options: Options) -> Iterator[Line]:
+    yield Line(in_one_line(change))
+    if change.files:
+        yield Line("")
+        yield from _table(origin_cells(figures_of(change), options, CHANGE))
+    missing = [*unreached(change, options)]
+    if missing:
+        yield Line("Reached by nobody:")
+    yield from (Line(f"  {text}") for text in missing)
 
 
 def heading() -> str:
@@ -84,11 +103,9 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     return [printable(text) for text in (*filter(None, [verdict.not_enforced]), *checks, *verdict.warnings)]
 
 
-def origin_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:
-    """Return the table of origins as cells, its head first, the combined row last."""
-    is_judged = options.fail_under.value is not None or options.thresholds
-    # a verdict of 74.99% below a table that says 75% would look wrong
-    digits = max(options.precision, JUDGED_DIGITS) if is_judged else options.precision
+def origin_cells(figures: Figures, options: Options, of: str = COLUMNS[0]) -> list[tuple[str, ...]]:
+    """Return the table of origins as cells, its head first, the combined row last; *of* heads its first column."""
+    digits = digits_of(options)
     has_branches = any(tally.branches for by in figures.tallies.values() for tally in by.values())
 
     def cells(row: Row) -> tuple[str, ...]:
@@ -98,8 +115,15 @@ def origin_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:
         branches = (str(sums.branches), str(sums.branches - sums.missing_branches)) if has_branches else ()
         return row.origin, str(row.files), str(row.statements), str(row.reached), *branches, covered, only
 
-    head = (*COLUMNS[:4], *OF_BRANCHES, *COLUMNS[4:]) if has_branches else COLUMNS
+    head = (of, *COLUMNS[1:4], *(OF_BRANCHES if has_branches else ()), *COLUMNS[4:])
     return [head, *(cells(row) for row in (*figures.rows, figures.total))]
+
+
+def digits_of(options: Options) -> int:
+    """Say how many digits percentages have beside the verdict."""
+    is_judged = options.fail_under.value is not None or options.thresholds
+    # a verdict of 74.99% below a table that says 75% would look wrong
+    return max(options.precision, JUDGED_DIGITS) if is_judged else options.precision
 
 
 def set_cells(figures: Figures, options: Options) -> list[tuple[str, ...]]:

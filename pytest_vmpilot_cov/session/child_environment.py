@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from server_hook.environment import (
+    BOARD_VARIABLE,
+    CONTEXT_VARIABLE,
     DATA_DIR_VARIABLE,
     FOREIGN_VARIABLES,
     ORIGIN_VARIABLE,
@@ -52,13 +54,24 @@ class Environment:
 
     def leave_children_alone(self) -> None:
         """Measure no children: a debugger follows them as well."""
-        for name in (VARIABLE, SESSION_VARIABLE, ORIGIN_VARIABLE):
+        for name in (VARIABLE, SESSION_VARIABLE, ORIGIN_VARIABLE, CONTEXT_VARIABLE, BOARD_VARIABLE):
             self._set(name, None)
 
-    def count_children_for(self, origin: str) -> None:
-        """Count children that start from now on for an origin."""
+    def count_children_for(self, origin: str, test: str = "") -> None:
+        """Count children that start from now on for an origin, and for a test as long as that runs.
+
+        Args:
+            origin: unit or e2e.
+            test: name and phase of the test; empty for none.
+        """
         if os.environ.get(ORIGIN_VARIABLE) != origin:
             self._set(ORIGIN_VARIABLE, origin)
+        if os.environ.get(CONTEXT_VARIABLE, "") != test:
+            self._set(CONTEXT_VARIABLE, test or None)
+
+    def show_board(self, path: str) -> None:
+        """Tell children where they see which test runs."""
+        self._set(BOARD_VARIABLE, path)
 
     @contextmanager
     def recording_no_children(self) -> Iterator[None]:

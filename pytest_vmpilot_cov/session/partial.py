@@ -122,5 +122,6 @@ def thresholds_in_words(options: Options, ide: str = "") -> str:
         place = f"{total.where} of {ide}" if ide and total.where == TYPED else total.where
         by_place[place] = [f"fail_under {total.value:g}"]
     for each in options.thresholds:
-        by_place.setdefault(each.where, []).append(f"{each.name} {each.required:g}")
+        required = "baseline" if each.baseline else f"{each.required:g}"
+        by_place.setdefault(each.where, []).append(f"{each.name} {required}")
     return " and ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items())

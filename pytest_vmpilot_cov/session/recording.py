@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.messages import say
 from server_hook.environment import process_state
-from server_hook.record import lifecycle
+from server_hook.record import lifecycle, recorder
 from server_hook.store.segment import Label
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ class Recording:
 
     def switch(self, label: Label) -> None:
         """Count the lines that run from now on for another label."""
-        self._recorder.switch(label)
+        # pytest-forked runs each test in a fork, which has a recorder of its own
+        forked = None if self._recorder.pid == os.getpid() else recorder.current()
+        (forked or self._recorder).switch(label)
 
     def finish(self) -> str:
         """Write what was measured, and stop: the verdict is not measured.

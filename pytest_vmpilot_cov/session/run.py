@@ -12,6 +12,7 @@ import coverage
 import pytest
 from coverage import Coverage
 
+from pytest_vmpilot_cov.changes.changes import check_base
 from pytest_vmpilot_cov.hooks import builtin
 from pytest_vmpilot_cov.hooks.ci import JUnitProperties
 from pytest_vmpilot_cov.integrations.debuggers import sign_here
@@ -185,6 +186,7 @@ def _prepare(
 
 def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> None:
     """Start as the process that gives the verdict."""
+    check_base(session.options)
     lead = Lead(session.measurement, session.options, config.pluginmanager)
     lead.make_room()
     loaded = dict(sys.modules)  # what is imported by now was not measured

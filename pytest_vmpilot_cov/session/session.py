@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_vmpilot_cov.integrations.debuggers import is_debugging, trace_again
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.session.child_environment import BETWEEN_TESTS, Environment, variables_for_servers
+from pytest_vmpilot_cov.session.contexts import RunningTest
 from pytest_vmpilot_cov.session.nesting import inner_id
 from pytest_vmpilot_cov.session.recording import OUTSIDE, Recording
 from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
@@ -55,6 +56,7 @@ class Session:
         self.origins: set[str] = set()
         """The origins whose tests ran in this process."""
         self._environment = environment
+        self._running_test: RunningTest | None = None
         self._outer = process_state().session
         self._rules = rules
         self._trace: TraceFunction | None = None
@@ -86,9 +88,14 @@ class Session:
         self._trace = sys.gettrace()  # the core's own by now; None under sysmon
         self._environment.measure_children()  # after the start: the record tells children how to measure
         self.server_variables = variables_for_servers(self.options)
+        if self.options.context:
+            folder, hosts = self.measurement.presence.folder, self.options.settings.tag_requests
+            self._running_test = RunningTest(folder, self._environment, hosts)
 
     def close(self) -> None:
         """End the measurement of this process."""
+        if self._running_test is not None:
+            self._running_test.close()
         self.measurement.close()
         process_state().session = self._outer
 
@@ -106,21 +113,23 @@ class Session:
         self._origin = self._rules.of_item(item)
         self.origins.add(self._origin)
         if not self.options.context:  # else enter_phase does it
-            self._count_for(Label(self._origin), children=self._origin)
+            self._count_for(Label(self._origin), self._origin)
 
     def enter_phase(self, item: pytest.Item, phase: str) -> None:
         """Count what a phase of a test runs for the test and the phase, under the name that pytest-cov gives it."""
-        self._count_for(Label(self._origin, f"{item.nodeid}|{phase}"), children=self._origin)
+        test = f"{item.nodeid}|{phase}"
+        self._count_for(Label(self._origin, test), self._origin, test)
 
     def enter_path(self, path: Path) -> None:
         """Count what the import of a test file runs for the origin of the file's tests."""
-        self._count_for(Label(self._rules.of_path(path), startup=True), children=BETWEEN_TESTS)
+        self._count_for(Label(self._rules.of_path(path), startup=True), BETWEEN_TESTS)
 
     @contextmanager
     def leaving_out(self) -> Iterator[None]:
         """Drop what this process runs meanwhile, and keep the children that it starts from recording."""
         label = self.measurement.label
         self.measurement.switch(label._replace(dropped=True))
+        self._tell_others(self._origin)
         try:
             with self._environment.recording_no_children():
                 yield
@@ -129,16 +138,22 @@ class Session:
 
     def leave_item(self, item: pytest.Item) -> None:
         """Count children that start from now on for no test, and take back a trace function that the test took."""
-        self._environment.count_children_for(BETWEEN_TESTS)
+        self._tell_others(BETWEEN_TESTS)
         if process_state().times_taken != self._times_taken:
             self._took_trace.append(item.nodeid)
             # a trace function belongs to one thread: only this one's can be taken back here
             if get_ident() in process_state().taken and not is_debugging(sys.gettrace()):
                 sys.settrace(None)  # ours comes back where nobody else traces
 
-    def _count_for(self, label: Label, children: str) -> None:
+    def _count_for(self, label: Label, origin: str, test: str = "") -> None:
+        """Count what runs from now on here for a label, and what runs elsewhere for an origin and a test."""
         self.measurement.switch(label)
-        self._environment.count_children_for(children)
+        self._tell_others(origin, test)
+
+    def _tell_others(self, origin: str, test: str = "") -> None:
+        self._environment.count_children_for(origin, test)
+        if self._running_test is not None:
+            self._running_test.show(test)
 
 
 def choose_measurement(options: Options, running: Coverage | None, outer: str) -> tuple[Measurement | None, str]:

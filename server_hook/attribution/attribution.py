@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from coverage import Coverage
 
+    from server_hook.attribution.bounds import Bounds
     from server_hook.attribution.monitoring import ByMonitoring
     from server_hook.attribution.peers import Peers
     from server_hook.attribution.swapping import ByTracer
@@ -41,7 +42,7 @@ Ends: TypeAlias = "tuple[Address | None, Address | int | None]"
 
 
 class Counts:
-    """How many requests were whose."""
+    """How many requests were whose, while a session that names its tests ran; of the latest such session."""
 
     def __init__(self) -> None:
         """Begin at zero."""
@@ -76,6 +77,8 @@ class Attribution:
             cov: the Coverage that measures this process.
         """
         self.counts = Counts()
+        self.bounds: Bounds | None = None
+        """Until when a test's child works for its test; None for every other process."""
         self.reason = ""
         """Why tests are not told apart here; empty while they are, or no test was heard of."""
         self._cov = cov
@@ -84,14 +87,19 @@ class Attribution:
         self._engine: ByMonitoring | ByTracer | None = None
         self._peers: Peers | None = None
         self._tests: dict[str, Test] = {}
+        self._sessions = 0
         self._ended: dict[str, None] = {}
         """Tests that boards have shown and show no more."""
 
     def prepare(self) -> None:
         """Load what tells tests apart; nothing is armed before a test's first request."""
-        if self._is_prepared:
-            return
-        self._is_prepared = True
+        if not self._is_prepared:
+            with self._lock:
+                if not self._is_prepared:
+                    self._load()
+                    self._is_prepared = True
+
+    def _load(self) -> None:
         from server_hook.attribution import carrying, tags
         from server_hook.attribution.peers import Peers
 
@@ -124,6 +132,8 @@ class Attribution:
         try:
             self.prepare()
             test = self._whose(baggage, ends)
+            if self.bounds is not None:
+                self.bounds.answer(test)
             return self._tags.Request(test) if test or self._tags.TEST.get() else None
         except Exception as error:  # noqa: BLE001 - a request must not fail for us
             self._disturbed(error)
@@ -140,6 +150,13 @@ class Attribution:
                 request.end()
             except Exception as error:  # noqa: BLE001 - a request must not fail for us
                 self._disturbed(error)
+
+    def account(self) -> dict[str, Any]:
+        """Return what this process says of its requests in answers, and in its record."""
+        counts = self.counts
+        told = counts.tagged + counts.by_process
+        several = counts.nobodys_among_several
+        return {"told": told, "nobodys": counts.nobodys, "among_several": several, "not_told": self.reason}
 
     def resume(self, frame: FrameType | None) -> None:
         """Notice that the test has changed under running frames, the innermost of which is given; never raise."""
@@ -192,34 +209,36 @@ class Attribution:
         self._tests = {}
 
     def _whose(self, baggage: Iterable[str], ends: Callable[[], Ends]) -> str:
-        counts = self.counts
+        boards = self._peers.boards if self._peers is not None else None
+        is_session = boards is not None and bool(boards.posted())
+        if boards is not None and boards.sessions != self._sessions:
+            self.counts, self._sessions = Counts(), boards.sessions
         test = self._tags.from_headers(baggage)
         if test and self._begin(test):
-            counts.tagged += 1
+            self.counts.tagged += 1
             return test
-        if not test and self._peers is not None and self._peers.boards.posted():
+        if not test and is_session and self._peers is not None:
             witness = self._peers.test_of(*ends())
             if witness.test and self._begin(witness.test):
-                counts.by_process += 1
+                self.counts.by_process += 1
                 return witness.test
-            counts.nobodys_among_several += witness.several
-        counts.nobodys += 1
+            self.counts.nobodys_among_several += witness.several
+        self.counts.nobodys += is_session
         return ""
 
     def _begin(self, name: str) -> bool:
         """Tell a test apart from now on; return whether it is not over."""
         if self._engine is None:
             return True  # for whoever is asked on its behalf
-        test = self._tests.get(name)
-        if test is None:
-            self._end_those_over(unless=name)
-            if name in self._ended:
-                return False
-            with self._lock:
+        with self._lock:
+            test = self._tests.get(name)
+            if test is None:
+                self._end_those_over(unless=name)
+                if name in self._ended:
+                    return False
                 self._carry()
                 self._engine.begin(name)
                 test = self._tests.setdefault(name, Test())
-        with self._lock:
             test.requests += 1
             test.heard_at = steady()
         return True

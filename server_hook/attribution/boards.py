@@ -101,6 +101,11 @@ def read(path: str) -> str:
     return UNNAMED
 
 
+def name_of(test: str) -> str:
+    """Return the name of a test without its phase."""
+    return test.rpartition("|")[0]
+
+
 class Posted:
     """The board of one test process, as others read it."""
 
@@ -145,6 +150,8 @@ class Boards:
         """
         folders = dict.fromkeys(os.path.realpath(folder) for folder in data_folders if folder)
         self._places = [_Place(os.path.join(folder, WORKING_FOLDER)) for folder in folders]
+        self.sessions = 0
+        """How many sessions were met, of those that did not run at the same time."""
         self._posted: list[Posted] = []
         self._due = 0.0
         self._several, self._several_until = False, 0.0
@@ -156,7 +163,9 @@ class Boards:
             self._due = moment + LOOK_S
             new = [board for place in self._places for board in place.look(moment)]
             if new or self._posted:
-                self._posted = [board for board in (*self._posted, *new) if board.life() != "dead"]
+                before = [board for board in self._posted if board.life() != "dead"]
+                self._posted = [*before, *(board for board in new if board.life() != "dead")]
+                self.sessions += bool(self._posted) and not before
         return self._posted
 
     def running(self, most: int) -> list[str]:

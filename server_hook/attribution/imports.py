@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _ASGI, _WSGI, _RAW = (f"server_hook.attribution.receiving_{kind}" for kind in ("asgi", "wsgi", "raw"))
+_SENDING = "server_hook.attribution.sending"
 TABLE: dict[str, tuple[str, str]] = {
+    "aiohttp.client_reqrep": (_SENDING, "tag_aiohttp"),
     "aiohttp.web_protocol": (_RAW, "aiohttp"),
     "cheroot.server": (_RAW, "cheroot"),
     "daphne.server": (_ASGI, "daphne"),
@@ -38,12 +40,17 @@ TABLE: dict[str, tuple[str, str]] = {
     "gunicorn.workers.gasgi": (_ASGI, "gunicorn"),
     "gunicorn.workers.gthread": (_WSGI, "gunicorn"),
     "gunicorn.workers.sync": (_WSGI, "gunicorn"),
+    "h11": (_SENDING, "tag_h11"),
+    "h2.connection": (_SENDING, "tag_h2"),
+    "http.client": (_SENDING, "tag_http_client"),
     "http.server": (_RAW, "http_server"),
     "hypercorn.app_wrappers": (_ASGI, "hypercorn"),
     "tornado.httpserver": (_RAW, "tornado"),
     "uvicorn.config": (_ASGI, "uvicorn"),
     "waitress.task": (_WSGI, "waitress"),
     "websockets.asyncio.server": (_RAW, "websockets"),
+    "websockets.client": (_SENDING, "tag_websockets"),
+    "websockets.legacy.client": (_SENDING, "tag_websockets_legacy"),
     "websockets.legacy.server": (_RAW, "websockets"),
     "websockets.sync.server": (_RAW, "websockets"),
     "websockets.trio.server": (_RAW, "websockets"),

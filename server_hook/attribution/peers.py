@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from server_hook.attribution import kernel
-from server_hook.attribution.boards import UNNAMED, Boards, Posted
+from server_hook.attribution.boards import UNNAMED, Boards, Posted, name_of
 from server_hook.clock import steady
 from server_hook.environment import CONTEXT_VARIABLE, ORIGIN_VARIABLE
 from server_hook.store import records
@@ -162,11 +162,6 @@ class Peers:
                 if record is not None and record.origin == "pipeline" and records.is_alive(path, record):
                     return True
         return False
-
-
-def name_of(test: str) -> str:
-    """Return the name of a test without the phase."""
-    return test.rpartition("|")[0]
 
 
 def _bound_to(context: bytes) -> str:

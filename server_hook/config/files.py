@@ -18,7 +18,7 @@ CANDIDATES = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproj
 OWN_SETTINGS = frozenset(
     [
         *("e2e", "e2e_scripts", "e2e_scripts_args", "e2e_scripts_cwd", "e2e_scripts_env", "script_timeout_s"),
-        *("pipeline_data", "server_command", "interval_s", "signals", "stale"),
+        *("pipeline_data", "server_command", "interval_s", "signals", "stale", "tag_requests"),
     ]
 )
 FAIL_UNDER = "vmpilot_cov:fail_under"

@@ -22,6 +22,8 @@ OLDEST_COVERAGE = (7, 10)
 """The oldest coverage.py that has what recording needs, such as a setting for the core."""
 INTERVAL_S = 1.0
 """How many seconds lie between two segments, unless ``interval_s`` says otherwise."""
+NEAR = "near"
+"""Stands for the hosts that are near: this machine, its private networks, names without a dot."""
 _LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
 
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
@@ -58,6 +60,8 @@ class Settings(NamedTuple):
     """Whether SIGTERM and SIGHUP may be caught to save the last interval."""
     server_command: str
     """The command that counts as the pipeline when a test session starts it."""
+    tag_requests: tuple[str, ...]
+    """The hosts whose requests name the test that sends them, ``near`` for those that are near; empty for none."""
 
     @property
     def relative_to(self) -> str:
@@ -82,8 +86,7 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
         HookError: when it cannot be found or understood.
     """
     config_file, folder = locate(path)
-    own = read_own_section(config_file)
-    cov = open_coverage(config_file)
+    own, cov = read_own_section(config_file), open_coverage(config_file)
     given = dict(overrides or {})
 
     def option(name: str) -> Any:  # noqa: ANN401 - coverage's options have many types
@@ -110,6 +113,7 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
         interval_s=_own_number(own, "interval_s", INTERVAL_S, config_file),
         signals=_own_switch(own, "signals", default=True, config_file=config_file),
         server_command=own.get("server_command", "").strip(),
+        tag_requests=_tagged_hosts(own, config_file),
     )
 
 
@@ -242,6 +246,17 @@ def _own_switch(own: Mapping[str, str], name: str, *, default: bool, config_file
     if text.lower() not in _SWITCH:
         raise _invalid(name, text, config_file, "on or off")
     return _SWITCH[text.lower()]
+
+
+def _tagged_hosts(own: Mapping[str, str], config_file: str) -> tuple[str, ...]:
+    """Parse ``tag_requests``: a switch, or hosts beside those that are near."""
+    words = own.get("tag_requests", "on").replace(",", " ").split()
+    if len(words) == 1 and words[0].lower() in _SWITCH:
+        return (NEAR,) if _SWITCH[words[0].lower()] else ()
+    # a name without a dot is near anyway, and a switch with a slip of the pen must not pass for a host
+    if not words or any("/" in word or not {".", ":", "*"} & set(word) for word in words):
+        raise _invalid("tag_requests", " ".join(words), config_file, "on, off or names of hosts")
+    return (NEAR, *words)
 
 
 def _invalid(name: str, text: str, config_file: str, wanted: str) -> HookError:

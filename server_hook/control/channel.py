@@ -56,6 +56,14 @@ class Answer(NamedTuple):
     """Whether it has run any file of the source."""
     elsewhere: str = ""
     """A file that it has run outside the source and that ends like one of it, while it has reached none."""
+    told: int = 0
+    """How many requests were told to be a test's since the latest session began."""
+    nobodys: int = 0
+    """How many were nobody's meanwhile."""
+    among_several: int = 0
+    """How many of these came while several tests ran."""
+    not_told: str = ""
+    """Why it cannot tell tests apart; empty where it can, and where no test has been heard of."""
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:

@@ -7,7 +7,7 @@ steps. Every line is in one place at least at every moment; a line that is in tw
 from __future__ import annotations
 
 import os
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook import coverage_private
 from server_hook.arcs import Arcs
@@ -18,6 +18,9 @@ from server_hook.record.others import Others
 from server_hook.store import segment
 from server_hook.store.fingerprint import UNVERIFIED, fingerprint
 from server_hook.store.segment import Label, Part, Source
+
+if TYPE_CHECKING:
+    from server_hook.attribution.bounds import Bounds
 
 Seen: TypeAlias = dict[str, Any]
 """What was cut of each file: a bitmap of lines, or a set of arcs as the tracer keeps them, or as we do for tests."""
@@ -60,14 +63,29 @@ class Drain:
             cov: the Coverage that measures the child.
         """
         child = Drain(cov, self.label, branch=self._branch)
+        bounds = self.attribution.bounds
+        if self.label.context and bounds is None:  # a test process is told of each next test, a child of it is not
+            from server_hook.attribution.bounds import bounds_of
+
+            bounds = bounds_of(os.environ)
         if cov is self._cov:
             child.attribution = self.attribution
             child.attribution.end_all()
         else:
             self.attribution.close()  # what it has armed was inherited, too
+        child.work_for_test(bounds)
         child._fingerprints.update(self._fingerprints)
         child._names.update(self._names)
         return child
+
+    def work_for_test(self, bounds: Bounds | None) -> None:
+        """Count what runs from now on for the test that has started this process, while that runs.
+
+        Args:
+            bounds: until when; None for a process that no test has started.
+        """
+        self.attribution.bounds = bounds
+        self.label = self.label._replace(context=bounds.test if bounds is not None else "")
 
     def add_source(self, path: str) -> None:
         """Take the fingerprint of a source file that runs for the first time."""
@@ -106,6 +124,9 @@ class Drain:
 
     def cut(self) -> list[Part]:
         """Cut; return all parts that wait to be written."""
+        bounds = self.attribution.bounds
+        if bounds is not None and not bounds.hold():  # nobody knows when since the last cut the test ended
+            self.attribution.bounds, self.label = None, Label(self.label.origin)
         self.others.drain(self.add)
         for test, live in (("", coverage_private.live_sets(self._cov)), *self.attribution.live_sets()):
             # a copy, made in one step: other threads add files while this one walks

@@ -210,6 +210,7 @@ def _begin_anew_in_child() -> None:
     if inherited is None or inherited.pid == os.getpid():
         return
     with _fenced("this forked child is not recorded"):
+        process_state().test = ""  # the parent goes on to other tests without telling
         inherited.release_parent()
         child = inherited.recorder_of_child()
         begin(child)

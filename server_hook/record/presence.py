@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import Any
 
 from server_hook import clock
 from server_hook.config.settings import Settings
@@ -86,15 +87,15 @@ class Presence:
         with contextlib.suppress(FileNotFoundError):  # taken away this moment: the next beat makes it anew
             os.utime(f"{self.folder}/{records.RECORD}")
 
-    def end(self) -> None:
-        """Close the channel, and say in the record that the process ends.
+    def end(self, **account: Any) -> None:  # noqa: ANN401 - a field's value
+        """Close the channel, and say in the record that the process ends, and what else is to be said of it.
 
         Raises:
             OSError: when the folder cannot be written.
         """
         self._close_channel()
         if self.record is not None:
-            self.record = self.record._replace(ended=clock.now(), problem=self._problems.latest)
+            self.record = self.record._replace(ended=clock.now(), problem=self._problems.latest, **account)
             records.write_record(self.folder, self.record)
 
     def remove(self) -> None:

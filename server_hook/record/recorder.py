@@ -120,7 +120,7 @@ class Recorder:
             return
         with holding(self._lock):
             self.drain.cut()
-            self.drain.label = label
+            self.drain.label, self.attribution.bounds = label, None
         tracers.see_all_again(self.cov, self.core)  # lines that ran under the earlier label count for this one, too
 
     def flush(self) -> None:
@@ -161,12 +161,13 @@ class Recorder:
         """Write the last segment, say that the process ends, and publish what a server has recorded."""
         self.thread.stop()  # while the channel is there to wake its thread
         self.flush()
+        check_tracing(self.cov, self.core, self.problems)
         if left_out := self.drain.left_out():
             self.problems.report("coverage-on-top", f"another coverage.py measured for a while, without {left_out[0]}")
         with holding(self._lock), self.problems.fenced(self.presence.folder):
             if not self.segments:
                 self.presence.remove()
-            self.presence.end()
+            self.presence.end(**self.attribution.account())
         is_publisher = not self.is_fork or os.getppid() != self.parent  # a parent that lives publishes for its forks
         if self.origin == "pipeline" and is_publisher and (self.segments or self.has_forked):
             with self.problems.fenced(self.data_folder):

@@ -3,6 +3,9 @@
 What does not work: to look at each interval, because a thread sees its own trace function only; to set ours again,
 because it has missed returns meanwhile and would count lines for the wrong file. So ``sys.settrace`` is wrapped. A
 program that ends tracing by ``sys.settrace(None)`` finds nothing set, as it expects, and ours goes on.
+
+From Python 3.14 on ``breakpoint()`` debugs by ``sys.monitoring``. Beside that a trace function is called twice for some
+returns, and the C tracer would count lines for the wrong file. So it counts as another trace function.
 """
 
 from __future__ import annotations
@@ -21,6 +24,12 @@ from server_hook.record.tracers import is_installer, trace_new_threads
 
 if TYPE_CHECKING:
     from coverage import Coverage
+
+
+_PDB_TOOL = "bdbtracer"
+"""What pdb calls itself in ``sys.monitoring``."""
+_PDB_CALLS = ("Bdb.trace_dispatch", "_MonitoringTracer.callback_wrapper.<locals>.wrapper")
+"""What pdb calls for each event; the second is what ``sys.monitoring`` calls, and it is left last."""
 
 
 def check_tracing(cov: Coverage, core: str, problems: Problems) -> None:
@@ -58,9 +67,13 @@ def share_trace_function(is_ours: Callable[[object], bool], come_back: Callable[
             return
         shown.pop(thread, None)
         if is_ours(before):
-            process_state().times_taken += 1
-            taken[thread] = f"{_name_of(function)} took the trace function at {strftime('%H:%M:%S', localtime())}"
+            _note(_name_of(function))
         set_trace(function)  # nothing after it: a debugger would stop there
+
+    def step_aside() -> None:
+        if is_ours(get_trace()):
+            _note("pdb")
+            set_trace(None)
 
     @wraps(get_trace)
     def gettrace() -> Any:  # noqa: ANN401 - as sys.gettrace
@@ -68,6 +81,35 @@ def share_trace_function(is_ours: Callable[[object], bool], come_back: Callable[
         return shown.get(get_ident(), function) if is_ours(function) else function
 
     sys.settrace, sys.gettrace = settrace, gettrace
+    if sys.version_info >= (3, 14):
+        _watch_pdb(step_aside, lambda: settrace(None))
+
+
+def _note(who: str) -> None:
+    state = process_state()
+    state.times_taken += 1
+    state.taken[_thread.get_ident()] = f"{who} took the trace function at {strftime('%H:%M:%S', localtime())}"
+
+
+def _watch_pdb(begun: Callable[[], None], ended: Callable[[], None]) -> None:
+    """Act when pdb begins to debug by ``sys.monitoring``, and when it has ended that."""
+    monitoring: Any = getattr(sys, "monitoring")  # noqa: B009 - a type checker may have an older Python in mind
+    use, free, get_tool = monitoring.use_tool_id, monitoring.free_tool_id, monitoring.get_tool
+
+    @wraps(use)
+    def use_tool_id(tool_id: int, name: str, /) -> None:
+        use(tool_id, name)
+        if name == _PDB_TOOL:
+            begun()
+
+    @wraps(free)
+    def free_tool_id(tool_id: int, /) -> None:
+        is_pdb = get_tool(tool_id) == _PDB_TOOL
+        free(tool_id)
+        if is_pdb:
+            ended()
+
+    monitoring.use_tool_id, monitoring.free_tool_id = use_tool_id, free_tool_id
 
 
 def _take_back(
@@ -87,7 +129,25 @@ def _take_back(
         return False
     set_trace(None)  # _is_heard has left its own
     come_back(None if is_heard else innermost)
+    if not is_heard:
+        _come_back_after_error(come_back)
     return True
+
+
+def _come_back_after_error(come_back: Callable[[FrameType | None], None]) -> None:
+    """Trace this thread once more if the trace function that is at work raises: Python sets none then.
+
+    That is how pdb is quit. A profile function stays set; it is taken away at its first event.
+    """
+    if sys.getprofile() is not None:
+        return
+
+    def check(frame: FrameType, event: str, _: object) -> None:
+        sys.setprofile(None)
+        if sys.gettrace() is None:
+            come_back(frame.f_back if event == "return" else frame)
+
+    sys.setprofile(check)
 
 
 def _name_of(function: object) -> str:
@@ -110,14 +170,26 @@ def _is_heard(set_trace: Callable[[Any], None]) -> bool:
 
 
 def _traced_by(function: object) -> FrameType | None:
-    """Find the frame that a trace function has been called for, and is still working on."""
+    """Find the frame that goes on when a trace function, which has been called for it or its callee, returns."""
     frame = sys._getframe()
     while frame.f_back is not None:
         # that function itself, or the local one that it returned for the frame
         codes = [
             getattr(getattr(each, "__func__", each), "__code__", None) for each in (function, frame.f_back.f_trace)
         ]
-        if frame.f_code in codes:
-            return frame.f_back
+        if frame.f_code in codes or frame.f_code.co_qualname in _PDB_CALLS:
+            return _goes_on_after(frame)
         frame = frame.f_back
     return None
+
+
+def _goes_on_after(tracing: FrameType) -> FrameType | None:
+    """Tell from the arguments of a trace function, frame, event and a value, which frame goes on after it."""
+    code = tracing.f_code
+    names = code.co_varnames[: code.co_argcount]
+    if len(names) < 3:  # noqa: PLR2004 - it takes them as a tuple
+        return tracing.f_back
+    frame, event = (tracing.f_locals.get(name) for name in names[-3:-1])
+    if not isinstance(frame, FrameType):
+        return tracing.f_back
+    return frame.f_back if event == "return" else frame

@@ -44,6 +44,7 @@ def answer(recorder: Recorder, do: str, _request: Mapping[str, Any]) -> Answer:
         took_s=steady() - began,
         reached=recorder.reached.any,
         elsewhere=recorder.reached.elsewhere,
+        **recorder.attribution.account(),
     )
 
 

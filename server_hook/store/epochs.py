@@ -73,6 +73,8 @@ def counted(parts: Iterable[Part], sign_of_life: float, reset_at: float, until: 
     for part in parts:
         if part.epoch >= current:
             yield part
+        elif part.label.context:
+            continue  # what is carried over was no test's work
         elif carried := {source: ran for source, each in part.files.items() if (ran := at_module_level(source, each))}:
             yield Part(part.label._replace(startup=True), part.begun, part.ended, carried, current)
 

@@ -16,12 +16,11 @@ from coverage.exceptions import CoverageException
 
 from server_hook.arcs import Arcs
 from server_hook.clock import is_moment
-from server_hook.coverage_private import add_contexts, close_data, open_to_write
-from server_hook.environment import ORIGINS
-from server_hook.store import safe_files, segment, working_folder
+from server_hook.coverage_private import add_contexts, close_data, open_to_write, writes_known_schema
+from server_hook.store import safe_files, segment, witnesses, working_folder
 from server_hook.store.clean_up import PUBLISHING
 from server_hook.store.database import open_to_read
-from server_hook.store.segment import ByContext, Source
+from server_hook.store.segment import ByLabel, Source
 from server_hook.store.working_folder import folder_identity
 
 TABLE = "vmpilot_cov_source"
@@ -42,7 +41,7 @@ NO_FILES: Untouched = MappingProxyType({})
 
 def write_or_remove(
     target: str,
-    united: ByContext,
+    united: ByLabel,
     untouched: Untouched = NO_FILES,
     *,
     branch: bool = False,
@@ -58,7 +57,7 @@ def write_or_remove(
 
 def write_data_file(
     target: str,
-    united: ByContext,
+    united: ByLabel,
     untouched: Untouched = NO_FILES,
     *,
     branch: bool = False,
@@ -78,17 +77,16 @@ def write_data_file(
     """
     working = working_folder.make_working_folder(os.path.dirname(target))
     aside = os.path.join(working, f"{PUBLISHING}{os.getpid()}.tmp")
-    united = {context: {each: files[each] for each in files if is_utf8(each.path)} for context, files in united.items()}
+    united = {label: {each: files[each] for each in files if is_utf8(each.path)} for label, files in united.items()}
     try:
         with contextlib.suppress(FileNotFoundError):  # of an earlier process with this pid
             os.unlink(aside)
         safe_files.create(aside, "")  # SQLite would follow a link
-        origins, tests = origins_of(united), {name: files for name, files in united.items() if name not in ORIGINS}
-        branch = branch or has_arcs(united)
-        _write_through(aside, origins, untouched, branch=branch)
-        if tests and not add_contexts(aside, _in_rows(tests, branch=branch)):
-            _write_through(aside, united, NO_FILES, branch=branch)  # a schema that is not known: by coverage.py's calls
-        _write_fingerprints(aside, united, folder_identity(os.path.dirname(target)), oldest)
+        told_apart = _write_measured(aside, united, untouched, branch=branch or has_arcs(united))
+        with open_to_write(aside) as base:
+            _write_fingerprints(base, united, folder_identity(os.path.dirname(target)), oldest)
+            if told_apart and len(origins_of(united)) > 1:  # else the origin is plain
+                witnesses.write(base, told_apart)
         os.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
         raise OSError(errno.EIO, str(error), target) from error
@@ -97,23 +95,42 @@ def write_data_file(
             os.unlink(aside)
 
 
-def _write_through(path: str, united: ByContext, untouched: Untouched, *, branch: bool) -> None:
+def _write_measured(path: str, united: ByLabel, untouched: Untouched, *, branch: bool) -> ByLabel:
+    """Write what coverage.py keeps; return the tests of which each has a context with a number that we know."""
+    tests = {label: files for label, files in united.items() if label.context}
+    if not tests or not writes_known_schema():
+        _write_through(path, united, untouched, branch=branch)
+        return {}
+    files = {source.path: source.tracer for each in united.values() for source in each}
+    _write_through(path, {}, {**untouched, **files}, branch=branch)
+    contexts = _by_context({**origins_of(united), **tests})
+    add_contexts(path, contexts, segment.to_arcs if branch else _numbits)
+    return tests
+
+
+def _write_through(path: str, united: ByLabel, untouched: Untouched, *, branch: bool) -> None:
     data = CoverageData(basename=path)
     fill(data, united, untouched, branch=branch)
     data.write()
     close_data(data)
 
 
-def origins_of(united: ByContext) -> ByContext:
-    """Return the contexts that are origins; they hold all that the contexts of single tests hold."""
-    return {name: files for name, files in united.items() if name in ORIGINS}
+def origins_of(united: ByLabel) -> ByLabel:
+    """Return what the origins reached, without the shares of single tests."""
+    return {label: files for label, files in united.items() if not label.context}
 
 
-def _in_rows(united: ByContext, *, branch: bool) -> Iterator[tuple[str, Iterator[tuple[str, bytes | Arcs]]]]:
-    """Yield what was measured by context and path, as a data file keeps it."""
-    encode = segment.to_arcs if branch else _numbits
-    for context, files in united.items():
-        yield context, ((path, encode(measured)) for path, measured in _by_path(files).items())
+def _by_context(united: ByLabel) -> Iterator[tuple[str, dict[str, segment.Measured]]]:
+    """Yield what was measured by the name of its context and by path: a test has one name over all origins."""
+    labels: dict[str, list[Mapping[Source, segment.Measured]]] = {}
+    for label, files in united.items():
+        labels.setdefault(label.context or label.origin, []).append(files)
+    for context, several in labels.items():
+        by_path: dict[str, segment.Measured] = {}
+        for each in several:
+            for source, measured in each.items():
+                segment.unite(by_path, source.path, measured)
+        yield context, by_path
 
 
 def _numbits(measured: segment.Measured) -> bytes:
@@ -176,12 +193,11 @@ def read_oldest(path: Path) -> Moments:
     return {}
 
 
-def fill(data: CoverageData, united: ByContext, untouched: Untouched = NO_FILES, *, branch: bool = False) -> None:
+def fill(data: CoverageData, united: ByLabel, untouched: Untouched = NO_FILES, *, branch: bool = False) -> None:
     """Put what was measured into a CoverageData, each context under its name; as arcs where *branch* asks for it."""
     branch = branch or has_arcs(united)
     tracers = {source.path: source.tracer for files in united.values() for source in files if source.tracer}
-    for context, files in united.items():
-        by_path = _by_path(files)
+    for context, by_path in _by_context(united):
         data.set_context(context)
         if branch:
             data.add_arcs({path: segment.to_arcs(each) for path, each in by_path.items()})
@@ -194,24 +210,16 @@ def fill(data: CoverageData, united: ByContext, untouched: Untouched = NO_FILES,
         data.touch_files([path for path, its in untouched.items() if its == plugin], plugin)
 
 
-def has_arcs(united: ByContext) -> bool:
+def has_arcs(united: ByLabel) -> bool:
     """Tell whether any file was measured with branches: then a data file holds arcs of all of them."""
     return any(isinstance(measured, Arcs) for files in united.values() for measured in files.values())
 
 
-def _by_path(files: Mapping[Source, segment.Measured]) -> dict[str, segment.Measured]:
-    united: dict[str, segment.Measured] = {}
-    for source, measured in files.items():
-        segment.unite(united, source.path, measured)
-    return united
-
-
-def _write_fingerprints(path: str, united: ByContext, folder: str, oldest: Moments) -> None:
+def _write_fingerprints(base: sqlite3.Connection, united: ByLabel, folder: str, oldest: Moments) -> None:
     rows = [
-        (context, each.path, each.fingerprint, folder, oldest.get(context))
-        for context, files in origins_of(united).items()
+        (label.origin, each.path, each.fingerprint, folder, oldest.get(label.origin))
+        for label, files in origins_of(united).items()
         for each in files
     ]
-    with open_to_write(path) as base:
-        base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT, begun REAL)")
-        base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?)", rows)  # noqa: S608 - constant
+    base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT, begun REAL)")
+    base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?)", rows)  # noqa: S608 - constant

@@ -10,7 +10,7 @@ from pathlib import Path
 from server_hook import clock
 from server_hook.store import compaction, epochs, records, segment, working_folder
 from server_hook.store.publication import holds_arcs, is_published_here, write_or_remove
-from server_hook.store.segment import ByContext, Part, contexts_of
+from server_hook.store.segment import ByLabel, Part
 from server_hook.store.working_folder import lock
 
 PIPELINE_FILE = ".coverage.pipeline"
@@ -67,29 +67,31 @@ def read_parts(data_folder: Path) -> Iterator[Part]:
         yield from epochs.counted(ours, records.sign_of_life(folder), reset_at)
 
 
-def newest(parts: Iterable[Part]) -> ByContext:
+def newest(parts: Iterable[Part]) -> ByLabel:
     """Unite parts; where a file was measured in two states, keep the one measured last."""
-    latest: dict[str, tuple[float, str]] = {}  # by path alone: all contexts must agree on one state
-    united: ByContext = {}
+    latest: dict[str, tuple[float, str]] = {}  # by path alone: all labels must agree on one state
+    united: ByLabel = {}
     for part in parts:
+        files = united.setdefault(part.label._replace(startup=False), {})
         for source, measured in part.files.items():
             latest[source.path] = max(latest.get(source.path, (0.0, "")), (part.begun, source.fingerprint))
-            for context in contexts_of(part.label):
-                segment.unite(united.setdefault(context, {}), source, measured)
+            segment.unite(files, source, measured)
     states = {
-        context: {source: each for source, each in files.items() if source.fingerprint == latest[source.path][1]}
-        for context, files in united.items()
+        label: {source: each for source, each in files.items() if source.fingerprint == latest[source.path][1]}
+        for label, files in united.items()
     }
-    return {context: files for context, files in states.items() if files}
+    counted = {label: files for label, files in states.items() if files}
+    segment.add_totals(counted)
+    return counted
 
 
-def relative(united: ByContext, folder: str) -> ByContext:
+def relative(united: ByLabel, folder: str) -> ByLabel:
     """Name sources relative to a folder, as coverage.py's ``relative_files`` does; without a folder, as they are."""
     if not folder:
         return united
     return {
-        context: {source._replace(path=os.path.relpath(source.path, folder)): each for source, each in files.items()}
-        for context, files in united.items()
+        label: {source._replace(path=os.path.relpath(source.path, folder)): each for source, each in files.items()}
+        for label, files in united.items()
     }
 
 

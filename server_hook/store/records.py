@@ -64,6 +64,14 @@ class Record(NamedTuple):
     problem: str = ""
     folded: int = 1
     """How many processes it stands for: ended ones are folded into one."""
+    told: int = 0
+    """How many requests were told to be a test's since the latest session began."""
+    nobodys: int = 0
+    """How many were nobody's meanwhile."""
+    among_several: int = 0
+    """How many of these came while several tests ran."""
+    not_told: str = ""
+    """Why it cannot tell tests apart; empty where it can, and where no test has been heard of."""
 
     @property
     def interval_s(self) -> float:
@@ -73,6 +81,7 @@ class Record(NamedTuple):
 
 _NOBODY = Record("", 0, "")
 _LIMITS = {"pid": (1, 1 << 31), "ticks": (-1, 1 << 63), "uid": (-1, 1 << 32), "folded": (1, 1 << 31)}
+_LIMITS |= dict.fromkeys(("told", "nobodys", "among_several"), (0, 1 << 63))
 """The least and the most that the whole numbers of a record may be."""
 
 

@@ -66,8 +66,8 @@ class Label(NamedTuple):
     """Whether they do not count at all: nothing of them is kept, and no segment has such a label."""
 
 
-ByContext: TypeAlias = dict[str, dict[Source, Measured]]
-"""What was measured, by context (the origins are contexts, too) and source."""
+ByLabel: TypeAlias = dict[Label, dict[Source, Measured]]
+"""What was measured, by label and source. An origin's label holds all of it, each test's of that origin its share."""
 
 
 class Part:
@@ -212,12 +212,13 @@ def _encode_part(part: Part, places: dict[Source, int]) -> dict[str, object]:
         "ended": part.ended,
         "epoch": part.epoch,
         "files": [
-            [places.setdefault(source, len(places)), _encode_measured(what)] for source, what in part.files.items()
+            [places.setdefault(source, len(places)), encode_measured(what)] for source, what in part.files.items()
         ],
     }
 
 
-def _encode_measured(measured: Measured) -> str | list[str]:
+def encode_measured(measured: Measured) -> str | list[str]:
+    """Turn what was measured into what JSON can hold."""
     return f"{measured:x}" if isinstance(measured, int) else [measured.to_text()]
 
 
@@ -227,17 +228,21 @@ def _decode_part(raw: dict[str, Any], sources: dict[int, Source]) -> Part:
         raise ValueError(f"no moments: {begun}, {ended}, {epoch}")
     files: dict[Source, Measured] = {}
     for place, text in raw["files"]:
-        source, measured = sources[place], _decode_measured(text)
+        source, measured = sources[place], decode_measured(text)
         files[source] = join(files[source], measured) if source in files else measured  # as unite, without its call
-    return Part(_label(raw["origin"], raw["context"], raw["startup"] is True), begun, ended, files, epoch)
+    return Part(intern_label(raw["origin"], raw["context"], raw["startup"] is True), begun, ended, files, epoch)
 
 
 @lru_cache(MOST_SOURCES)
-def _label(origin: str, context: str, startup: bool) -> Label:  # noqa: FBT001 - as the segment has it
-    is_of_a_test = context not in ("", origin)
-    if origin not in ORIGINS or (is_of_a_test and context in ORIGINS):
+def intern_label(origin: str, context: str, startup: bool = False) -> Label:  # noqa: FBT001, FBT002 - as a segment has it
+    """Return one and the same value for a label, whichever process measured it.
+
+    Raises:
+        ValueError: when there can be no such label.
+    """
+    if origin not in ORIGINS or (context in ORIGINS and context != origin):
         raise ValueError(f"no origin {origin!r}, or no context {context!r}")
-    return Label(origin, printable(context), startup)
+    return Label(origin, printable(context) if context != origin else "", startup)
 
 
 @lru_cache(MOST_SOURCES)
@@ -256,7 +261,12 @@ def intern_source(path: str, fingerprint: str, tracer: str) -> Source:
     return Source(path, fingerprint, tracer)
 
 
-def _decode_measured(raw: str | list[str]) -> Measured:
+def decode_measured(raw: str | list[str]) -> Measured:
+    """Turn back what ``encode_measured`` has returned.
+
+    Raises:
+        ValueError: when it cannot be, or when there can be no such lines.
+    """
     if isinstance(raw, str):
         lines = int(raw, 16) if len(raw) <= MOST_LINES // 4 else -1  # four lines a digit
         if lines >= 0:
@@ -266,6 +276,20 @@ def _decode_measured(raw: str | list[str]) -> Measured:
     raise ValueError(f"lines below 0, or beyond {MOST_LINES}")
 
 
-def contexts_of(label: Label) -> Iterable[str]:
-    """Name the coverage contexts that a label's lines appear under: its origin, and its own context if it has one."""
-    return dict.fromkeys((label.origin, label.context or label.origin))
+def add_totals(counted: ByLabel) -> None:
+    """Add to each origin what its tests reached.
+
+    A server has recorded that for its origin, too, perhaps with branches where its tests have lines.
+    """
+    lines: ByLabel = {}
+    for label, files in [(label, files) for label, files in counted.items() if label.context]:
+        for source, measured in files.items():
+            sums = lines if isinstance(measured, int) else counted
+            unite(sums.setdefault(Label(label.origin), {}), source, measured)
+    for label, files in lines.items():  # after all arcs: a line of these needs no arc to itself
+        total = counted.setdefault(label, {})
+        for source, measured in files.items():
+            before = total.get(source, 0)
+            more = measured if isinstance(before, int) else to_lines(measured) & ~to_lines(before)
+            if more or source not in total:
+                unite(total, source, more)

@@ -16,7 +16,9 @@ from coverage import CoverageData
 from tests.conftest import PATIENCE_S, free_port, wait_for
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "pipelines"
-LEFT_OUT = shutil.ignore_patterns("__pycache__", ".coverage", ".coverage.*", ".vmpilot-cov", "deployed", "htmlcov")
+LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", ".coverage", ".coverage.*", ".vmpilot-cov", "deployed", "htmlcov", "covpage"
+)
 FOREIGN = ("VMPILOT_COV", "COVERAGE_", "COV_", "PYTEST_", "GITHUB_", "PIPELINES_", "ASSISTANT_")
 PYTEST = ("-m", "pytest", "-p", "vmpilot_cov", "-p", "no:cacheprovider")
 

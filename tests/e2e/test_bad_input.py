@@ -61,7 +61,7 @@ def data_file(path: Path, *, lines: list[int], branch: bool = False) -> None:
             (
                 "[vmpilot_cov] intervall_s in {config} is not a setting; use one of e2e, e2e_scripts, "
                 "e2e_scripts_args, e2e_scripts_cwd, e2e_scripts_env, interval_s, "
-                "pipeline_data, script_timeout_s, server_command, signals, stale (setting-unknown)"
+                "pipeline_data, script_timeout_s, server_command, signals, stale, tag_requests (setting-unknown)"
             ),
         ),
         (

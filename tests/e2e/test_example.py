@@ -149,11 +149,11 @@ def start_demo(project: Project, tmp_path: Path, *, output: Path) -> subprocess.
 
 
 def test_demo(project: Project, tmp_path: Path) -> None:
-    """The demo passes, names the HTML report that it made, and leaves no process running."""
+    """The demo passes, names the page that it made, and leaves no process running."""
     output = tmp_path / "output"
     code = start_demo(project, tmp_path, output=output).wait(180)
     assert code == 0, output.read_text()
-    found = re.fullmatch(r"The HTML report is (.*); the server has been stopped\.", output.read_text().splitlines()[-1])
+    found = re.fullmatch(r"The page is (.*); the server has been stopped\.", output.read_text().splitlines()[-1])
     assert found
     report = Path(found[1])
     assert (report.name, "coverage" in report.read_text().lower()) == ("index.html", True)

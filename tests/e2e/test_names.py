@@ -32,7 +32,16 @@ NAMES = [
     b"sur\xff\xfe",
 ]
 VERDICT = "Required test coverage of 10% reached. Total coverage: "
-REPORTS = ["term-missing", "html:out/html", "xml:out/xml", "json:out/json", "lcov:out/lcov", "markdown:out/md"]
+REPORTS = [
+    "term-missing",
+    "html:out/html",
+    "page:out/page",
+    "badge:out/b.svg",
+    "xml:out/xml",
+    "json:out/json",
+    "lcov:out/lcov",
+    "markdown:out/md",
+]
 
 
 @pytest.fixture
@@ -71,7 +80,7 @@ def test_no_name_speaks_for_us(named: Project) -> None:
     (verdict,) = verdicts(done.stdout)
     assert verdict.startswith(VERDICT)
     texts = {path: path.read_text("utf-8") for path in [summary, *(named.path / "out").iterdir()] if path.is_file()}
-    assert len(texts) == 5
+    assert len(texts) == 6
     for text in (done.stdout, done.stderr, *texts.values()):
         assert not strange(text.replace("\t", ""))
     for path in (summary, named.path / "out/md"):

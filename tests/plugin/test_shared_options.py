@@ -61,3 +61,18 @@ def test_no_cov_on_fail_hides_all_but_the_data(app: Project) -> None:
     assert "(no-cov-on-fail)" in done.stdout
     assert not (app.path / "coverage.xml").exists()
     assert lines_in(app.path / ".coverage")
+
+
+@pytest.mark.parametrize("blocked", [(), ("-p", "no:pytest_cov")], ids=["beside", "alone"])
+@pytest.mark.parametrize("folder", [".", "tests"])
+def test_nothing_above_the_project_is_collected(app: Project, blocked: tuple[str, ...], folder: str) -> None:
+    """A conftest above the root isn't imported, and no folder above it is a node: as without our options."""
+    app.write("conftest.py", "raise SystemExit('imported')\n")
+    app.write("inner/pytest.ini", "[pytest]\n")
+    app.write("inner/tests/test_inner.py", "def test_inner(request):\n    print(*request.node.listchain())\n")
+    options = ("-p", "no:randomly", "-s", "-q", folder)
+    plain, ours = (
+        app.pytest(*options, *flag, cwd=app.path / "inner") for flag in ((), ("--vmpilot-cov", "--cov=tests", *blocked))
+    )
+    assert (plain.returncode, ours.returncode) == (0, 0), ours.stdout + ours.stderr
+    assert plain.stdout.splitlines()[0] in ours.stdout.splitlines()

@@ -32,6 +32,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("unit")
 
+NOBODY = 1 << 22
+"""Above every pid that a system gives."""
 GOLD = Path(__file__).parent.parent / "gold"
 
 
@@ -76,6 +78,7 @@ def some_settings(folder: Path, **changes: Any) -> Settings:
         interval_s=1.0,
         signals=True,
         server_command="",
+        tag_requests=("near",),
     )
     return plain._replace(**changes)
 

@@ -16,7 +16,7 @@ from server_hook.arcs import Arcs
 from server_hook.coverage_private import close_data
 from server_hook.store import publication, publish, segment
 from server_hook.store.records import Record
-from server_hook.store.segment import Measured, Source, bitmap
+from server_hook.store.segment import Label, Measured, Source, bitmap
 from tests.unit.conftest import a_part, opened_below, recorded, some_options
 
 APP = Source("/app/main.py", "1" * 32)
@@ -136,15 +136,14 @@ def test_a_data_file_of_coverage_is_unverified(tmp_path: Path) -> None:
 
 def test_a_publication_knows_its_origins_and_sources(tmp_path: Path) -> None:
     """A data file that was published comes back with its origins, its fingerprints and its arcs."""
-    united: segment.ByContext = {
-        "unit": {APP: Arcs({(1, 2)})},
-        "test_one": {APP: Arcs({(1, 2)})},
-        "pipeline": {Source("/app/x.html", "3" * 32, "a.plugin"): Arcs({(5, 5)})},
+    united: segment.ByLabel = {
+        Label("unit"): {APP: Arcs({(1, 2)})},
+        Label("unit", "test_one"): {APP: Arcs({(1, 2)})},
+        Label("pipeline"): {Source("/app/x.html", "3" * 32, "a.plugin"): Arcs({(5, 5)})},
     }
     publication.write_data_file(str(tmp_path / "copied"), united)
     found = collect(some_options(tmp_path), Scope(only=(tmp_path / "copied",)))
-    expected = [("unit", united["unit"]), ("pipeline", united["pipeline"])]
-    assert expected == files_of(found)
+    assert united == {part.label: part.files for part in found.parts}
     assert [file.published for file in found.data_files] == [True]
 
 
@@ -161,7 +160,7 @@ def test_relative_names_come_back_absolute(tmp_path: Path, place: str) -> None:
     path = tmp_path / place / ".coverage.pipeline"
     options = some_options(tmp_path, relative_files=True, data_file=str(tmp_path / place / ".coverage"))
     publication.write_data_file(
-        str(path), publish.relative({"pipeline": {source: bitmap([1])}}, options.settings.relative_to)
+        str(path), publish.relative({Label("pipeline"): {source: bitmap([1])}}, options.settings.relative_to)
     )
     assert [("pipeline", {source: bitmap([1])})] == files_of(collect(options, Scope()))
 
@@ -169,7 +168,7 @@ def test_relative_names_come_back_absolute(tmp_path: Path, place: str) -> None:
 def test_a_publication_is_as_old_as_what_was_measured(tmp_path: Path) -> None:
     """However late it was published or copied, what it holds is as old as the oldest measurement of its origin."""
     published = tmp_path / "published"
-    united: publication.ByContext = {"unit": {APP: bitmap([1])}, "pipeline": {APP: bitmap([2])}}
+    united: publication.ByLabel = {Label("unit"): {APP: bitmap([1])}, Label("pipeline"): {APP: bitmap([2])}}
     publication.write_data_file(str(published), united, oldest={"pipeline": 100.0})
     os.utime(published, (LATER, LATER))
     found = collect(some_options(tmp_path), Scope(only=(published,)))
@@ -186,7 +185,7 @@ def test_what_was_published_here_is_no_place_of_data(
 ) -> None:
     """Data of another place, which a session has published here, does not outlive that place; ``report`` shows it."""
     path = tmp_path / publish.PIPELINE_FILE
-    publication.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}}, oldest={"pipeline": 100.0})
+    publication.write_data_file(str(path), {Label("pipeline"): {APP: bitmap([1])}}, oldest={"pipeline": 100.0})
     found = collect(some_options(tmp_path), Scope(session))
     assert expected == files_of(found)
     assert all(part.begun == 100.0 for part in found.parts)
@@ -198,7 +197,7 @@ def test_a_reset_hides_what_was_measured_before_it_whenever_it_was_published(
 ) -> None:
     """A publication of another folder counts after a reset if it was measured after it, not if it was copied after."""
     path = tmp_path / publish.PIPELINE_FILE
-    publication.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}}, oldest={"pipeline": measured_at})
+    publication.write_data_file(str(path), {Label("pipeline"): {APP: bitmap([1])}}, oldest={"pipeline": measured_at})
     os.utime(path, (LATER, LATER))
     (tmp_path / ".vmpilot-cov" / "identity").write_text("another")
     (tmp_path / ".vmpilot-cov" / "resets").write_text("200.0\n")
@@ -248,7 +247,7 @@ def test_a_file_that_is_deleted_meanwhile_is_passed_over(
 ) -> None:
     """A publication that coverage.py's ``combine`` deletes while it is about to be read is no problem."""
     path = tmp_path / publish.PIPELINE_FILE
-    publication.write_data_file(str(path), {"pipeline": {APP: bitmap([1])}})
+    publication.write_data_file(str(path), {Label("pipeline"): {APP: bitmap([1])}})
     os.utime(path, (LATER, LATER))
     (tmp_path / ".vmpilot-cov" / "identity").write_text("another")
     (tmp_path / ".vmpilot-cov" / "resets").write_text("200.0\n")

@@ -115,24 +115,49 @@ def test_the_schema_is_read_as_coverage_reads_it(
     by_schema = read_data_file(path, "/here")
     monkeypatch.setattr(data_file, "KNOWN_SCHEMA", -1)
     assert by_schema == read_data_file(path, "/here")
-    (part,) = by_schema[0]
-    sources = {"/app/main.py", "/app/page.html", "/here/app/relative.py"}
-    assert ({source.path for source in part.files}, part.label) == (sources, Label("pipeline"))
+    found = {part.label: {source.path for source in part.files} for part in by_schema[0]}
+    assert found == {
+        Label("pipeline"): {"/app/main.py", "/app/page.html"},
+        Label("pipeline", "test_one"): {"/app/main.py", "/here/app/relative.py"},
+    }
 
 
 @pytest.mark.parametrize("measured", [bitmap([1, 70]), Arcs({(1, 2), (-1, 1)})])
 def test_a_publication_is_read_as_coverage_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Measured
 ) -> None:
-    """Origins and fingerprints come back, test contexts do not count twice, whichever way the file is read."""
+    """Origins and fingerprints come back whichever way the file is read; by a schema that is not known, no tests do."""
     marked = Source("/app/main.py", "1" * 32)
     publication.write_data_file(
-        str(tmp_path / "x"), {"unit": {marked: measured}, "test_one": {marked: measured}, "e2e": {APP: measured}}
+        str(tmp_path / "x"),
+        {
+            Label("unit"): {marked: measured},
+            Label("unit", "test_one"): {marked: measured},
+            Label("e2e"): {APP: measured},
+        },
     )
     expected = [Part(Label("unit"), files={marked: measured}), Part(Label("e2e"), files={APP: measured})]
-    assert read_data_file(tmp_path / "x", "/here") == (expected, True)
+    of_test = Part(Label("unit", "test_one"), files={marked: measured})
+    assert read_data_file(tmp_path / "x", "/here") == ([*expected, of_test], True)
     monkeypatch.setattr(data_file, "KNOWN_SCHEMA", -1)
     assert read_data_file(tmp_path / "x", "/here") == (expected, True)
+
+
+@pytest.mark.parametrize(("name", "origin"), [(".coverage.tests", "unit"), (".coverage.pipeline", "pipeline")])
+def test_contexts_of_coverage_are_tests(tmp_path: Path, name: str, origin: str) -> None:
+    """A file of coverage.py or pytest-cov keeps its contexts, except those called as an origin; all of it counts."""
+    contexts = {"": [1], "unit": [2], "nightly": [3], "tests/test_a.py::test_one|run": [4]}
+    path = a_data_file(tmp_path / name, {name: {"/app/main.py": each} for name, each in contexts.items()}, branch=False)
+    parts, is_published = read_data_file(path, "/here")
+    found = {part.label: part.files[Source("/app/main.py")] for part in parts}
+    assert (found, is_published) == (
+        {
+            Label(origin): bitmap([1, 2]),
+            Label(origin, "nightly"): bitmap([3]),
+            Label(origin, "tests/test_a.py::test_one|run"): bitmap([4]),
+        },
+        False,
+    )
 
 
 def test_a_data_file_is_known_by_its_content(tmp_path: Path) -> None:
@@ -148,7 +173,7 @@ def test_a_path_too_long_for_the_database_is_read(tmp_path: Path) -> None:
     folder = tmp_path.joinpath(*["x" * 200] * 4)
     folder.mkdir(parents=True)
     path = a_data_file(tmp_path / ".coverage.x", LINES, branch=False).rename(folder / ".coverage.x")
-    assert [part.label for part in read_data_file(path, "/here")[0]] == [Label("pipeline")]
+    assert {part.label.origin for part in read_data_file(path, "/here")[0]} == {"pipeline"}
     assert not is_data_file(path)
 
 

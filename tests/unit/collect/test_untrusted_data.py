@@ -20,7 +20,7 @@ from pytest_vmpilot_cov.model import Collected
 from server_hook.problems import printable
 from server_hook.store import database, publication, working_folder
 from server_hook.store.records import Record
-from server_hook.store.segment import Source
+from server_hook.store.segment import Label, Source
 from tests.unit.conftest import a_part, recorded, some_options
 from tests.unit.untrusted import a_folder, bounded, fuzzed, whole_way
 
@@ -28,7 +28,7 @@ from tests.unit.untrusted import a_folder, bounded, fuzzed, whole_way
 def a_data_file(path: Path, source: str, *statements: str) -> None:
     """Write a data file of one source and three lines, and change it."""
     working_folder.make_working_folder(str(path.parent))
-    publication.write_data_file(str(path), {"pipeline": {Source(source): 0b1110}})
+    publication.write_data_file(str(path), {Label("pipeline"): {Source(source): 0b1110}})
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as base:
         for statement in statements:
             with contextlib.suppress(sqlite3.Error):

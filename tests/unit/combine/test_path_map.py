@@ -8,7 +8,7 @@ from pytest_vmpilot_cov.combine.path_map import LEAST_PARTS, PathMap, common_end
 from pytest_vmpilot_cov.combine.unite import relocate, unite
 from pytest_vmpilot_cov.model import Mapped
 from server_hook.store.fingerprint import fingerprint
-from server_hook.store.segment import Source, bitmap
+from server_hook.store.segment import Label, Source, bitmap
 from tests.unit.conftest import a_part, some_settings
 
 HERE = [
@@ -137,7 +137,7 @@ def test_data_from_elsewhere_counts_where_its_source_is_the_same(tmp_path: Path)
         [a_part("pipeline", measured)], PathMap(files, fingerprint, str), files.__contains__, some_settings(folder)
     )
     combined = unite(parts, project_files=dict.fromkeys(files, ""), is_project_file=files.__contains__)
-    assert {source.path for source in combined.counted["pipeline"]} == {same}
+    assert {source.path for source in combined.counted[Label("pipeline")]} == {same}
     assert [left.path for left in combined.stale] == [edited]
     assert [(each.measured, each.how) for each in mapped] == [
         ("/srv/app/edited.py", "path"),

@@ -87,12 +87,48 @@ def test_every_origin_and_context_is_kept_apart() -> None:
         a_part("pipeline", {FRESH: Arcs({(2, 3)})}),
     ]
     expected = {
-        "unit": {FRESH: bitmap([1])},
-        "test_one": {FRESH: bitmap([1])},
-        "e2e": {FRESH: bitmap([1, 2])},
-        "pipeline": {FRESH: Arcs({(2, 3)})},
+        Label("unit"): {FRESH: bitmap([1])},
+        Label("unit", "test_one"): {FRESH: bitmap([1])},
+        Label("e2e"): {FRESH: bitmap([1, 2])},
+        Label("pipeline"): {FRESH: Arcs({(2, 3)})},
     }
     assert expected == unite(parts).counted
+
+
+@pytest.mark.parametrize(
+    ("of_test", "total", "lines_only"),
+    [
+        (bitmap([2, 3]), Arcs({(-1, 2), (2, 3)}), ()),
+        (bitmap([3, 7]), Arcs({(-1, 2), (2, 3), (7, 7)}), ("pipeline",)),
+        (Arcs({(3, -1)}), Arcs({(-1, 2), (2, 3), (3, -1)}), ()),
+    ],
+)
+def test_a_server_with_branches_may_tell_tests_apart_by_lines(
+    of_test: Measured, total: Measured, lines_only: tuple[str, ...]
+) -> None:
+    """What a server recorded for a test as well changes nothing of its origin; what it lacks is added."""
+    parts = [
+        a_part("pipeline", {FRESH: Arcs({(-1, 2), (2, 3)})}),
+        a_part("pipeline", {FRESH: of_test}, context="test_one"),
+    ]
+    counted = unite(parts).counted
+    assert counted == {Label("pipeline"): {FRESH: total}, Label("pipeline", "test_one"): {FRESH: of_test}}
+    assert combining.without_branches(parts, counted) == lines_only
+
+
+def test_a_test_is_told_apart_in_each_origin() -> None:
+    """What a test ran in its own process and what it ran in a server stay apart, each in its origin's total."""
+    parts = [
+        a_part("e2e", {FRESH: bitmap([1])}, context="test_one"),
+        a_part("pipeline", {FRESH: bitmap([2])}, context="test_one"),
+        a_part("pipeline", {STALE: bitmap([3])}, context="test_one"),
+    ]
+    assert unite(parts).counted == {
+        Label("e2e"): {FRESH: bitmap([1])},
+        Label("pipeline"): {FRESH: bitmap([2])},
+        Label("e2e", "test_one"): {FRESH: bitmap([1])},
+        Label("pipeline", "test_one"): {FRESH: bitmap([2])},
+    }
 
 
 def test_stale_files_are_left_out_and_counted() -> None:
@@ -110,7 +146,7 @@ def test_what_is_fresh_counts_beside_what_is_stale() -> None:
     """A file measured before and after a change counts with what was measured after it."""
     parts = [a_part("unit", {STALE: bitmap([8, 9])}), a_part("unit", {FRESH: bitmap([1])}, begun=300.0)]
     expected = Combined(
-        {"unit": {FRESH: bitmap([1])}},
+        {Label("unit"): {FRESH: bitmap([1])}},
         {OTHER: ""},
         stale=(LeftOut(APP, "unit", 2),),
         oldest={"unit": 300.0},
@@ -122,12 +158,16 @@ def test_a_file_that_could_not_be_read_counts_and_is_named() -> None:
     """Nobody knows whether such a file has changed since: its lines count, and its name is listed."""
     unread = Source(APP, UNVERIFIED)
     combined = unite([a_part("pipeline", {unread: bitmap([1])})])
-    assert ({"pipeline": {unread: bitmap([1])}}, (APP,), ()) == (combined.counted, combined.unverified, combined.stale)
+    assert ({Label("pipeline"): {unread: bitmap([1])}}, (APP,), ()) == (
+        combined.counted,
+        combined.unverified,
+        combined.stale,
+    )
 
 
 def test_a_file_without_a_fingerprint_counts() -> None:
     """Where nobody knows what the source was, its lines count."""
-    expected = {"pipeline": {UNMARKED: bitmap([1])}}
+    expected = {Label("pipeline"): {UNMARKED: bitmap([1])}}
     assert expected == unite([a_part("pipeline", {UNMARKED: bitmap([1])})]).counted
 
 
@@ -174,8 +214,8 @@ def test_start_up_lines_are_shared_with_origins_that_use_the_file() -> None:
         a_part("e2e", {FRESH: bitmap([5])}),
     ]
     expected = {
-        "unit": {FRESH: bitmap([1, 2]), Source(OTHER): bitmap([7])},
-        "e2e": {FRESH: bitmap([1, 2, 5])},
+        Label("unit"): {FRESH: bitmap([1, 2]), Source(OTHER): bitmap([7])},
+        Label("e2e"): {FRESH: bitmap([1, 2, 5])},
     }
     assert expected == unite(parts).counted
 
@@ -186,19 +226,19 @@ def test_start_up_lines_are_not_shared_for_start_up_lines() -> None:
         a_part("unit", {FRESH: bitmap([1, 2])}, startup=True),
         a_part("e2e", {FRESH: bitmap([1])}, startup=True),
     ]
-    expected = {"unit": {FRESH: bitmap([1, 2])}, "e2e": {FRESH: bitmap([1])}}
+    expected = {Label("unit"): {FRESH: bitmap([1, 2])}, Label("e2e"): {FRESH: bitmap([1])}}
     assert expected == unite(parts).counted
 
 
 def test_start_up_lines_are_never_shared_with_the_pipeline() -> None:
     """A server imports for itself: what a session imported is not counted as reached by it."""
     parts = [a_part("unit", {FRESH: bitmap([1, 2])}, startup=True), a_part("pipeline", {FRESH: bitmap([5])})]
-    expected = {"unit": {FRESH: bitmap([1, 2])}, "pipeline": {FRESH: bitmap([5])}}
+    expected = {Label("unit"): {FRESH: bitmap([1, 2])}, Label("pipeline"): {FRESH: bitmap([5])}}
     assert expected == unite(parts).counted
 
 
 def test_start_up_lines_of_another_state_are_not_shared() -> None:
     """What an import ran before a file changed is not shared with an origin that uses it after the change."""
     parts = [a_part("unit", {STALE: bitmap([1, 2])}, startup=True), a_part("e2e", {FRESH: bitmap([5])})]
-    expected = {"e2e": {FRESH: bitmap([5])}}
+    expected = {Label("e2e"): {FRESH: bitmap([5])}}
     assert expected == unite(parts).counted

@@ -12,7 +12,7 @@ from pytest_vmpilot_cov.judge.figures import count, reporting
 from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import Combined, Figures, ReportRequest, Row, Tally
 from server_hook.arcs import Arcs
-from server_hook.store.segment import ByContext, Measured, Source, bitmap
+from server_hook.store.segment import ByLabel, Label, Measured, Source, bitmap
 from tests.unit.conftest import some_options
 
 APP = """\
@@ -37,16 +37,16 @@ def app(tmp_path: Path) -> Path:
 
 def counted(app: Path, reached: Mapping[str, Mapping[str, Measured]], untouched: tuple[str, ...] = ()) -> Combined:
     """Combine what origins reached: origin -> file name -> lines or arcs."""
-    united: ByContext = {
-        origin: {Source(str(app / name)): measured for name, measured in files.items()}
+    united: ByLabel = {
+        Label(origin): {Source(str(app / name)): measured for name, measured in files.items()}
         for origin, files in reached.items()
     }
     return Combined(united, {str(app / name): "" for name in untouched})
 
 
 def figures_of(app: Path, combined: Combined, *, branch: bool = False) -> Figures:
-    """Count with lines or with branches, the tallies of each file left aside."""
-    return replace(counted_figures(app, combined, branch=branch), tallies={})
+    """Count with lines or with branches, what is missing in each file left aside."""
+    return replace(counted_figures(app, combined, branch=branch), tallies={}, missing={})
 
 
 def counted_figures(app: Path, combined: Combined, *, branch: bool = False) -> Figures:
@@ -84,6 +84,7 @@ def test_each_file_says_what_is_missing_for_whom(app: Path) -> None:
         str(app / "lib.py"): {"combined": Tally(5, 5), "unit": Tally(5, 5), "pipeline": Tally(5, 5)},
     }
     assert expected == figures.tallies
+    assert figures.missing == {str(app / "app.py"): (4,), str(app / "lib.py"): (1, 2, 3, 4, 7)}
 
 
 def test_branches_of_each_file_are_told_apart(app: Path) -> None:
@@ -159,7 +160,7 @@ def test_one_broken_file_does_not_hide_the_others(app: Path) -> None:
 
 def test_what_coverage_refuses_is_a_problem(app: Path) -> None:
     """Where coverage.py cannot count at all, the figures say why in one line."""
-    combined = Combined({"unit": {Source(str(app / "app.py"), "", "no.such.plugin"): bitmap([1])}}, {})
+    combined = Combined({Label("unit"): {Source(str(app / "app.py"), "", "no.such.plugin"): bitmap([1])}}, {})
     figures = figures_of(app, combined)
     assert (figures.rows, figures.total.statements, "no.such.plugin" in figures.problem) == ((), 0, True)
 

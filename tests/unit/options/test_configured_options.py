@@ -6,11 +6,11 @@ import pytest
 
 from pytest_vmpilot_cov.messages import UsageError
 from pytest_vmpilot_cov.model import ReportRequest, Setting, Threshold
-from pytest_vmpilot_cov.options.options import make_options
+from pytest_vmpilot_cov.options.options import make_options, requested_change
 
 OWN = (
     "e2e, e2e_scripts, e2e_scripts_args, e2e_scripts_cwd, e2e_scripts_env, interval_s, pipeline_data, "
-    "script_timeout_s, server_command, signals, stale"
+    "script_timeout_s, server_command, signals, stale, tag_requests"
 )
 
 
@@ -42,6 +42,7 @@ def test_the_threshold_knows_where_it_comes_from(
 
 
 SECTION = "[vmpilot_cov:fail_under]"
+TABLE = "[tool.vmpilot_cov.fail_under]"
 
 
 @pytest.mark.parametrize(
@@ -92,9 +93,67 @@ def test_a_pattern_is_read_as_its_files_are_known(tmp_path: Path) -> None:
     assert f"{tmp_path}/real/src/*" == threshold.pattern
 
 
+@pytest.mark.parametrize(("name", "section"), [(".coveragerc", SECTION), ("pyproject.toml", TABLE)])
+def test_a_threshold_can_be_the_baseline(tmp_path: Path, name: str, section: str) -> None:
+    """The total, an origin and a pattern may be compared with the baseline; the total then has no percentage."""
+    lines = ["total", "unit", "src/*" if name == ".coveragerc" else '"src/*"']
+    value = "baseline" if name == ".coveragerc" else '"baseline"'
+    text = "\n".join([section, *(f"{each} = {value}" for each in lines)])
+    more = "[report]\nfail_under = 70\n" if name == ".coveragerc" else ""
+    options = make_options(tmp_path, configure(tmp_path, f"{more}{text}\n", name))
+    where = f"{section} in {name}"
+    assert options.thresholds == (
+        Threshold("total", 0.0, where, baseline=True),
+        Threshold("unit", 0.0, where, baseline=True),
+        Threshold("src/*", 0.0, where, f"{tmp_path}/src/*", baseline=True),
+    )
+    assert options.fail_under == Setting(None, where)
+
+
+@pytest.mark.parametrize("typed", [75.0, 0.0])
+def test_a_total_that_was_typed_takes_the_place_of_the_baseline(tmp_path: Path, typed: float) -> None:
+    """The command line decides what the total is compared with; 0 is no threshold there, too."""
+    config = configure(tmp_path, f"{SECTION}\ntotal = baseline\nunit = baseline\n")
+    options = make_options(tmp_path, config, fail_under=Setting(typed, "the command line"))
+    assert [each.name for each in options.thresholds] == ["unit"]
+    assert options.fail_under.value == (typed or None)
+
+
+@pytest.mark.parametrize(
+    ("line", "typed", "expected"),
+    [
+        ("unit = 5", None, None),
+        ("changed = 0", None, None),
+        ("changed = 90", None, Setting("", f"{SECTION} in .coveragerc")),
+        ("changed = 90", Setting("v1", "--vmpilot-cov-changed"), Setting("v1", "--vmpilot-cov-changed")),
+    ],
+)
+def test_a_threshold_of_the_change_asks_for_it(
+    tmp_path: Path, line: str, typed: Setting[str] | None, expected: Setting[str] | None
+) -> None:
+    """The threshold alone makes git be asked, about the default base unless another one was named."""
+    config = configure(tmp_path, f"{SECTION}\n{line}\n")
+    assert make_options(tmp_path, config, change=typed).change == expected
+
+
+@pytest.mark.parametrize(
+    ("ref", "annotations", "expected"),
+    [
+        (None, False, None),
+        (None, True, Setting("")),
+        ("", False, Setting("", "--x")),
+        ("v1", True, Setting("v1", "--x")),
+    ],
+)
+def test_annotations_are_about_the_change(ref: str | None, expected: Setting[str] | None, *, annotations: bool) -> None:
+    """Whoever asks for annotations asks for the change; the option without a commit stands for the default one."""
+    assert requested_change(ref, annotations, "--x") == expected
+
+
 NO_PERCENTAGE = "is not a percentage; use 0 to 100 (fail-under-range)"
 NO_NAME = (
-    "is not a threshold; use total, each, unit, e2e, pipeline, or a path pattern such as src/app/* (fail-under-unknown)"
+    "is not a threshold; use total, each, changed, unit, e2e, pipeline, or a path pattern such as src/app/* "
+    "(fail-under-unknown)"
 )
 NO_PATTERN = "has a pattern that coverage.py refuses: File pattern can't include 'x**' (fail-under-pattern)"
 
@@ -106,6 +165,8 @@ NO_PATTERN = "has a pattern that coverage.py refuses: File pattern can't include
         ("each = many", "each=many", NO_PERCENTAGE),
         ("total =", "total=", NO_PERCENTAGE),
         ("src/a=b/* = -1", "src/a=b/*=-1", NO_PERCENTAGE),
+        ("each = baseline", "each=baseline", NO_PERCENTAGE),
+        ("changed = baseline", "changed=baseline", NO_PERCENTAGE),
         ("Unit = 60", "Unit=60", NO_NAME),
         ("src/x** = 5", "src/x**=5", NO_PATTERN),
     ],

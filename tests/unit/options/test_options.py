@@ -16,7 +16,7 @@ from pytest_vmpilot_cov.options.options import listed, parse_require, typed_sour
 from pytest_vmpilot_cov.options.report_kinds import StoreReport, parse_report, report_requests
 from pytest_vmpilot_cov.options.thresholds import percentage
 
-KNOWN_REPORTS = "term, term-missing, annotate, html, xml, json, markdown, markdown-append, lcov"
+KNOWN_REPORTS = "term, term-missing, annotate, html, page, xml, json, markdown, markdown-append, lcov, badge"
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,8 @@ def test_an_unknown_report_is_refused(text: str) -> None:
         (["html:out", "term"], [ReportRequest("term"), ReportRequest("html", "out")]),
         (["html:skip-covered"], [ReportRequest("html", "skip-covered")]),
         (["annotate"], [ReportRequest("annotate")]),
+        (["page", "badge"], [ReportRequest("page", "covpage"), ReportRequest("badge", "coverage.svg")]),
+        (["page:out", "badge:a.svg"], [ReportRequest("page", "out"), ReportRequest("badge", "a.svg")]),
         (["markdown"], [ReportRequest("markdown", "coverage.md")]),
         (["markdown-append:all.md"], [ReportRequest("markdown-append", "all.md")]),
     ],

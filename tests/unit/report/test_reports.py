@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from pytest_vmpilot_cov.model import (
+    Change,
+    ChangedFile,
     Check,
     Collected,
     Combined,
     DataFile,
     Delivery,
+    Diff,
     Figures,
     LeftOut,
     Options,
@@ -25,7 +28,7 @@ from pytest_vmpilot_cov.model import (
     Verdict,
 )
 from pytest_vmpilot_cov.options.missing import missing_paths
-from pytest_vmpilot_cov.report import terminal, words
+from pytest_vmpilot_cov.report import pipeline, terminal, words
 from pytest_vmpilot_cov.report.json import add_origins, origins_of
 from pytest_vmpilot_cov.report.markdown import markdown_report
 from pytest_vmpilot_cov.report.terminal import Line, origin_cells, section
@@ -88,6 +91,16 @@ OPTIONS: Options = replace(
     data_places=(Setting(Path("/nowhere/usual")),),
 )
 
+CHANGE = Change(
+    Diff({"/project/app/chat.py": (2, 3, 7, 8, 9)}, "1f64b8ec654e7b3a82d2", "the merge base with origin/main", "/"),
+    rows=(Row("unit", 1, 5, 1, 20.0, 0), Row("pipeline", 1, 5, 2, 40.0, 1)),
+    total=Row("combined", 1, 5, 2, 40.0, 0),
+    files={
+        "/project/app/chat.py": ChangedFile(
+            (2, 3, 7, 8, 9), (7, 8, 9), {"unit": (2,), "pipeline": (2, 3)}, ((7, 8), (9, 9))
+        )
+    },
+)
 FULL = Outcome(
     Collected(
         parts=(Part(Label("pipeline", startup=True), files={Source("/project/app/chat.py"): 0b1110}),),
@@ -122,6 +135,7 @@ FULL = Outcome(
         ),
         total=Row("combined", 14, 1200, 750, 62.5, 0),
         lines={"/project/app/chat.py": {"unit": (1, 2), "pipeline": (2, 3)}, "/other/x.py": {}},
+        change=CHANGE,
     ),
     Verdict(
         (Check("require unit", passed=True, text=""), UNIT, EACH, check(failed=FAILED)),
@@ -159,14 +173,14 @@ class Table:
 
 @each_case
 def test_the_section_in_the_terminal(case: str, gold: Callable[[str], str]) -> None:
-    """The section shows who reached what, the reports, the servers, what is wrong, and the verdict last."""
+    """The section shows who reached what of all and of the change, servers, what is wrong, and the verdict last."""
     shown = "".join(f"{line.text}\n" for line in section(CASES[case], OPTIONS))
     assert gold(f"section-{case}.txt") == shown
 
 
 @each_case
 def test_the_markdown_report(case: str, gold: Callable[[str], str]) -> None:
-    """The Markdown report is the origins as a table, coverage.py's own table, and the verdict."""
+    """The Markdown report is the verdict, the change, the origins as a table, and coverage.py's own table, folded."""
     cov: Any = Table()
     assert gold(f"report-{case}.md") == markdown_report(cov, OPTIONS, CASES[case])
 
@@ -262,11 +276,10 @@ def test_one_stale_line_is_said_in_the_singular() -> None:
     assert not [text for text in shown if "1 lines" in text]
 
 
-def test_each_line_of_the_verdict_is_a_paragraph_in_markdown() -> None:
+def test_each_line_of_the_verdict_is_an_item_in_markdown() -> None:
     """Each check of the verdict stands for itself when the Markdown is shown; lines that touch would flow together."""
     cov: Any = Table()
-    paragraphs = [text.strip("\n-* ") for text in markdown_report(cov, OPTIONS, FULL).split("\n\n")]
-    assert FAILED in paragraphs
+    assert f"- {FAILED}" in markdown_report(cov, OPTIONS, FULL).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -332,3 +345,34 @@ def test_an_age_is_said_in_one_unit(age_s: float, expected: str) -> None:
 def test_a_command_is_shown_shortened(command: tuple[str, ...], expected: str) -> None:
     """A command line is shown without the folder of its program, and not beyond half a line."""
     assert expected == command_of(Record("1-ab", 1, "pipeline", command=command))
+
+
+@pytest.mark.parametrize(("accounts", "expected"), [
+    ([], []),
+    ([(0, 0, 0, "")], []),
+    ([(5, 0, 0, ""), (0, 0, 0, "")], ["Tests told apart in 1 of 1 server"]),
+    (
+        [(5, 300, 17, ""), (0, 12, 0, "")],
+        ["Tests told apart in 1 of 2 servers; 312 requests were nobody's (17 while several tests ran)"],
+    ),
+    (
+        [(0, 1, 0, "ids are taken")],
+        [
+            "Tests told apart in 0 of 1 server; 1 request was nobody's",
+            f"Tests not told apart in pid {NOBODY + 1}: ids are taken",
+        ],
+    ),
+])  # fmt: skip
+def test_whose_the_requests_were(accounts: list[tuple[int, int, int, str]], expected: list[str]) -> None:
+    """The section says in how many servers tests were told apart, and how many requests were nobody's."""
+    names = ("told", "nobodys", "among_several", "not_told")
+    answers = [Answer(str(pid), pid, **dict(zip(names, each, strict=True))) for pid, each in enumerate(accounts, 1)]
+    yesterday = delivery(9, life="dead", ended=NOW - 90_000)
+    yesterday = replace(yesterday, record=yesterday.record._replace(told=7))
+    session = delivery(8, "unit", life="dead")
+    session = replace(session, record=session.record._replace(session=session.record.id, started=NOW - 60))
+    deliveries = (*(delivery(int(each.id), answer=each) for each in answers), yesterday, session)
+    outcome = replace(FULL, collected=replace(FULL.collected, deliveries=deliveries))
+    lines = list(pipeline.server_lines(outcome, replace(OPTIONS, context="test")))
+    assert expected == [line for line in lines if line.startswith("Tests ")]
+    assert not [line for line in pipeline.server_lines(outcome, OPTIONS) if line.startswith("Tests ")]

@@ -54,7 +54,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name.partition("-")[0] for path in working_folder.process_folders(folder))
 
 
-def said(folder: Path) -> tuple[Combined, list[str], segment.ByContext]:
+def said(folder: Path) -> tuple[Combined, list[str], segment.ByLabel]:
     """Return all that is made of a data folder: figures and ages, accounts, and what is published."""
     options = some_options(folder)
     found = collect(options, Scope())

@@ -13,14 +13,14 @@ from server_hook import coverage_private
 from server_hook.arcs import Arcs
 from server_hook.coverage_private import close_data
 from server_hook.store import publication, publish, segment, working_folder
-from server_hook.store.segment import ByContext, Label, Part, Source, bitmap
+from server_hook.store.segment import ByLabel, Label, Part, Source, bitmap
 from tests.unit.conftest import a_part, opened_below
 
 APP, LIB = Source("/app/main.py", "1" * 32), Source("/app/lib.py", "2" * 32)
-UNITED: segment.ByContext = {
-    "unit": {APP: bitmap([1, 2]), LIB: bitmap([7])},
-    "test_one": {APP: bitmap([2])},
-    "e2e": {APP: bitmap([2, 3])},
+UNITED: segment.ByLabel = {
+    Label("unit"): {APP: bitmap([1, 2]), LIB: bitmap([7])},
+    Label("unit", "test_one"): {APP: bitmap([2])},
+    Label("e2e"): {APP: bitmap([2, 3])},
 }
 
 
@@ -58,9 +58,11 @@ def test_a_published_file_is_read_by_coverage(tmp_path: Path) -> None:
     assert not left_aside(tmp_path)
 
 
-@pytest.mark.parametrize("united", [UNITED, {**UNITED, "e2e": {APP: Arcs({(-1, 2), (2, 3)})}}], ids=["lines", "arcs"])
+@pytest.mark.parametrize(
+    "united", [UNITED, {**UNITED, Label("e2e"): {APP: Arcs({(-1, 2), (2, 3)})}}], ids=["lines", "arcs"]
+)
 def test_contexts_of_tests_are_written_alike_in_either_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, united: ByContext
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, united: ByLabel
 ) -> None:
     """What is written directly, in a schema that is known, is what coverage.py's own calls would write."""
     publication.write_data_file(str(tmp_path / "directly"), united)
@@ -82,9 +84,9 @@ def test_fingerprints_come_back(tmp_path: Path) -> None:
 
 def test_all_are_arcs_as_soon_as_one_is(tmp_path: Path) -> None:
     """Where one file has arcs, lines become arcs to themselves, and none is lost."""
-    united: segment.ByContext = {
-        "unit": {APP: bitmap([4, 5])},
-        "pipeline": {APP: Arcs({(-1, 1), (1, 2)}), LIB: bitmap([9])},
+    united: segment.ByLabel = {
+        Label("unit"): {APP: bitmap([4, 5])},
+        Label("pipeline"): {APP: Arcs({(-1, 1), (1, 2)}), LIB: bitmap([9])},
     }
     publication.write_data_file(str(tmp_path / ".coverage"), united)
     data = CoverageData(basename=str(tmp_path / ".coverage"))
@@ -100,14 +102,14 @@ def test_all_are_arcs_as_soon_as_one_is(tmp_path: Path) -> None:
 
 def test_two_states_of_a_file_share_its_name(tmp_path: Path) -> None:
     """What is given under two states of one source, one without a fingerprint, is united under its path."""
-    united: segment.ByContext = {"unit": {APP: bitmap([1]), Source(APP.path): bitmap([2])}}
+    united: segment.ByLabel = {Label("unit"): {APP: bitmap([1]), Source(APP.path): bitmap([2])}}
     publication.write_data_file(str(tmp_path / ".coverage"), united)
     expected = {"unit": {"/app/main.py": [1, 2]}}
     assert expected == lines_in(tmp_path / ".coverage")
 
 
-@pytest.mark.parametrize("united", [{}, UNITED, {"e2e": {APP: Arcs({(1, 2)})}}])
-def test_untouched_files_are_named(tmp_path: Path, united: segment.ByContext) -> None:
+@pytest.mark.parametrize("united", [{}, UNITED, {Label("e2e"): {APP: Arcs({(1, 2)})}}])
+def test_untouched_files_are_named(tmp_path: Path, united: segment.ByLabel) -> None:
     """Files that never ran are in the published file without lines, so that reports count them."""
     publication.write_data_file(str(tmp_path / ".coverage"), united, {"/app/never.py": ""})
     data = CoverageData(basename=str(tmp_path / ".coverage"))
@@ -119,7 +121,7 @@ def test_untouched_files_are_named(tmp_path: Path, united: segment.ByContext) ->
 def test_the_plugin_that_measured_a_file_is_named(tmp_path: Path) -> None:
     """A file that a coverage plugin measured says so, for reports to ask that plugin."""
     publication.write_data_file(
-        str(tmp_path / ".coverage"), {"unit": {Source("/app/a.html", "", "a.plugin"): bitmap([1])}}
+        str(tmp_path / ".coverage"), {Label("unit"): {Source("/app/a.html", "", "a.plugin"): bitmap([1])}}
     )
     data = CoverageData(basename=str(tmp_path / ".coverage"))
     data.read()
@@ -142,7 +144,7 @@ def test_a_failed_write_leaves_the_earlier_file(tmp_path: Path, monkeypatch: pyt
     before = target.read_bytes()
     monkeypatch.setattr(publication, "CoverageData", FullDisk)
     with pytest.raises(OSError, match="disk is full") as caught:
-        publication.write_data_file(str(target), {"unit": {APP: bitmap([9])}})
+        publication.write_data_file(str(target), {Label("unit"): {APP: bitmap([9])}})
     assert str(target) == caught.value.filename
     assert "cannot be written" not in caught.value.strerror  # whoever reports it says so
     assert before == target.read_bytes()
@@ -163,7 +165,7 @@ def test_what_an_earlier_process_left_aside_is_no_harm(tmp_path: Path) -> None:
     aside = tmp_path / working_folder.WORKING_FOLDER / f"publish-{os.getpid()}.tmp"
     aside.parent.mkdir()
     aside.write_bytes(b"half a database")
-    publication.write_data_file(str(tmp_path / ".coverage"), {"unit": {APP: bitmap([1])}})
+    publication.write_data_file(str(tmp_path / ".coverage"), {Label("unit"): {APP: bitmap([1])}})
     expected = {"unit": {"/app/main.py": [1]}}
     assert expected == lines_in(tmp_path / ".coverage")
 
@@ -171,9 +173,9 @@ def test_what_an_earlier_process_left_aside_is_no_harm(tmp_path: Path) -> None:
 @pytest.mark.parametrize("measured", [bitmap([1]), Arcs({(1, 2)})])
 def test_a_path_that_cannot_be_stored_is_left_out(tmp_path: Path, measured: segment.Measured) -> None:
     """A source whose path is no UTF-8, which SQLite cannot hold, does not keep the others out."""
-    united: segment.ByContext = {
-        "unit": {Source("/app/\udcff.py"): measured, APP: measured},
-        "test_one": {APP: measured},
+    united: segment.ByLabel = {
+        Label("unit"): {Source("/app/\udcff.py"): measured, APP: measured},
+        Label("unit", "test_one"): {APP: measured},
     }
     publication.write_data_file(str(tmp_path / ".coverage"), united)
     assert {"/app/main.py"} == {path for files in lines_in(tmp_path / ".coverage").values() for path in files}
@@ -182,35 +184,23 @@ def test_a_path_that_cannot_be_stored_is_left_out(tmp_path: Path, measured: segm
 def test_a_context_that_cannot_be_stored_is_an_error_like_others(tmp_path: Path) -> None:
     """What SQLite cannot hold fails as every other write: as OSError."""
     with opened_below(tmp_path), pytest.raises(OSError, match=r"'.*/\.coverage'$"):
-        publication.write_data_file(str(tmp_path / ".coverage"), {"unit": {APP: 2}, "\udcff": {APP: bitmap([1])}})
+        publication.write_data_file(
+            str(tmp_path / ".coverage"), {Label("unit"): {APP: 2}, Label("unit", "\udcff"): {APP: bitmap([1])}}
+        )
 
 
 def test_sources_may_be_named_relative_to_a_folder() -> None:
     """Sources are named as seen from a folder, and keep what is known of them; without a folder they stay."""
     outside = Source("/lib/x.py", "3" * 32, "a.plugin")
-    united: segment.ByContext = {"unit": {APP: bitmap([1]), outside: Arcs({(1, 2)})}}
+    united: segment.ByLabel = {Label("unit"): {APP: bitmap([1]), outside: Arcs({(1, 2)})}}
     expected = {
-        "unit": {
+        Label("unit"): {
             Source("main.py", "1" * 32): bitmap([1]),
             Source("../lib/x.py", "3" * 32, "a.plugin"): Arcs({(1, 2)}),
         }
     }
     assert expected == publish.relative(united, "/app")
     assert united == publish.relative(united, "")
-
-
-@pytest.mark.parametrize(
-    ("label", "expected"),
-    [
-        (Label("unit"), ["unit"]),
-        (Label("unit", "test_one"), ["unit", "test_one"]),
-        (Label("unit", "unit"), ["unit"]),
-        (Label("e2e", startup=True), ["e2e"]),
-    ],
-)
-def test_lines_appear_under_their_origin_and_their_context(label: Label, expected: list[str]) -> None:
-    """Every line is found under its origin, and under its own context if it has one."""
-    assert expected == list(segment.contexts_of(label))
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
@@ -221,7 +211,7 @@ def test_the_newest_state_of_a_source_wins(order: Iterable[int]) -> None:
         a_part("pipeline", {Source("/a.py", "new"): bitmap([2]), LIB: bitmap([2])}, begun=30.0),
         a_part("unit", {Source("/a.py", "old"): bitmap([3])}, begun=20.0),
     ]
-    expected = {"pipeline": {Source("/a.py", "new"): bitmap([2]), LIB: bitmap([1, 2])}}
+    expected = {Label("pipeline"): {Source("/a.py", "new"): bitmap([2]), LIB: bitmap([1, 2])}}
     assert expected == publish.newest(parts[number] for number in order)
 
 

@@ -1,0 +1,1 @@
+"""Changes: what git says -> the lines that a change added or touched."""

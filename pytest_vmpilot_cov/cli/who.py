@@ -1,0 +1,189 @@
+"""Who ran a line, and what a test ran: origins, processes, tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from itertools import groupby
+from pathlib import Path
+
+from pytest_vmpilot_cov.chdir import working_in
+from pytest_vmpilot_cov.cli.combine import FAILED, reading, say_nothing
+from pytest_vmpilot_cov.cli.output import show, show_problem
+from pytest_vmpilot_cov.cli.progress import Progress
+from pytest_vmpilot_cov.collect.collect import collect
+from pytest_vmpilot_cov.combine.combine import combine
+from pytest_vmpilot_cov.messages import UsageError, first_of, say, shown_path
+from pytest_vmpilot_cov.model import DataFile, Delivery, Options
+from pytest_vmpilot_cov.report.witnesses import Witness, of_data_files, of_processes
+from pytest_vmpilot_cov.report.words import command_of, count
+from server_hook.store import segment
+from server_hook.store.segment import Lines
+
+_PLACE = re.compile(r"(?P<file>.+?)(?::(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?)?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A file, and a range of its lines."""
+
+    file: str
+    first: int = 0
+    """0 for the whole file."""
+    last: int = 0
+
+
+def who(options: Options, place: str, words: Sequence[str]) -> int:
+    """Print who ran a line, a range of lines, or each line of a file; return the exit code.
+
+    Args:
+        options: the user's.
+        place: the file, and the line or the range after a colon.
+        words: what to read; empty for the usual places.
+
+    Raises:
+        UsageError: when there is no such place, or no data of it.
+    """
+    here, wanted = Path.cwd(), _place(place)
+    witnesses, files = _read(options, words)
+    if not witnesses:
+        return FAILED
+    path = _measured_path(wanted.file, here, options, files)
+    lines = _lines(path, wanted, options, [each for each in witnesses if each.path == path])
+    for line in lines:
+        show(line)
+    if not lines:
+        show(f"{shown_path(path, options.root)}{place.removeprefix(wanted.file)}: nobody ran it")
+    if not any(each.label.context for each in witnesses):
+        show_problem(say("tests-unrecorded"))
+    return 0 if lines else FAILED
+
+
+def tests(options: Options, wanted: str, words: Sequence[str]) -> int:
+    """Print what tests ran, by origin and process; return the exit code.
+
+    Args:
+        options: the user's.
+        wanted: a part of the tests' names, or a pattern that they match.
+        words: what to read; empty for the usual places.
+
+    Raises:
+        UsageError: when no test is called so.
+    """
+    witnesses, _ = _read(options, words)
+    if not witnesses:
+        return FAILED
+    contexts = sorted({each.label.context for each in witnesses} - {""})
+    if not contexts:
+        raise UsageError(say("tests-unrecorded"))
+    chosen = [each for each in contexts if wanted in each or any(fnmatchcase(name, wanted) for name in _names(each))]
+    if not chosen:
+        raise UsageError(say("test-unmatched", test=wanted, names=first_of(contexts)))
+    for context in chosen:
+        show(context)
+        of_test = [each for each in witnesses if each.label.context == context]
+        for heading, several in _by_process(of_test, options):
+            show(f"    {heading}")
+            lines: dict[str, Lines] = defaultdict(int)
+            for each in several:
+                lines[each.path] |= each.lines
+            for path, executed in sorted(lines.items()):
+                show(f"        {shown_path(path, options.root)}: {ranges(segment.line_numbers(executed))}")
+    return 0
+
+
+def _names(context: str) -> tuple[str, str]:
+    """Return a test's name with its phase and without."""
+    return context, context.rpartition("|")[0]
+
+
+def _place(text: str) -> _Place:
+    matched = _PLACE.fullmatch(text)
+    if matched is None or matched["first"] is None or os.path.isfile(text):
+        return _Place(text)
+    first, last = int(matched["first"]), int(matched["last"] or matched["first"])
+    if not 0 < first <= last <= segment.MOST_LINES:
+        raise UsageError(say("who-place", place=text))
+    return _Place(matched["file"], first, last)
+
+
+def _read(options: Options, words: Sequence[str]) -> tuple[list[Witness], set[str]]:
+    """Read all witnesses, and the project's files that were measured or could have been; say what is wrong."""
+    with contextlib.closing(Progress()) as progress, reading(words, progress) as (scope, problems):
+        if words and not scope.only:
+            say_nothing(options, problems, words)
+            return [], set()
+        with working_in(options.root):
+            collected = collect(options, replace(scope, ask=False))
+            combined = combine(options, collected)
+            witnesses = [*of_processes(collected, combined)]
+            witnesses += of_data_files(collected, combined, options.settings.folder)
+    problems = (*problems, *collected.problems)
+    if not witnesses:
+        say_nothing(options, problems, words)
+    else:
+        for problem in problems:
+            show_problem(problem)
+    return witnesses, {*(each.path for each in witnesses), *combined.untouched}
+
+
+def _measured_path(text: str, here: Path, options: Options, files: Iterable[str]) -> str:
+    """Return the path of a file of the data that is called by its path here, below the root, or by its end."""
+    for folder in (here, options.root):
+        path = os.path.abspath(folder / text)
+        if path in files:
+            return path
+    alike = [path for path in files if path.endswith(f"/{text}")]
+    if len(alike) == 1:
+        return alike[0]
+    names = [shown_path(path, options.root) for path in sorted(alike or files)]
+    raise UsageError(say("file-unmeasured", file=text, names=first_of(names)))
+
+
+def _lines(path: str, wanted: _Place, options: Options, witnesses: Sequence[Witness]) -> list[str]:
+    """Say who ran each line; lines in a row that the same ones ran come together."""
+    executed = 0
+    for each in witnesses:
+        executed |= each.lines
+    numbers = [
+        line for line in segment.line_numbers(executed) if not wanted.first or wanted.first <= line <= wanted.last
+    ]
+    text: list[str] = []
+    for running, group in groupby(
+        numbers, lambda line: [place for place, each in enumerate(witnesses) if each.lines >> line & 1]
+    ):
+        text.append(f"{shown_path(path, options.root)}:{ranges(group)}")
+        for heading, several in _by_process([witnesses[place] for place in running], options):
+            text.append(f"    {heading}")
+            names = sorted({each.label.context for each in several} - {""})
+            text += [f"        {name}" for name in names]
+    return text
+
+
+def _by_process(witnesses: Iterable[Witness], options: Options) -> Iterator[tuple[str, list[Witness]]]:
+    """Yield the origin and the process, or the data file, of witnesses, and those of each."""
+    by: dict[tuple[str, str], list[Witness]] = defaultdict(list)
+    for each in witnesses:
+        by[each.label.origin, _said(each.who, options)].append(each)
+    for (origin, said), several in sorted(by.items()):
+        yield f"{origin}: {said}", several
+
+
+def _said(each: Delivery | DataFile, options: Options) -> str:
+    if isinstance(each, DataFile):
+        return shown_path(each.label or str(each.path), options.root)
+    record = each.record
+    processes = f"pid {record.pid}" if record.folded == 1 else count(record.folded, "process", "processes")
+    return f"{processes} ({command_of(record)})"
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write ascending numbers, those in a row as a range."""
+    rows = groupby(enumerate(numbers), lambda each: each[1] - each[0])
+    several = [[number for _, number in row] for _, row in rows]
+    return ", ".join(str(row[0]) if len(row) == 1 else f"{row[0]}-{row[-1]}" for row in several)
