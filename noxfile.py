@@ -44,6 +44,15 @@ def newer(session: nox.Session, version: str) -> None:
     session.run(*there, f"{folder}/bin/python", "-m", "pytest", *tests)
 
 
+@nox.session(python=PYTHONS[0])
+def without_proc(session: nox.Session) -> None:
+    """Run all tests where the system shows no processes, as macOS: in a mount namespace, as root."""
+    session.install("-e", ".[dev]")
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$0" "$@"']
+    tests = session.posargs or ["-n", "2", "--dist", "worksteal"]
+    session.run(*hidden, "python", "-m", "pytest", *tests, external=True)
+
+
 @nox.session(python=PYTHONS)
 def parity(session: nox.Session) -> None:
     """Compare with pytest-cov for every set of options, those included that CI leaves out."""
@@ -59,6 +68,13 @@ def servers(session: nox.Session) -> None:
     session.install("-e", ".[dev,servers]")
     env = {"TEST_SERVERS": "all"}
     session.run("python", "-m", "pytest", "tests/server/test_servers.py", "-n", "2", *session.posargs, env=env)
+
+
+@nox.session(python=PYTHONS)
+def programs(session: nox.Session) -> None:
+    """Run each program of the table with and without us, those included that CI leaves out."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "pytest", "tests/programs", "-n", "2", *session.posargs, env={"TEST_PROGRAMS": "all"})
 
 
 @nox.session(python=PYTHONS[0])

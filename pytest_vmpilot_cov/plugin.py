@@ -58,7 +58,7 @@ def pytest_load_initial_conftests(
     # before the yield: in this hook VS Code's plugin refuses --cov options unless pytest-cov is registered
     vscode.stand_in_for_pytest_cov(manager, typed)
     pytest_cov.stand_in(early_config, typed, args)
-    if typed.vmpilot_cov and not typed.no_cov:
+    if typed.vmpilot_cov and not typed.no_cov and not _is_unsupported(early_config):
         from pytest_vmpilot_cov.session.run import start_session
 
         options = start_session(early_config, typed, parser)
@@ -68,6 +68,19 @@ def pytest_load_initial_conftests(
         _stay_out(early_config)
     pytest_cov.silence(typed)  # last: until here ``--cov`` says what to measure
     return (yield)
+
+
+def _is_unsupported(config: pytest.Config) -> bool:
+    """Tell whether nothing can be measured on this system; the header and the section say so then."""
+    from server_hook.environment import unsupported
+
+    reason = unsupported()
+    if reason:
+        config.stash[HEADER], config.stash[WARNING] = (
+            [f"vmpilot-cov: not measured: {reason}"],
+            f"not measured: {reason}",
+        )
+    return bool(reason)
 
 
 def _stay_out(config: pytest.Config) -> None:

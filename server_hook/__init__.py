@@ -7,9 +7,10 @@ PYTEST_DONT_REWRITE: pytest rewrites the modules of an installed plugin's distri
 imported before it; where warnings are errors, that would end every worker of pytest-xdist.
 """
 
-from __future__ import annotations
+# nothing here that an older Python cannot read: one that is too old is to say so
 
 import os
+import sys
 
 __all__ = ["start"]
 
@@ -23,10 +24,25 @@ def start() -> None:
     if not os.environ.get("VMPILOT_COV"):
         return
     try:
+        from server_hook.environment import unsupported
+
+        reason = unsupported()
+        if reason:
+            _say(reason)
+            return
         from server_hook import startup
 
         startup.start_from_environment()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - nothing of ours may stop somebody's process
+        _say("%s: %s (start-failed)" % (type(error).__name__, error))  # noqa: UP031 - see above
+
+
+def _say(reason: str) -> None:
+    text = "this process is not recorded: " + reason
+    try:
         from server_hook.problems import log_problem
 
-        log_problem(f"this process is not recorded: {type(error).__name__}: {error} (start-failed)")
+        log_problem(text)
+    except Exception:  # noqa: BLE001 - it may be what cannot be imported
+        if sys.stderr is not None:
+            sys.stderr.write("vmpilot-cov: " + text + "\n")

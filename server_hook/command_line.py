@@ -28,6 +28,11 @@ def debugger_of(command: Sequence[str]) -> str:
     return "pydevd" if program == "-c" and any("import pydevd" in word for word in command) else ""
 
 
+def is_python(program: str) -> bool:
+    """Tell by its name whether a program is a Python: ``python3.13``, ``Python`` of a framework, ``pypy3``."""
+    return os.path.basename(program).lower().startswith(("python", "pypy"))
+
+
 def is_attaching(command: Sequence[str]) -> bool:
     """Tell whether a command line is that of a debugger which attaches to another process."""
     return program_of(command) == "pdb" and not {"-p", "--pid"}.isdisjoint(command)
@@ -50,7 +55,7 @@ def _parse(command: Sequence[str]) -> tuple[str, list[str]]:
     word: ``-Impytest``, ``-uWerror``.
     """
     rest, flags = list(command), ""
-    if rest and os.path.basename(rest[0]).startswith("python"):
+    if rest and is_python(rest[0]):
         del rest[0]
     while rest and rest[0].startswith("-") and rest[0] != "-":
         word = rest.pop(0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server_hook.record.recorder import Recorder
+    from server_hook.record.wakeups import Wakeup
 
 VARIABLE = "VMPILOT_COV"
 """Path of the configuration, or of the project's folder: turns recording on."""
@@ -24,6 +26,19 @@ FOREIGN_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 ORIGINS = ("unit", "e2e", "pipeline")
 
 
+OLDEST = (3, 11)
+"""The first Python that this package runs on."""
+
+
+def unsupported() -> str:
+    """Say why nothing can be recorded on this system, or by this Python; empty where it can."""
+    if sys.version_info < OLDEST:
+        return "Python %d.%d is too old; use 3.11 or later (system-unsupported)" % sys.version_info[:2]  # noqa: UP031 - it is to read this
+    if not hasattr(os, "fork"):
+        return f"{sys.platform} is no POSIX system; use Linux, macOS or WSL (system-unsupported)"
+    return ""
+
+
 class ProcessState:
     """What happens once in a process's life, however often these modules are imported."""
 
@@ -37,6 +52,8 @@ class ProcessState:
         """The id of the test session that runs in this process; a session that starts meanwhile is inside it."""
         self.recorder: Recorder | None = None
         """What measures this process, or measured the parent of a fork."""
+        self.wakeup: Wakeup | None = None
+        """What notices signals that are caught."""
         self.test = ""
         """The test that a session runs in this process: a plain value, because tests have contexts of their own."""
         self.tagged_hosts: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 Prefer the start-up line that is installed with the package; this is for interpreters where nothing can be installed.
 """
 
-from __future__ import annotations
+# nothing here that an older Python cannot read: it may be run by one
 
 import os
 import sys

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_attaching, is_server_command, program_of
@@ -63,7 +63,8 @@ def start_from_environment() -> None:
         os.environ[VARIABLE] = decision.config  # a child may start in another folder
     try:
         if isinstance(decision, Start):
-            _begin(decision)
+            with _in_some_folder(decision.config):
+                _begin(decision)
             return
     except HookError as error:
         decision = Refusal(str(error))
@@ -115,6 +116,23 @@ def decide(environment: Mapping[str, str], command: Sequence[str]) -> Start | Re
     if origin == "pipeline" and program_of(command) in NEVER_A_PIPELINE:
         return Refusal(config=path)
     return Start(path, origin, environment.get(SESSION_VARIABLE, ""))
+
+
+@contextlib.contextmanager
+def _in_some_folder(config: str) -> Iterator[None]:
+    """Start from the configuration's folder where the working folder is gone: coverage.py cannot be imported there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        gone = os.open(".", os.O_RDONLY)
+        os.chdir(config if os.path.isdir(config) else os.path.dirname(config))
+        try:
+            yield
+        finally:
+            os.fchdir(gone)
+            os.close(gone)
+    else:
+        yield
 
 
 def _begin(start: Start) -> None:

@@ -27,7 +27,7 @@ def add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
         verb.add_argument("-f", "--fail-under", type=parse_fail_under, metavar="MIN", default=75.0, help="threshold")
     elif name in ("dump", "status", "erase"):
         verb.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="data folders, instead of the usual ones")
-    elif name in ("who", "tests"):
+    elif name in ("who", "tests", "affected"):
         _add_question(name, verb)
     if name == "dump":
         verb.add_argument("--reset", action="store_true", help="count only what is reached from now on, and start-up")
@@ -40,6 +40,8 @@ def _add_question(name: str, verb: argparse.ArgumentParser) -> None:
     if name == "who":
         text = "a file, a line of it as in app/main.py:12, or a range as in app/main.py:12-20"
         verb.add_argument("place", metavar="FILE[:LINE[-LINE]]", help=text)
+    elif name == "affected":
+        verb.add_argument("--since", metavar="REF", required=True, help="the commit that the change is compared with")
     else:
         verb.add_argument("test", metavar="TEST", help="a part of a test's name, or a pattern such as *test_chat*")
     _add_places(verb)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_vmpilot_cov.cli.tried import untried
 from pytest_vmpilot_cov.collect.ask import ask_all
 from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.collect.processes import Scope
@@ -24,6 +26,7 @@ from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.report.drift import differences
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
 from server_hook import command_line
+from server_hook.attribution import kernel
 from server_hook.config.sources import missing_sources
 from server_hook.environment import FOREIGN_VARIABLES, VARIABLE
 from server_hook.problems import one_line
@@ -38,8 +41,19 @@ try:
     found = {"coverage": coverage.__version__}
 except ImportError as error:
     found = {"missing": str(error)}
+try:
+    import pytest
+    found["pytest"] = pytest.__version__
+except ImportError:  # a server's interpreter need not have it
+    pass
 found["python"] = ".".join(map(str, sys.version_info[:3]))
-found["line"] = any(os.path.exists(f"{path}/a0_vmpilot_cov.pth") for path in sys.path)
+found["kind"] = sys.implementation.name
+found["free"] = not getattr(sys, "_is_gil_enabled", lambda: True)()
+import site
+places = [*site.getsitepackages(), site.getusersitepackages() if site.ENABLE_USER_SITE else ""]
+found["line"] = any(os.path.exists(f"{path}/a0_vmpilot_cov.pth") for path in places)
+path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+found["hook"] = any(each.endswith("server_hook") and os.path.exists(f"{each}/sitecustomize.py") for each in path)
 print(json.dumps(found))
 """
 _TRIAL_S = 60.0
@@ -62,6 +76,7 @@ def examine(options: Options, command: Sequence[str]) -> Iterator[Finding]:
     """
     yield from _interpreter(sys.executable)
     yield _trial()
+    yield _telling_apart()
     yield from _configuration(options)
     yield from _environment()
     if command:
@@ -87,12 +102,13 @@ def _interpreter(python: str) -> Iterator[Finding]:
         )
         return
     yield Finding(good=True, text=f"{python}: Python {probe['python']}, coverage {probe['coverage']}")
+    yield from (Finding(good=True, text=text) for text in untried(probe))
     if probe["line"]:
         yield Finding(good=True, text="the start-up line a0_vmpilot_cov.pth is installed")
+    elif probe["hook"]:
+        yield Finding(good=True, text="it starts through PYTHONPATH, by the sitecustomize in server_hook")
     else:
-        yield Finding(
-            good=False, text=f"{python} has no a0_vmpilot_cov.pth: pip install --force-reinstall pytest-vmpilot-cov"
-        )
+        yield Finding(good=False, text=say("no-startup-line", python=python))
 
 
 def _trial() -> Finding:
@@ -119,6 +135,21 @@ def _trial() -> Finding:
         return Finding(
             good=False, text=f"a tiny process was not recorded; it said: {one_line(ran.stderr) or 'nothing'}"
         )
+
+
+def _telling_apart() -> Finding:
+    """Say how servers tell tests apart here, with ``--cov-context=test``."""
+    means = "sys.monitoring" if sys.version_info >= (3, 12) else "coverage.py's C tracer"
+    how = "by a header alone, because the kernel does not tell whose a connection is"
+    with (
+        suppress(OSError),
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+    ):
+        inode = kernel.inode_of(client.getsockname(), client.getpeername())
+        if inode and kernel.holder_of(inode, [os.getpid()], limit_s=1) == os.getpid():
+            how = "by a header, or by the process that asks"
+    return Finding(good=True, text=f"servers tell tests apart with {means}, {how}")
 
 
 def _configuration(options: Options) -> Iterator[Finding]:
@@ -187,14 +218,14 @@ def _why_not(words: Sequence[str]) -> str:
 
 def _interpreter_of(program: str) -> str:
     """Return the Python that runs a program: the program itself, or the one in a script's first line; else empty."""
-    if os.path.basename(program).startswith("python"):
+    if command_line.is_python(program):
         return program
     with open(program, "rb") as file:
         first = file.readline(500).decode(errors="replace")
     words = first.removeprefix("#!").split() if first.startswith("#!") else []
     if words and os.path.basename(words[0]) == "env":
         words = [shutil.which(words[1]) or ""] if words[1:] else []
-    return words[0] if words and os.path.basename(words[0]).startswith("python") else ""
+    return words[0] if words and command_line.is_python(words[0]) else ""
 
 
 def _data(options: Options) -> Iterator[Finding]:

@@ -115,6 +115,12 @@ def _tests(parsed: argparse.Namespace) -> int:
     return tests(_options(parsed), parsed.test, parsed.paths)
 
 
+def _affected(parsed: argparse.Namespace) -> int:
+    from pytest_vmpilot_cov.cli.affected import affected
+
+    return affected(_options(parsed), parsed.since, parsed.paths)
+
+
 def _baseline(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.baseline import write_baseline
     from pytest_vmpilot_cov.cli.combine import say_nothing
@@ -230,6 +236,12 @@ _VERBS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, str], ...] = 
         "vmpilot-cov who app/main.py:12",
     ),
     ("tests", _tests, "show what a test ran, in which process", "vmpilot-cov tests test_chat"),
+    (
+        "affected",
+        _affected,
+        "list the tests that a change to the sources affects, and why",
+        "vmpilot-cov affected --since main",
+    ),
     (
         "baseline",
         _baseline,

@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import reduce
 from itertools import groupby
+from operator import itemgetter, or_
 from pathlib import Path
 
 from pytest_vmpilot_cov.chdir import working_in
@@ -97,9 +99,10 @@ def tests(options: Options, wanted: str, words: Sequence[str]) -> int:
     return 0
 
 
-def _names(context: str) -> tuple[str, str]:
-    """Return a test's name with its phase and without."""
-    return context, context.rpartition("|")[0]
+def _names(context: str) -> tuple[str, str, str]:
+    """Return a test's name with its phase and without, and without its file, too."""
+    name = context.rpartition("|")[0]
+    return context, name, name.rpartition("::")[2]
 
 
 def _place(text: str) -> _Place:
@@ -145,23 +148,21 @@ def _measured_path(text: str, here: Path, options: Options, files: Iterable[str]
     raise UsageError(say("file-unmeasured", file=text, names=first_of(names)))
 
 
-def _lines(path: str, wanted: _Place, options: Options, witnesses: Sequence[Witness]) -> list[str]:
+def _lines(path: str, wanted: _Place, options: Options, witnesses: Iterable[Witness]) -> list[str]:
     """Say who ran each line; lines in a row that the same ones ran come together."""
-    executed = 0
-    for each in witnesses:
-        executed |= each.lines
-    numbers = [
-        line for line in segment.line_numbers(executed) if not wanted.first or wanted.first <= line <= wanted.last
-    ]
+    ran: dict[tuple[str, str], Lines] = defaultdict(int)
+    for heading, several in _by_process(witnesses, options):
+        for each in several:
+            ran[heading, each.label.context] |= each.lines
+    executed = segment.line_numbers(reduce(or_, ran.values(), 0))
+    numbers = [line for line in executed if not wanted.first or wanted.first <= line <= wanted.last]
     text: list[str] = []
     for running, group in groupby(
-        numbers, lambda line: [place for place, each in enumerate(witnesses) if each.lines >> line & 1]
+        numbers, lambda line: sorted(each for each, lines in ran.items() if lines >> line & 1)
     ):
         text.append(f"{shown_path(path, options.root)}:{ranges(group)}")
-        for heading, several in _by_process([witnesses[place] for place in running], options):
-            text.append(f"    {heading}")
-            names = sorted({each.label.context for each in several} - {""})
-            text += [f"        {name}" for name in names]
+        for heading, its in groupby(running, itemgetter(0)):
+            text += [f"    {heading}", *(f"        {context}" for _, context in its if context)]
     return text
 
 

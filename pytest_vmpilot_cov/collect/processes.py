@@ -109,11 +109,18 @@ def find_processes(
             if (scope.session and not is_own) or not (scope.all_runs or is_of_run(record, options)):
                 continue
         life = records.life_of(record, records.heartbeat_age_s(place))
+        if life == "live" and not records.start_ticks(record.pid) and _is_silent(place, record):
+            life = "dead"  # a system without /proc: the pid alone tells little
         if scope.place_of(place).is_copy:  # a copy has no process to ask
             life = "dead" if life == "dead" else "remote"
         elif life == "dead" and record.socket:
             client.remove_dead(record.socket)  # a killed process leaves its socket behind
         yield Delivery(record, life, place, alive_at=records.sign_of_life(place))
+
+
+def _is_silent(place: Path, record: records.Record) -> bool:
+    """Tell whether a process on this machine that could be asked for data can be asked no longer."""
+    return bool(record.socket) and client.is_dead(record.socket, record.id, records.owner_of(place))
 
 
 def refused(error: OSError, scope: Scope) -> str:

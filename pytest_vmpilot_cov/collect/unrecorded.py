@@ -21,7 +21,7 @@ from pytest_vmpilot_cov.messages import say, shown_path
 from pytest_vmpilot_cov.model import Delivery, Options
 from pytest_vmpilot_cov.servers.ports import listening_at
 from server_hook.clock import steady
-from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_server_command, program_of
+from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_python, is_server_command, program_of
 from server_hook.config.files import locate
 from server_hook.config.settings import Settings, apply_settings, open_coverage, read_settings
 from server_hook.config.sources import missing_sources
@@ -68,7 +68,7 @@ class Process:
         # not /proc/PID/exe, which is resolved and so leaves the virtual environment
         name = self.command[0]
         path = str(self.folder / name) if os.sep in name else shutil.which(name, path=self.environment.get("PATH", ""))
-        if path and os.path.basename(path).startswith("python") and os.path.exists(path):
+        if path and is_python(path) and os.path.exists(path):
             return path
         return os.readlink(PROC / str(self.pid) / "exe")
 
@@ -124,11 +124,11 @@ def _processes_with_variable() -> Iterator[Process]:
             started_s = int(after_name[19]) / os.sysconf("SC_CLK_TCK")
             # field 22 counts from the boot of the machine
             is_young = time.clock_gettime(time.CLOCK_BOOTTIME) - started_s < START_S
-            is_python = os.path.basename(os.readlink(place / "exe")).startswith("python")
+            runs_python = is_python(os.readlink(place / "exe"))
         except (OSError, IndexError, AttributeError):
             continue  # it has ended meanwhile, or belongs to another user
         counts = environment.get(VARIABLE) and environment.get(ORIGIN_VARIABLE) in (None, "", "pipeline")
-        if counts and is_python:
+        if counts and runs_python:
             yield Process(int(place.name), command, environment, int(after_name[1]), is_young)
 
 

@@ -54,6 +54,22 @@ def combine(options: Options, collected: Collected) -> Combined:
         raise UsageError(say("cannot-count", why=one_line(error))) from None
 
 
+def located(options: Options, collected: Collected) -> list[Part]:
+    """Return what was collected, each file by its path here, whether it counts, has changed, or is gone.
+
+    Raises:
+        UsageError: when the configuration cannot be used.
+    """
+    cov = open_coverage(options.settings.config_file)
+    try:
+        apply_settings(cov, options.settings)
+        files = usable_files(coverage_private.project_files(cov), {})
+        path_map = PathMap(files, fingerprint, coverage_private.path_setting(cov, options.settings.folder))
+        return relocate(collected.parts, path_map, coverage_private.is_project_file(cov), options.settings)[0]
+    except REFUSALS as error:
+        raise UsageError(say("cannot-count", why=one_line(error))) from None
+
+
 def _refused_sources(refused: Mapping[str, str], options: Options) -> Iterator[str]:
     """Name each source that does not count, and why."""
     for path, why in sorted(refused.items()):

@@ -44,6 +44,8 @@ def reporting(options: Options, combined: Combined) -> Iterator[ReportingCoverag
     cov.set_option("report:ignore_errors", True)  # noqa: FBT003 - one broken file must not hide the others
     cov.set_option("report:precision", options.precision)
     data = cov.get_data()
+    if any(request.kind == "html" for request in options.reports):
+        cov.set_option("html:show_contexts", True)  # noqa: FBT003 - each line says which origins and tests ran it
     shows_tests = any(cov.get_option(name) for name in _SHOWING_CONTEXTS)
     counted = combined.counted if shows_tests else publication.origins_of(combined.counted)
     publication.fill(data, counted, combined.untouched)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import Delivery, Options
 from pytest_vmpilot_cov.report.change import as_values
+from server_hook.store import segment
 
 if TYPE_CHECKING:
-    from pytest_vmpilot_cov.model import Outcome
+    from pytest_vmpilot_cov.model import Combined, Outcome
 
 FORMAT = 1
 
@@ -42,6 +43,7 @@ def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
             shown_path(path, options.root): {origin: list(numbers) for origin, numbers in by.items()}
             for path, by in figures.lines.items()
         },
+        "tests": _tests(options, outcome.combined),
         "change": as_values(figures.change, options),
         "stale": [{**asdict(left), "path": shown_path(left.path, options.root)} for left in outcome.combined.stale],
         "foreign": list(outcome.combined.foreign),
@@ -58,6 +60,25 @@ def origins_of(options: Options, outcome: Outcome) -> dict[str, Any]:
             "warnings": list(verdict.warnings),
         },
     }
+
+
+def _tests(options: Options, combined: Combined) -> dict[str, Any]:
+    """Say which tests ran each line; many lines were run by the same ones, so each set of tests is there once."""
+    labels = sorted((label for label in combined.counted if label.context), key=lambda label: label.context)
+    names = list(dict.fromkeys(label.context for label in labels))
+    places = {name: place for place, name in enumerate(names)}
+    by_file: dict[str, dict[int, dict[int, None]]] = {}
+    for label in labels:
+        for source, measured in combined.counted[label].items():
+            by_line = by_file.setdefault(shown_path(source.path, options.root), {})
+            for line in segment.line_numbers(segment.to_lines(measured)):
+                by_line.setdefault(line, {})[places[label.context]] = None
+    sets: dict[tuple[int, ...], int] = {}
+    files = {
+        path: {str(line): sets.setdefault(tuple(by_line[line]), len(sets)) for line in sorted(by_line)}
+        for path, by_line in sorted(by_file.items())
+    }
+    return {"names": names, "sets": [list(each) for each in sets], "files": files}
 
 
 def _process(each: Delivery) -> dict[str, Any]:

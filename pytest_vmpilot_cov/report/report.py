@@ -17,6 +17,7 @@ from pytest_vmpilot_cov.model import Check, Options, ReportRequest
 from pytest_vmpilot_cov.report.badge import badge
 from pytest_vmpilot_cov.report.json import add_origins
 from pytest_vmpilot_cov.report.markdown import markdown_report
+from pytest_vmpilot_cov.report.words import count
 from server_hook.problems import one_line
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _NOT_IN_XML = dict.fromkeys({*range(32)} - {*b"\t\n\r"}, "?")
 """Characters that no XML may hold; coverage.py writes them where a file's name has them."""
+
+
+LARGE_HTML_BYTES = 100_000_000
 
 
 def make_reports(cov: ReportingCoverage, options: Options, outcome: Outcome) -> Outcome:
@@ -68,12 +72,23 @@ def _terminal(cov: ReportingCoverage, request: ReportRequest, _options: Options,
     return table.getvalue().rstrip("\n")
 
 
-def _html(cov: ReportingCoverage, request: ReportRequest, options: Options, _outcome: Outcome) -> str:
+def _html(cov: ReportingCoverage, request: ReportRequest, options: Options, outcome: Outcome) -> str:
     folder = request.dest or str(cov.get_option("html:directory"))
     cov.html_report(directory=folder)
     for page in (each.dest for each in options.reports if each.kind == "page"):
         _link_to_page(Path(folder, "index.html"), page)
-    return f"Coverage HTML written to dir {folder}"
+    return f"Coverage HTML written to dir {folder}{_if_large(folder, outcome)}"
+
+
+def _if_large(folder: str, outcome: Outcome) -> str:
+    """Say how large pages with the names of tests are, if that is more than a browser shows with ease."""
+    size = sum(path.stat().st_size for path in Path(folder).glob("*.html"))
+    tests = [files for label, files in outcome.combined.counted.items() if label.context]
+    if not tests or size <= LARGE_HTML_BYTES:
+        return ""
+    files = count(round(sum(map(len, tests)) / len(tests)), "file", "files")
+    sizes = f"{len(tests):,} contexts x {files}: pages of {size / 1e6:,.0f} MB"
+    return f" ({sizes}; [report] contexts narrows them)"
 
 
 def _link_to_page(index: Path, page: str) -> None:

@@ -29,6 +29,8 @@ MAX_CONNECTIONS = 32
 FOLDER_PREFIX = "vmpilot-cov-"
 """What the name of the folder of a user's control sockets begins with; the user's number follows."""
 REQUEST_TIME_S = 2.0
+LEAST_DESCRIPTOR = 200
+"""The descriptor of a control socket is at least this: a program that opens files or counts them starts at 3."""
 MAX_PATH_BYTES = 100
 """Below the limit of sockaddr_un on every system (104 on macOS, 108 on Linux)."""
 
@@ -121,7 +123,7 @@ class Channel:
         self.path = path
         self._answer = answer
         self._connections: dict[int, _Connection] = {}
-        self._listener: socket.socket | None = _above_standard_streams(_socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        self._listener: socket.socket | None = _out_of_the_way(_socket(socket.AF_UNIX, socket.SOCK_STREAM))
         try:
             self._listener.settimeout(0)
             self._listener.bind(path)
@@ -131,16 +133,23 @@ class Channel:
             raise
         self._identity = _identity(self._listener)
 
-    def serve(self, timeout_s: float) -> None:
-        """Answer what comes in, for at most *timeout_s* seconds or until one thing was done."""
+    def serve(self, timeout_s: float, other: int = -1) -> None:
+        """Answer what comes in, for at most *timeout_s* seconds or until one thing was done.
+
+        Args:
+            timeout_s: how long.
+            other: a descriptor of somebody else; when it can be read, this is left as well.
+        """
         listener = self._listener
         if not self._is_ours() or listener is None or _poll is None:
             _sleep(timeout_s)
             return
         poll = _poll()
         listening = listener.fileno()
+        if listening < 0:  # closed this moment, by wake()
+            return
         poll.register(listening, select.POLLIN)
-        for number in list(self._connections):
+        for number in (*self._connections, *([other] if other >= 0 else [])):
             poll.register(number, select.POLLIN)
         soonest = min([timeout_s, *(each.deadline - steady() for each in list(self._connections.values()))])
         for number, _ in poll.poll(max(0.0, soonest) * 1000):
@@ -187,11 +196,12 @@ class Channel:
 
     def _is_ours(self) -> bool:
         """Tell whether the descriptor still is our socket: applications close all they find and reuse the numbers."""
-        if self._listener is None:
+        listener = self._listener  # wake() may take it away, in another thread
+        if listener is None:
             return False
-        if _identity(self._listener) == self._identity:
+        if _identity(listener) == self._identity:
             return True
-        self._listener.detach()  # the number is somebody else's now: forget it without closing
+        listener.detach()  # the number is somebody else's now: forget it without closing
         self._listener = None
         for number in list(self._connections):
             self._drop(number)
@@ -272,12 +282,14 @@ def _reply(line: bytes, answer: Answerer) -> dict[str, Any]:
         return {"vmpilot_cov": VERSION, "ok": False, "error": f"{type(error).__name__}: {error}"}
 
 
-def _above_standard_streams(sock: socket.socket) -> socket.socket:
-    """Leave 0, 1 and 2 free where the application was started without: what it opens first belongs there."""
-    if sock.fileno() > 2:  # noqa: PLR2004 - stderr
-        return sock
+def _out_of_the_way(sock: socket.socket) -> socket.socket:
+    """Leave the low numbers to the application: what it opens gets those that it would get without us."""
     with sock:
-        return _socket(fileno=fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 3))
+        try:
+            number = fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, LEAST_DESCRIPTOR)
+        except OSError:  # fewer are allowed; 0 to 2 are the standard streams, even where they are closed
+            number = fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 3)
+    return _socket(fileno=number)
 
 
 def _identity(sock: socket.socket) -> tuple[int, int] | None:

@@ -50,12 +50,43 @@ def remove_dead(path: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         if os.path.dirname(path) != socket_folder() or not stat.S_ISSOCK(os.lstat(path).st_mode):
             return
-        with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
-            knock.settimeout(0)  # a full queue is an answer as well: it lives
-            try:
-                knock.connect(path)
-            except ConnectionRefusedError:  # no process listens
-                os.unlink(path)
+        # elsewhere than on Linux a full queue refuses as well: whose pid is there may live
+        if _is_refused(path) and (sys.platform == "linux" or not _is_running(path)):
+            os.unlink(path)
+
+
+def is_dead(path: str, identifier: str, owner: int) -> bool:
+    """Tell whether nobody listens any more where a process did: a zombie, or a later one with its pid.
+
+    Args:
+        path: where the record says that the socket is.
+        identifier: the process's id.
+        owner: the user whose record it is.
+    """
+    with contextlib.suppress(OSError):
+        return not why_not_asked(path, identifier, owner) and _is_refused(path)
+    return False
+
+
+def _is_refused(path: str) -> bool:
+    with _socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+        knock.settimeout(0)  # a full queue is an answer as well: it lives
+        try:
+            knock.connect(path)
+        except ConnectionRefusedError:
+            return True
+    return False
+
+
+def _is_running(path: str) -> bool:
+    """Tell whether there is a process with the pid that the name of a control socket begins with."""
+    try:
+        os.kill(int(os.path.basename(path).partition("-")[0]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def socket_of(pid: int) -> str:

@@ -21,9 +21,9 @@ from server_hook.environment import process_state
 from server_hook.problems import HookError, log_problem
 from server_hook.record import recorder as recording
 from server_hook.record.collectors import watch_starts
-from server_hook.record.reloads import watch_loads
+from server_hook.record.reloads import stop_watching_loads, watch_loads
 from server_hook.record.signals import save_before_defaults
-from server_hook.record.tracers import enter_running_frames, forget_live, is_tracing_for, trace_again
+from server_hook.record.tracers import enter_running_frames, forget_live, is_tracing_for, let_go, trace_again
 from server_hook.record.tracing import share_trace_function
 from server_hook.record.verbs import answer
 
@@ -71,7 +71,7 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
     if state.is_followed:
         return
     state.is_followed = True  # fork hooks cannot be taken away; each asks for the current recorder when it runs
-    atexit.register(_finish)  # early, to run late: what the application registers from now on comes first
+    atexit.register(_end)  # early, to run late: what the application registers from now on comes first
     os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
     for name in ("_exit", "abort", "execv", "execve"):  # the other exec functions call one of the two
         _save_before(name)
@@ -85,7 +85,7 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
     if traces:
         share_trace_function(_is_ours, _trace_again)
     if signals:
-        save_before_defaults(_finish, _resume)
+        state.wakeup = save_before_defaults(_finish, _resume)
 
 
 def _is_ours(function: object) -> bool:
@@ -113,6 +113,19 @@ def _finish() -> None:
             interrupted = error
     if interrupted is not None:
         raise interrupted
+
+
+def _end() -> None:
+    """Write the last segment, and let go of what Python never frees itself.
+
+    It would keep ``sys.stdout`` alive, and what ``__del__`` methods print at the very end would not be flushed.
+    """
+    _finish()
+    with _fenced("what is measured could not be let go"):
+        stop_watching_loads()
+        current = recording.current()
+        if current is not None and current.core == "ctrace":
+            let_go(current.cov)
 
 
 def _hold() -> None:
@@ -212,6 +225,9 @@ def _begin_anew_in_child() -> None:
     with _fenced("this forked child is not recorded"):
         process_state().test = ""  # the parent goes on to other tests without telling
         inherited.release_parent()
+        wakeup = process_state().wakeup
+        if wakeup is not None:
+            wakeup.open()
         child = inherited.recorder_of_child()
         begin(child)
         enter_running_frames(child.cov)

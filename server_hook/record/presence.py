@@ -59,8 +59,11 @@ class Presence:
         """Make the folder, open the control channel, and write the record.
 
         Raises:
+            PermissionError: when the process has changed its root folder.
             OSError: when the folder cannot be written.
         """
+        if _identity_of("/") != self._root:  # chroot: the same path leads elsewhere
+            raise PermissionError(0, "the process has changed its root")
         working_folder.make_folder(self._data_folder, self.id)
         self.listen()  # first: the record names the socket
         record = records.describe_process(self.id, origin, self.session, settings._asdict())
@@ -72,15 +75,6 @@ class Presence:
             problem=self._problems.latest,
         )
         records.write_record(self.folder, self.record)
-
-    def check_root(self) -> None:
-        """Check that paths mean what they meant.
-
-        Raises:
-            PermissionError: when the process has changed its root folder.
-        """
-        if _identity_of("/") != self._root:  # chroot: the same path leads elsewhere
-            raise PermissionError(0, "the process has changed its root")
 
     def beat(self) -> None:
         """Give the sign of life that others judge by: the time stamp of the record."""

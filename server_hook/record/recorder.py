@@ -22,7 +22,7 @@ from server_hook.record.reached import Reached
 from server_hook.record.reloads import watch_compiles_after
 from server_hook.record.thread import RecorderThread, holding
 from server_hook.record.tracing import check_tracing
-from server_hook.store import records, segment
+from server_hook.store import records, segment, segments
 from server_hook.store.publish import publish_pipeline  # early: a signal may come inside a late import
 
 if TYPE_CHECKING:
@@ -148,8 +148,9 @@ class Recorder:
     def _write(self, parts: list[segment.Part]) -> None:
         try:
             self.announce()
-            self.segments += 1  # first: a signal handler in between must not take the same number
-            segment.write(self.presence.folder, self.segments, parts)
+            for octets in segments.encode(parts):
+                self.segments += 1  # first: a signal handler in between must not take the same number
+                segments.write(self.presence.folder, self.segments, octets)
         except OSError as error:
             self.problems.unwritable(self.presence.folder, error)
         else:
@@ -275,7 +276,6 @@ class Recorder:
         with self.problems.fenced(self.presence.folder):
             check_tracing(self.cov, self.core, self.problems)
             self.attribution.prepare()
-            self.presence.check_root()  # before anything is written below another root
             if clock.steady() >= self._rested_at:
                 self.flush()
             if self.presence.record is None:  # a process that runs no file of the source leaves nothing behind

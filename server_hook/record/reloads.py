@@ -35,6 +35,12 @@ def watch_loads(loaded: Callable[[str], None]) -> None:
     SourceFileLoader.path_stats = path_stats  # type: ignore[method-assign]
 
 
+def stop_watching_loads() -> None:
+    """Put back what ``watch_loads`` has replaced."""
+    watched = SourceFileLoader.path_stats
+    SourceFileLoader.path_stats = getattr(watched, "__wrapped__", watched)  # type: ignore[method-assign]
+
+
 def watch_compiles_after(frame: FrameType, loaded: Callable[[str], None]) -> None:
     """Watch what is compiled from now on if a program has started a file's first frame by means of its own.
 

@@ -4,6 +4,7 @@
 signal in its workers, asyncio when a handler is removed) still saves, and the application never sees a handler that it
 has not set. What does not work: a handler installed once (uvicorn and gunicorn replace it), catching a signal while
 the main thread sits in C code (it is delivered when that returns; ``[vmpilot_cov] signals = off`` leaves them alone).
+``wakeups`` sees to a signal that comes right before a system call.
 """
 
 from __future__ import annotations
@@ -16,27 +17,34 @@ from functools import wraps
 from types import FrameType
 from typing import Any
 
+from server_hook.record.wakeups import Wakeup
+
 _ENDING = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU")
 CAUGHT = frozenset(getattr(signal, name) for name in _ENDING)
 """Signals that end a process without a word when they are left to their default."""
 
 
-def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) -> None:
+def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) -> Wakeup:
     """Call *save* before a signal in ``CAUGHT`` that is left to its default ends the process.
+
+    Returns what sees to it that Python notices such a signal at once.
 
     Args:
         save: what is to be done in time.
         go_on: called when the process has not ended after all.
     """
     set_handler, get_handler = signal.signal, signal.getsignal
+    wakeup = Wakeup(lambda number: get_handler(number) is end)
 
     def end(number: int, _: FrameType | None) -> None:
+        wakeup.began()
         try:
             save()
         finally:  # a second signal may raise into it
             set_handler(number, signal.SIG_DFL)  # the parent is to see in the status that the signal ended it
             os.kill(os.getpid(), number)
         set_handler(number, end)  # still here: it means nothing to process 1 of a container
+        wakeup.ended()
         go_on()
 
     def shown(handler: Any) -> Any:  # noqa: ANN401 - a handler is one of many things
@@ -52,8 +60,14 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
     def getsignal(signalnum: int) -> Any:  # noqa: ANN401 - as signal.getsignal
         return shown(get_handler(signalnum))
 
-    signal.signal, signal.getsignal = signal_, getsignal
+    @wraps(signal.set_wakeup_fd)
+    def set_wakeup_fd(fd: int, /, **options: bool) -> int:
+        return wakeup.set_by_program(fd, **options)
+
+    signal.signal, signal.getsignal, signal.set_wakeup_fd = signal_, getsignal, set_wakeup_fd
     if threading.current_thread() is threading.main_thread():  # Python sets handlers in no other
         for number in CAUGHT:
             if get_handler(number) is signal.SIG_DFL:  # one that is ignored stays so, as SIGHUP under nohup
                 set_handler(number, end)
+        wakeup.open()
+    return wakeup

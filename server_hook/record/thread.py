@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from server_hook.clock import steady
 from server_hook.control.channel import Channel
+from server_hook.environment import process_state
 
 _sleep, _native_id = time.sleep, getattr(_thread, "get_native_id", lambda: 0)
 _new_lock, _start = _thread.allocate_lock, _thread.start_new_thread
@@ -108,10 +109,11 @@ class RecorderThread:
         self._native = _native_id()
         try:
             while self._wanted:
-                wait_s = max(0.0, self._due - steady())
+                wakeup = process_state().wakeup
+                wait_s = min(max(0.0, self._due - steady()), wakeup.attend() if wakeup else LONGEST_S)
                 channel = self._channel()
                 if channel is not None and not channel.is_lost:
-                    channel.serve(min(wait_s, LONGEST_S))
+                    channel.serve(min(wait_s, LONGEST_S), wakeup.fileno() if wakeup else -1)
                 else:
                     self._asleep.acquire(timeout=min(wait_s, LONGEST_S))
                 if self._wanted and steady() >= self._due:

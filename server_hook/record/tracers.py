@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from coverage import Coverage
 
-_get_trace = sys.gettrace
+_get_trace, _set_trace = sys.gettrace, sys.settrace
 
 
 def enter_running_frames(cov: Coverage, tracer: Any = None, innermost: FrameType | None = None) -> None:  # noqa: ANN401
@@ -79,6 +79,17 @@ def trace_again(cov: Coverage, innermost: FrameType | None) -> None:
         innermost: the frame to begin with; None for that of this function.
     """
     enter_running_frames(cov, cov._collector._start_tracer(), innermost)  # type: ignore[union-attr]
+
+
+def let_go(cov: Coverage) -> None:
+    """Let the tracers go at a process's end: they are in cycles that Python cannot break.
+
+    Args:
+        cov: a Coverage with the C tracer, which measures no longer.
+    """
+    if is_tracing_for(cov, _get_trace()):
+        _set_trace(None)
+    cov._collector.tracers.clear()  # type: ignore[union-attr]
 
 
 def trace_new_threads(cov: Coverage) -> None:

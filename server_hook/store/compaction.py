@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from server_hook import clock
-from server_hook.store import clean_up, epochs, records, segment, working_folder
+from server_hook.store import clean_up, epochs, records, segment, segments, working_folder
 from server_hook.store.clean_up import COMPACTING, REST_S
 from server_hook.store.records import Record
 from server_hook.store.segment import Label, Measured, Part, Source
@@ -58,7 +58,7 @@ def compact(data_folder: Path) -> None:
 
 
 def _read_gone(folder: Path) -> _Gone | None:
-    """Read what a process has left if it can be folded: if it is gone, long enough, and was never reset."""
+    """Read what a process has left that counts, if it can be folded: if it is gone, and long enough."""
     record, sign_of_life = records.read_record(folder), records.sign_of_life(folder)
     if record is None or record.origin != "pipeline" or records.is_alive(folder, record):
         return None
@@ -73,7 +73,8 @@ def _read_gone(folder: Path) -> _Gone | None:
         parts += read
     if not parts and not record.ended:  # killed before it had written anything
         clean_up.remove_process(folder)
-    if not any(part.files for part in parts) or any(part.epoch for part in parts):
+    parts = list(epochs.counted(parts, sign_of_life, 0.0))  # it was reset for good: its earlier epochs are over
+    if not any(part.files for part in parts):
         return None
     return _Gone(folder, record, sign_of_life, parts)
 
@@ -89,7 +90,8 @@ def _unite(working: Path, several: list[_Gone]) -> None:
         folded=sum(each.record.folded for each in several),
         socket="",
     )
-    segment.write(str(aside), 1, united(part for each in several for part in each.parts))
+    for number, octets in enumerate(segments.encode(list(united(part for each in several for part in each.parts))), 1):
+        segments.write(str(aside), number, octets)
     records.write_record(str(aside), record)
     # before the rename: a reader must not take this moment for the last sign of life
     os.utime(aside / records.RECORD, (last.sign_of_life, last.sign_of_life))

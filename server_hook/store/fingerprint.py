@@ -25,4 +25,9 @@ def fingerprint(path: str) -> str:
         return ""
     except OSError:
         content = zip_member(path)
-    return hashlib.sha256(content).hexdigest()[:LENGTH] if content is not None else ""
+    return fingerprint_of(content) if content is not None else ""
+
+
+def fingerprint_of(content: bytes) -> str:
+    """Return the fingerprint of what a file holds."""
+    return hashlib.sha256(content).hexdigest()[:LENGTH]

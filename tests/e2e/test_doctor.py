@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
+import coverage
 import pytest
 
+import server_hook
 from tests.conftest import Project, lines_in
 from tests.e2e.conftest import RAN, stay, vmpilot
 
@@ -26,6 +29,8 @@ def test_a_healthy_project(app: Project) -> None:
     assert code == 0, lines
     assert f"ok    configuration {app.path / '.coveragerc'}; lines, core " in "\n".join(lines)
     assert "ok    a tiny process that was ended by SIGTERM has been recorded" in lines
+    means = "sys.monitoring" if sys.version_info >= (3, 12) else "coverage.py's C tracer"
+    assert f"ok    servers tell tests apart with {means}, by a header, or by the process that asks" in lines
     assert any("python -m app.work would be recorded" in line for line in lines)
     assert "ok    there is no data to combine yet" in lines
 
@@ -91,6 +96,23 @@ def test_commands_that_would_not_be_recorded(app: Project, tmp_path: Path) -> No
         code, lines = findings(app, "--", *words)
         assert (code, len(lines)) == (1, 1), lines
         assert expected in lines[0]
+
+
+def test_an_interpreter_without_the_startup_line(app: Project, tmp_path: Path) -> None:
+    """An interpreter that finds the package by PYTHONPATH alone is named, unless the path has the recorder's folder."""
+    app.run("python", "-m", "venv", "--without-pip", str(tmp_path / "bare"))
+    bare = str(tmp_path / "bare/bin/python")
+    root = Path(server_hook.__file__).parents[1]
+    path = [str(root), str(Path(coverage.__file__).parents[1])]
+    done = app.run(bare, "-m", "pytest_vmpilot_cov", "doctor", env={"PYTHONPATH": os.pathsep.join(path)})
+    (wrong, trial) = (line for line in done.stdout.splitlines() if line.startswith("WRONG"))
+    assert wrong.startswith(f"WRONG {bare} has no start-up line")
+    assert wrong.endswith("(no-startup-line)")
+    assert "a tiny process was not recorded" in trial
+    path.insert(0, str(root / "server_hook"))
+    done = app.run(bare, "-m", "pytest_vmpilot_cov", "doctor", env={"PYTHONPATH": os.pathsep.join(path)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok    it starts through PYTHONPATH, by the sitecustomize in server_hook" in done.stdout
 
 
 def test_one_thing_is_either_well_or_wrong(app: Project) -> None:

@@ -68,7 +68,7 @@ def test_what_nobody_ran_is_said(told: Project) -> None:
         assert (done.returncode, done.stdout) == (1, f"{shown}: nobody ran it\n")
 
 
-@pytest.mark.parametrize("pattern", ["test_two", "*::test_two", "tests/e2e/*"])
+@pytest.mark.parametrize("pattern", ["test_two", "*::test_two", "tests/e2e/*", "test_t*"])
 def test_a_test_shows_what_it_ran_where(told: Project, pattern: str) -> None:
     """A test is chosen by a part of its name or by a pattern; what it ran is listed by process and file."""
     done = vmpilot(told, "tests", pattern)

@@ -118,3 +118,79 @@ def test_children_work_for_their_test(app: Project, core: str) -> None:
         ("unit", ""): numbered(WORK, "late"),
     }
     assert found == expected
+
+
+def test_a_child_keeps_what_it_wrote_while_its_test_ran(app: Project) -> None:
+    """What a child had written down while its test ran stays the test's; what it runs after that is nobody's."""
+    first, *_, last = (line for line in numbered(WORK, "late") if line not in numbered(WORK, "setup"))
+    app.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 0.05\n")
+    app.write("app/work.py", WORK)
+    app.write("tests/test_mixed.py", TESTS.replace("wait_for(names[0])", f"wait_for_line({first})"))
+    app.write(
+        "conftest.py",
+        """
+        import builtins, pathlib, time
+        from server_hook.store import segment
+
+        def is_written(line):
+            for folder in pathlib.Path(".vmpilot-cov").glob("*-*"):
+                for _, parts in segment.read_folder(folder):
+                    for part in parts:
+                        if any(segment.to_lines(measured) >> line & 1 for measured in part.files.values()):
+                            return True
+
+        def wait_for_line(line):
+            until = time.monotonic() + 60
+            while not is_written(line):
+                assert time.monotonic() < until
+                time.sleep(0.01)
+
+        builtins.wait_for_line = wait_for_line
+        """,
+    )
+    app.write("pytest.ini", "[pytest]\n")
+    done = app.pytest("--vmpilot-cov", "--cov-context=test", "-k", "outliv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = by_context(app.path)
+    assert found.keys() == {("unit", ""), ("unit", "tests/test_mixed.py::test_outlived|run")}
+    of_test, nobodys = found["unit", "tests/test_mixed.py::test_outlived|run"], found["unit", ""]
+    assert (first in of_test, first in nobodys) == (True, False)
+    assert (last in of_test, last in nobodys) == (False, True)
+
+
+def test_a_plugin_that_forks_for_each_test(app: Project) -> None:
+    """A test that runs in a fork of the test process, as with pytest-forked, has its own lines."""
+    app.write(
+        "conftest.py",
+        """
+        import os
+        import pytest
+        from _pytest.runner import runtestprotocol
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item):
+            pid = os.fork()
+            if not pid:
+                os._exit(any(report.failed for report in runtestprotocol(item, log=False)))
+            assert os.waitpid(pid, 0)[1] == 0
+            return True
+        """,
+    )
+    app.write("app/work.py", WORK)
+    app.write(
+        "tests/test_mixed.py",
+        """
+        from app import work
+
+        def test_a():
+            work.a()
+
+        def test_fork():
+            work.fork()
+        """,
+    )
+    app.write("pytest.ini", "[pytest]\n")
+    app.pytest("--vmpilot-cov", "--cov-context=test")
+    found = {context: lines for (_, context), lines in by_context(app.path).items() if context}
+    only_a, only_fork = (sorted(set(numbered(WORK, mark)) - set(numbered(WORK, "setup"))) for mark in ("a", "fork"))
+    assert found == {"tests/test_mixed.py::test_a|run": only_a, "tests/test_mixed.py::test_fork|run": only_fork}

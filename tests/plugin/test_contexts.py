@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 from coverage import CoverageData
 
 from server_hook.coverage_private import close_data
+from server_hook.store import segment, working_folder
+from server_hook.store.fingerprint import fingerprint
+from server_hook.store.records import Record, write_record
+from server_hook.store.segment import Label, Part, Source, bitmap
 from tests.conftest import Project
 from tests.plugin.conftest import CORES
 
@@ -83,3 +89,24 @@ def test_contexts_of_workers_come_together(app: Project) -> None:
     spread = app.pytest("--vmpilot-cov", "--cov-context=test", "-n", "2")
     assert spread.returncode == 0, spread.stdout + spread.stderr
     assert by_test(app.path / ".coverage") == expected
+
+
+def test_html_names_origins_and_tests_of_server_lines(app: Project) -> None:
+    """Each line of coverage.py's HTML says which origins and which tests ran it, in a server, too."""
+    app.write("tests/test_mixed.py", TESTS)
+    app.write("pytest.ini", "[pytest]\n")
+    path = app.path / "app" / "shared.py"
+    source = Source(str(path), fingerprint(str(path)))
+    folder = working_folder.make_folder(str(app.path), "11-a")
+    write_record(folder, Record("11-a", 11, "pipeline", started=100.0, ended=200.0))
+    lines = {"": bitmap([1, 2, 3]), "tests/test_mixed.py::test_nothing|run": bitmap([1])}
+    segment.write(
+        folder, 1, [Part(Label("pipeline", name), 100.0, 200.0, {source: each}) for name, each in lines.items()]
+    )
+    done = app.pytest("--vmpilot-cov", "--cov-context=test", "--cov-report=html")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (page,) = (app.path / "htmlcov").glob("*shared_py.html")
+    text = page.read_text("utf-8")
+    names = json.loads(re.search(r"contexts = ({.*?})\n", text, re.DOTALL)[1])  # type: ignore[index]
+    codes = re.search(r'<a id="t1".*?<span class="ctxs">1(\w+)</span>', text)[1]  # type: ignore[index]
+    assert {"pipeline", "tests/test_mixed.py::test_nothing|run"} <= {names[code] for code in codes}

@@ -150,6 +150,14 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
         path.write_text(textwrap.dedent(text).lstrip("\n"))
 
 
+CONTEXTS = re.compile(
+    r' *<script type="text/javascript">\n *contexts = .*?</script>\n|<input type="checkbox" id="ctxs\d+">'
+    r'|<label for="ctxs\d+" class="ctx">.*?</label>|<span class="ctxs">.*?</span>',
+    re.DOTALL,
+)
+"""What names the origins at each line of coverage.py's HTML: ours has it without being asked."""
+
+
 def reports_in(folder: Path, patterns: Iterable[str]) -> dict[str, str]:
     """Read reports, without what differs from run to run: times, and where the project lies."""
     found = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
@@ -164,4 +172,5 @@ def _plain(path: Path, folder: Path) -> str:
         report["meta"].pop("timestamp")
         return json.dumps(report, indent=1)
     text = re.sub(r'timestamp="\d+"', "", text)  # XML
+    text = CONTEXTS.sub("", text)
     return re.sub(r"created at .*", "", text)  # HTML

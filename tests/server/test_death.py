@@ -18,7 +18,7 @@ from tests.conftest import Project, lines_in, numbered, wait_for
 from tests.plugin.conftest import CORES
 
 HEAD = """
-    import os, signal, sys, time, subprocess, multiprocessing  # ran
+    import os, signal, sys, threading, time, subprocess, multiprocessing  # ran
 
 
     def work(number):  # ran
@@ -62,6 +62,14 @@ ROWS = {
         "subprocess.run(['sh', '-c', f'kill -USR1 {os.getpid()}'], check=True)  # ran\n"
         "assert signal.sigwait({signal.SIGUSR1}) == signal.SIGUSR1  # ran\n"
         "work(1)  # ran\n"
+    ),
+    "signal in another thread": Row(
+        # as if it came right before the system call: Python knows of it, and the call goes on
+        "def end():  # ran\n"
+        "    time.sleep(0.1); signal.pthread_kill(threading.get_ident(), signal.SIGTERM)  # ran\n"
+        "threading.Thread(target=end, daemon=True).start()  # ran\n"
+        "work(1); time.sleep(1000)  # ran\n",
+        -15,
     ),
     "sys.exit": Row("work(1)  # ran\nsys.exit(7)  # ran\n", 7),
     "exception": Row("work(1)  # ran\nraise ValueError  # ran\n", 1),

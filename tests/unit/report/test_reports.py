@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -22,6 +22,7 @@ from pytest_vmpilot_cov.model import (
     LeftOut,
     Options,
     Outcome,
+    ReportRequest,
     Row,
     Setting,
     Tally,
@@ -29,6 +30,7 @@ from pytest_vmpilot_cov.model import (
 )
 from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.report import pipeline, terminal, words
+from pytest_vmpilot_cov.report import report as reports
 from pytest_vmpilot_cov.report.json import add_origins, origins_of
 from pytest_vmpilot_cov.report.markdown import markdown_report
 from pytest_vmpilot_cov.report.terminal import Line, origin_cells, section
@@ -121,7 +123,12 @@ FULL = Outcome(
         reset_at=NOW - 100,
     ),
     Combined(
-        {},
+        {
+            Label("pipeline"): {Source("/project/app/chat.py"): 0b1110},
+            Label("e2e", "tests/e2e/test_chat.py::test_one|run"): {Source("/other/x.py"): 0b10},
+            Label("pipeline", "tests/e2e/test_chat.py::test_one|run"): {Source("/project/app/chat.py"): 0b1100},
+            Label("pipeline", "tests/e2e/test_chat.py::test_two|run"): {Source("/project/app/chat.py"): 0b1000},
+        },
         {},
         stale=(LeftOut("/project/app/chat.py", "pipeline", 12), LeftOut("/other/x.py", "unit", 2)),
         foreign=("/project/deploy.py", "/srv/a.py", "/srv/b.py", "/srv/c.py"),
@@ -345,6 +352,34 @@ def test_an_age_is_said_in_one_unit(age_s: float, expected: str) -> None:
 def test_a_command_is_shown_shortened(command: tuple[str, ...], expected: str) -> None:
     """A command line is shown without the folder of its program, and not beyond half a line."""
     assert expected == command_of(Record("1-ab", 1, "pipeline", command=command))
+
+
+class Pages(Table):
+    """A Coverage that writes one page."""
+
+    def get_option(self, _name: str) -> str:
+        """Give a folder that no test uses."""
+        return "/nowhere"
+
+    def html_report(self, directory: str) -> None:
+        """Write the page."""
+        Path(directory, "page.html").write_text("x" * 2_600_000)
+
+    def warnings(self) -> list[str]:
+        """Warn of nothing."""
+        return []
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [(3_000_000, ""), (2_000_000, " (3 contexts x 1 file: pages of 3 MB; [report] contexts narrows them)")],
+)
+def test_large_pages_are_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, said: str) -> None:
+    """HTML that the names of tests make too large for a browser is one line with what narrows it."""
+    monkeypatch.setattr(reports, "LARGE_HTML_BYTES", limit)
+    options = replace(OPTIONS, reports=(ReportRequest("html", str(tmp_path)),))
+    made = reports.make_reports(cast("Any", Pages()), options, FULL)
+    assert made.text == (f"Coverage HTML written to dir {tmp_path}{said}",)
 
 
 @pytest.mark.parametrize(("accounts", "expected"), [

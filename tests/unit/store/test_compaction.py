@@ -144,10 +144,9 @@ def test_what_is_not_understood_stays(tmp_path: Path, spoil: Callable[[Path], No
     [
         (4e9, []),
         (None, [a_part("unit", {FRESH: bitmap([1])})]),
-        (None, [Part(Label("pipeline"), 1.0, 2.0, {FRESH: 1}, epoch=1.0)]),
         (None, [a_part("pipeline", {})]),
     ],
-    ids=["ended just now", "of the tests", "was reset", "without lines"],
+    ids=["ended just now", "of the tests", "without lines"],
 )
 def test_what_may_be_asked_for_stays(tmp_path: Path, ended: float | None, parts: list[Part]) -> None:
     """Processes that have just ended, and those whose lines count by other rules, are left alone."""
@@ -172,6 +171,22 @@ def test_killed_processes_are_folded_too(tmp_path: Path, reset_at: float) -> Non
     assert before == said(tmp_path)
     compaction.compact(tmp_path)
     assert before == said(tmp_path)
+
+
+def test_processes_that_were_reset_are_folded_too(tmp_path: Path) -> None:
+    """Of a process that was reset what counts stays: its last epoch, and what it ran at import before that."""
+    source = Source(str(tmp_path / "app.py"))
+    (tmp_path / "app.py").write_text("import os\n\ndef work():\n    return 1\n")
+    for number in range(100, 100 + MANY):
+        before = Part(Label("pipeline"), 1.0, 2.0, {source: bitmap([1, 3, 4])})
+        since = Part(Label("pipeline"), 50.0, float(number), {FRESH: bitmap([number])}, epoch=50.0 + number / 1000)
+        leave(tmp_path, number, before, since, ended=0.0 if number % 2 else None)
+    epochs.note_reset(str(tmp_path), 50.0)
+    shown = said(tmp_path)
+    compaction.compact(tmp_path)
+    assert names_in(tmp_path) == ["folded"] * 2
+    assert shown == said(tmp_path)
+    assert shown[2][Label("pipeline")][source] == bitmap([1, 3])
 
 
 def test_a_killed_process_that_wrote_nothing_leaves_nothing(tmp_path: Path) -> None:

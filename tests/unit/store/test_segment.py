@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_hook.arcs import Arcs
-from server_hook.store import segment
+from server_hook.store import compaction, segment, segments
 from server_hook.store.segment import Part, Source, TornError
 from tests.unit.conftest import a_part, many_parts
 
@@ -109,6 +109,15 @@ def test_a_written_segment_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "000007.seg"
     assert [(path, PARTS)] == list(segment.read_folder(tmp_path))
     assert ([path], size_bytes) == (list(tmp_path.iterdir()), path.stat().st_size)
+
+
+@given(many_parts(), st.integers(100, 2000))
+def test_what_is_too_large_for_one_segment_is_several(parts: list[Part], most_bytes: int) -> None:
+    """Each segment is small enough to be read, or holds one file alone; together they hold everything."""
+    written = list(segments.encode(parts, most_bytes))
+    together = [part for octets in written for part in segment.decode(octets)]
+    assert all(len(each) <= most_bytes or sum(len(part.files) for part in segment.decode(each)) < 2 for each in written)
+    assert sorted(compaction.united(parts), key=repr) == sorted(compaction.united(together), key=repr)
 
 
 def test_a_failed_rename_leaves_nothing_aside(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""What this version was tried with: another interpreter, coverage.py or pytest is no error, but unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+TRIED: Final = {"Python": ((3, 11), (3, 15)), "coverage": ((7, 10), (7, 17)), "pytest": ((8, 0), (9, 2))}
+"""The first and the last release of each that the tests were run with."""
+
+_SO = ": the next lines say whether it records"
+
+
+def untried(probe: Mapping[str, object]) -> Iterator[str]:
+    """Say of what an interpreter has that it is unknown here, and what that means.
+
+    Args:
+        probe: its versions, whether its threads run freely, and what kind of Python it is.
+    """
+    for name, (first, last) in TRIED.items():
+        text = str(probe.get(name.lower(), ""))
+        number = _release(text)
+        if number and not first <= number <= last:
+            age = "older" if number < first else "newer"
+            span = f"{_shown(first)} to {_shown(last)}"
+            yield f"{name} {text} is {age} than what this version was tried with ({span}){_SO}"
+    kind = str(probe.get("kind", "cpython"))
+    if kind != "cpython":
+        yield f"Python of the kind {kind} was tried in part{_SO}"
+    if probe.get("free"):
+        yield f"a Python without the global lock was never tried{_SO}"
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """Read major and minor; empty for what is no version."""
+    try:
+        major, minor = map(int, text.split(".")[:2])
+    except ValueError:
+        return ()
+    return major, minor
+
+
+def _shown(release: tuple[int, int]) -> str:
+    return ".".join(map(str, release))

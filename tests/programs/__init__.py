@@ -1,0 +1,1 @@
+"""Programs that run recorded as they run alone."""
