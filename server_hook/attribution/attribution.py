@@ -9,7 +9,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook import coverage_private
@@ -119,19 +119,22 @@ class Attribution:
         else:
             self.reason = f"core {core} cannot tell tests apart before Python 3.12"
 
-    def begin_request(self, baggage: Iterable[str], ends: Callable[[], Ends]) -> Request | None:
+    def begin_request(self, baggage: Sequence[str], ends: Callable[..., Ends], *ends_of: object) -> Request | None:
         """Notice that a request begins, and whose it is, in the context that will answer it; never raise.
 
         Args:
             baggage: the values of its headers of this name.
             ends: returns the two ends of its connection; called only if they may name a test.
+            ends_of: what it is called with.
 
         Returns:
             what ``end_request`` takes; None if there is nothing to undo.
         """
         try:
+            if not (baggage or self._tests) and self._is_idle():
+                return None
             self.prepare()
-            test = self._whose(baggage, ends)
+            test = self._whose(baggage, ends, ends_of)
             if self.bounds is not None:
                 self.bounds.answer(test)
             return self._tags.Request(test) if test or self._tags.TEST.get() else None
@@ -208,7 +211,11 @@ class Attribution:
                 self._engine.end(test)
         self._tests = {}
 
-    def _whose(self, baggage: Iterable[str], ends: Callable[[], Ends]) -> str:
+    def _is_idle(self) -> bool:
+        """Tell whether nobody has put up a board: what is asked for in no test's name is then nobody's."""
+        return self._peers is not None and self.bounds is None and not self._peers.boards.posted()
+
+    def _whose(self, baggage: Sequence[str], ends: Callable[..., Ends], ends_of: tuple[object, ...]) -> str:
         boards = self._peers.boards if self._peers is not None else None
         is_session = boards is not None and bool(boards.posted())
         if boards is not None and boards.sessions != self._sessions:
@@ -218,7 +225,7 @@ class Attribution:
             self.counts.tagged += 1
             return test
         if not test and is_session and self._peers is not None:
-            witness = self._peers.test_of(*ends())
+            witness = self._peers.test_of(*ends(*ends_of))
             if witness.test and self._begin(witness.test):
                 self.counts.by_process += 1
                 return witness.test

@@ -66,11 +66,12 @@ def granian_rsgi(module: ModuleType) -> None:
 
 
 def _of_rsgi(scope: Any) -> Request:
-    def end(place: str) -> Any:
-        host, _, port = place.rpartition(":")
-        return address((host.strip("[]"), port))
+    return scope.headers.get_all("baggage"), _ends_of_rsgi, scope
 
-    return scope.headers.get_all("baggage"), lambda: (end(scope.server), end(scope.client))
+
+def _ends_of_rsgi(scope: Any) -> Ends:
+    server, client = (place.rpartition(":") for place in (scope.server, scope.client))
+    return address((server[0].strip("[]"), server[2])), address((client[0].strip("[]"), client[2]))
 
 
 def tag(app: App) -> App:
@@ -107,14 +108,16 @@ class _Messages:
 
 
 def _of_asgi(scope: Any, receive: Any, *_: object) -> Request:
-    def ends() -> Ends:
-        client = address(scope.get("client"))
-        transport = getattr(getattr(receive, "__self__", None), "transport", None)
-        if client is None and transport is not None:  # a Unix socket, and uvicorn
-            return ends_of(transport.get_extra_info("socket"))
-        return address(scope.get("server")), client
+    baggage = [value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage"]
+    return baggage, _ends_of_asgi, scope, receive
 
-    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage"], ends
+
+def _ends_of_asgi(scope: Any, receive: Any) -> Ends:
+    client = address(scope.get("client"))
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if client is None and transport is not None:  # a Unix socket, and uvicorn
+        return ends_of(transport.get_extra_info("socket"))
+    return address(scope.get("server")), client
 
 
 def _replace_after(owner: type, name: str, attribute: str) -> None:

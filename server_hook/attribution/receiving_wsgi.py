@@ -7,7 +7,6 @@ what they are. granian alone sends what an application yields from threads of Ru
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -22,8 +21,8 @@ def wsgiref(module: ModuleType) -> None:
 
 def _of_wsgiref(handler: Any, *_: object) -> Request:
     server = getattr(handler, "request_handler", None)  # a handler for CGI has no connection
-    ends = partial(ends_of, server.connection, server.client_address) if server else no_ends
-    return _baggage(getattr(handler, "base_env", {})), ends
+    ends = (ends_of, server.connection, server.client_address) if server else (no_ends,)
+    return _baggage(getattr(handler, "base_env", {})), *ends
 
 
 def gunicorn(module: ModuleType) -> None:
@@ -43,7 +42,7 @@ def _of_gunicorn(_: object, first: Any, second: Any, *more: Any) -> Request:
         request, socket, peer = first, second.sock, second.client
     else:  # the others': where they listen, the request, and more
         request, socket, peer = second, more[0], more[1]
-    return [value for name, value in request.headers if name == "BAGGAGE"], partial(ends_of, socket, peer)
+    return [value for name, value in request.headers if name == "BAGGAGE"], ends_of, socket, peer
 
 
 def waitress(module: ModuleType) -> None:
@@ -53,7 +52,7 @@ def waitress(module: ModuleType) -> None:
 
 def _of_waitress(task: Any) -> Request:
     value = task.request.headers.get("BAGGAGE")
-    return [value] if value else (), partial(ends_of, task.channel.socket, task.channel.addr)
+    return [value] if value else (), ends_of, task.channel.socket, task.channel.addr
 
 
 def gevent(module: ModuleType) -> None:
@@ -64,7 +63,7 @@ def gevent(module: ModuleType) -> None:
 
 def _of_gevent(handler: Any) -> Request:
     socket = getattr(handler, "socket", None) or handler.connection
-    return _baggage(handler.environ), partial(ends_of, socket, handler.client_address)
+    return _baggage(handler.environ), ends_of, socket, handler.client_address
 
 
 def granian(module: ModuleType) -> None:

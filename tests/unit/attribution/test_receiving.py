@@ -32,11 +32,11 @@ class FakeRecorder:
     def prepare(self) -> None:
         """Have nothing to load."""
 
-    def begin_request(self, baggage: Iterable[str], ends: Callable[[], object]) -> str:
+    def begin_request(self, baggage: Iterable[str], ends: Callable[..., object], *ends_of: object) -> str:
         """Note a request, and how its connection is seen."""
         if self.error:
             raise self.error
-        self.ends.append(ends())
+        self.ends.append(ends(*ends_of))
         name = ", ".join(baggage) or "nobody"
         self.told.append(f"begin {name}")
         return name
@@ -79,7 +79,7 @@ class SomeServer:
         return f"answer to {request}"
 
 
-def wrapped(read: receiving.Read = lambda _, request, **__: ([request], receiving.no_ends)) -> SomeServer:
+def wrapped(read: receiving.Read = lambda _, request: ([request], receiving.no_ends)) -> SomeServer:
     """Give a server whose call is wrapped."""
     kind = type("SomeServer", (SomeServer,), {})
     receiving.around(kind, "answer", read)
@@ -264,5 +264,5 @@ def test_gunicorns_workers_are_read_alike(worker: str) -> None:
             "gthread": (request, SimpleNamespace(sock=server, client=peer)),
             "http2": (("127.0.0.1", 80), request, server, peer, SimpleNamespace(headers=[])),
         }[worker]
-        baggage, ends = receiving_wsgi._of_gunicorn(None, *arguments)
-        assert (baggage, ends()) == (["a=1", "b=2"], (server.getsockname(), peer))
+        baggage, ends, *ends_of = receiving_wsgi._of_gunicorn(None, *arguments)
+        assert (baggage, ends(*ends_of)) == (["a=1", "b=2"], (server.getsockname(), peer))
