@@ -67,7 +67,8 @@ def servers(session: nox.Session) -> None:
     """Run the whole matrix of servers: each row with each end, the servers that CI leaves out included."""
     session.install("-e", ".[dev,servers]")
     env = {"TEST_SERVERS": "all"}
-    session.run("python", "-m", "pytest", "tests/server/test_servers.py", "-n", "2", *session.posargs, env=env)
+    files = ["tests/server/test_servers.py", "tests/server/test_witness_servers.py"]
+    session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env=env)
 
 
 @nox.session(python=PYTHONS)

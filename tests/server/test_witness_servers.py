@@ -151,8 +151,14 @@ def start(app: Project, row: WitnessRow, after_import: str = "") -> Server:
     env = {"VMPILOT_COV": ".", "PYTHONPATH": str(app.path)}
     server = app.serve(*command, env=env, wait=not row.is_unix)
     if row.is_unix:
-        wait_for((app.path / "socket").exists, server.log.read_text)
+        wait_for(lambda: listens(app.path / "socket"), server.log.read_text)
     return server
+
+
+def listens(path: Path) -> bool:
+    """Tell whether somebody listens at a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def ask(row: WitnessRow, server: Server, name: str) -> bytes:
