@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,9 @@ from dataclasses import replace
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Combined, Options, Outcome
 from server_hook.store import publication, working_folder
+from server_hook.store.fingerprint import fingerprint_of
 from server_hook.store.publish import PIPELINE_FILE, keep_foreign, relative
+from server_hook.store.safe_files import read_source
 from server_hook.store.segment import ByLabel
 
 
@@ -70,7 +73,35 @@ def write(options: Options, name: str, united: ByLabel, combined: Combined) -> N
         never_ran = combined.untouched if united or name not in (options.tests_file, PIPELINE_FILE) else {}
         untouched = {os.path.relpath(path, base) if base else path: plugin for path, plugin in never_ran.items()}
         branch = publication.has_arcs(combined.counted)
-        publication.write_or_remove(target, relative(united, base), untouched, branch=branch, oldest=combined.oldest)
+        publication.write_or_remove(
+            target,
+            relative(united, base),
+            untouched,
+            branch=branch,
+            oldest=combined.oldest,
+            blocks=b"" if name not in (options.tests_file, PIPELINE_FILE) else _blocks(options, combined),
+        )
+
+
+def _blocks(options: Options, combined: Combined) -> bytes:
+    """Split the sources that tests ran, as they were measured, into blocks; those of earlier files are taken over."""
+    sources = {source for label, files in combined.counted.items() if label.context for source in files}
+    if not sources:
+        return b""
+    from server_hook.store import blocks  # where no test is told apart nothing is split
+
+    split = {**blocks.read_blocks(options.data_folder / options.tests_file)}
+    split |= blocks.read_blocks(options.data_folder / PIPELINE_FILE)
+    by_content: dict[str, blocks.Blocks] = {}
+    for source in sources:
+        if source.fingerprint in split:
+            by_content[source.fingerprint] = split[source.fingerprint]
+            continue
+        with contextlib.suppress(OSError, ValueError):  # it is gone, or no Python
+            content = read_source(source.path)
+            if fingerprint_of(content) == source.fingerprint:
+                by_content[source.fingerprint] = blocks.blocks_of(content)
+    return blocks.encode(by_content)
 
 
 def only(counted: ByLabel, *, pipeline: bool) -> ByLabel:

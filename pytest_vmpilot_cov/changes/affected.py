@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from pytest_vmpilot_cov.changes import ran
 from pytest_vmpilot_cov.changes.base import find_base
-from pytest_vmpilot_cov.changes.blocks import MODULE, Block, blocks_of, changed_blocks
 from pytest_vmpilot_cov.changes.git import GitError, Repository
 from pytest_vmpilot_cov.changes.ran import Ran, State
 from pytest_vmpilot_cov.messages import UsageError, say, shown_path
 from pytest_vmpilot_cov.model import Options, Setting
+from server_hook.store.blocks import MODULE, Blocks, ByContent, blocks_of, changed_blocks, lines_of
 from server_hook.store.fingerprint import fingerprint_of
 from server_hook.store.segment import Part
 
@@ -47,18 +47,19 @@ class _Changed:
     now: bytes | None
 
 
-def affected_tests(options: Options, since: str, parts: Iterable[Part]) -> Affected:
+def affected_tests(options: Options, since: str, parts: Iterable[Part], measured_blocks: ByContent) -> Affected:
     """Compare the working tree with a commit, and choose the tests that ran what changed.
 
     Args:
         options: whose project it is.
         since: a commit, a branch or a tag.
         parts: what was measured, each file by its path here.
+        measured_blocks: the blocks of what was measured, where they were written down.
 
     Raises:
         UsageError: when git or the commit is missing, or when no test was told apart.
     """
-    measured = ran.read(parts)
+    measured = ran.read(parts, measured_blocks)
     if not measured.tests:
         raise UsageError(say("tests-unrecorded"))
     try:
@@ -123,7 +124,7 @@ def _reasons(
     each: _Changed, changed: set[str] | None, mark: str, state: State, measured: Ran
 ) -> Iterator[tuple[str, str]]:
     """Yield the tests that a changed file affects by what was measured of one of its states, and why."""
-    blocks = _at(mark, each)
+    blocks = _at(mark, each) or measured.blocks.get(mark)
     if changed is None or blocks is None:
         yield from _of_module(f"{each.name} {_how(each)}", state, measured)
         return
@@ -131,7 +132,7 @@ def _reasons(
         if block == MODULE:
             yield from _of_module(f"{each.name}: what it runs at import changed", state, measured)
             continue
-        why, lines = f"{each.name}: {block}() changed", blocks[block].lines
+        why, lines = f"{each.name}: {block}() changed", lines_of(blocks, block)
         yield from ((test, why) for test in state.running(lines))
         if state.for_no_test(lines):
             yield from ((test, f"{why}, and it also ran for no test") for test in measured.tests)
@@ -145,14 +146,14 @@ def _of_module(why: str, state: State, measured: Ran) -> Iterator[tuple[str, str
         yield from ((test, f"{why}; it ran for no test alone") for test in measured.tests)
 
 
-def _blocks(source: bytes | None) -> dict[str, Block] | None:
+def _blocks(source: bytes | None) -> Blocks | None:
     try:
         return None if source is None else blocks_of(source)
     except ValueError:
         return None
 
 
-def _at(mark: str, each: _Changed) -> dict[str, Block] | None:
+def _at(mark: str, each: _Changed) -> Blocks | None:
     """Return the blocks of the content that was measured, if that is the one before or the one now."""
     for source in (each.now, each.before):
         if source is not None and fingerprint_of(source) == mark:

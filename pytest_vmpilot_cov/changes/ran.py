@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server_hook.store import segment
+from server_hook.store.blocks import ByContent
 from server_hook.store.segment import Lines, Part
 
 _PHASES = ("|setup", "|run", "|teardown")
@@ -41,6 +42,8 @@ class Ran:
     files: dict[str, dict[str, State]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(State)))
     """Real path -> fingerprint of the content -> what was measured."""
     tests: set[str] = field(default_factory=set)
+    blocks: ByContent = field(default_factory=dict)
+    """Those of files that are neither as they were nor as they are, where they were written down."""
 
     def of_file(self, path: str, root: Path) -> set[str]:
         """Name the tests that a test's file, or a ``conftest.py``, is for."""
@@ -50,9 +53,9 @@ class Ran:
         return {test for test in self.tests if _file_of(test, root) == path}
 
 
-def read(parts: Iterable[Part]) -> Ran:
+def read(parts: Iterable[Part], blocks: ByContent) -> Ran:
     """Sort what was measured by file and by test; the phases of a test are one."""
-    ran = Ran()
+    ran = Ran(blocks=blocks)
     for part in parts:
         test = _without_phase(part.label.context)
         ran.tests |= {test} - {""}

@@ -15,6 +15,7 @@ from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.combine.combine import located
 from pytest_vmpilot_cov.model import Options
 from pytest_vmpilot_cov.report.words import count
+from server_hook.store.blocks import Blocks, read_blocks
 
 
 def affected(options: Options, since: str, words: Sequence[str]) -> int:
@@ -34,12 +35,15 @@ def affected(options: Options, since: str, words: Sequence[str]) -> int:
         with working_in(options.root):
             collected = collect(options, replace(scope, ask=False))
             parts = located(options, collected)
+            measured_blocks: dict[str, Blocks] = {}
+            for file in collected.data_files:
+                measured_blocks |= read_blocks(file.path)
     problems = (*problems, *collected.problems)
     if not any(part.files for part in parts):
         return say_nothing(options, problems, words)
     for problem in problems:
         show_problem(problem)
-    answer = affected_tests(options, since, parts)
+    answer = affected_tests(options, since, parts, measured_blocks)
     for test, reasons in sorted(answer.tests.items()):
         show(test)
         for why in reasons:

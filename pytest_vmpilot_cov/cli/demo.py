@@ -86,7 +86,7 @@ def find_example() -> Path:
 
 def _pytest(project: Path, url: str, fail_under: float) -> int:
     words = ["-m", "pytest", "--vmpilot-cov", f"--cov-fail-under={fail_under:g}", "--cov-report=term"]
-    words += ["--cov-report=page", "-p", "no:cacheprovider"]
+    words += ["--cov-report=page", "--cov-context=test", "-p", "no:cacheprovider"]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PIPELINES_URL": url, "PYTHON": sys.executable, "PATH": path}
     environment.pop(VARIABLE, None)  # it is for the server: the session measures itself

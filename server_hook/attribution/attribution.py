@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 QUIET_S = 2.0
 """After how many seconds without a request a test is over that no board has shown, once another one begins."""
 MOST_TESTS = 1000
-_new_lock = _thread.RLock  # tests of the application, and gevent, replace such
+LOOK_S = 0.01
+"""For how many seconds there is taken to be no session where none was seen."""
+_new_lock, _monotonic = _thread.RLock, time.monotonic  # tests of the application, and gevent, replace such
 
 Address: TypeAlias = tuple[Any, ...]
 """Host and port, as sockets give them."""
@@ -82,8 +85,11 @@ class Attribution:
         self.reason = ""
         """Why tests are not told apart here; empty while they are, or no test was heard of."""
         self._cov = cov
+        self._tags: Any = None
         self._lock = _new_lock()
         self._is_prepared = False
+        self._nobodys_until = 0.0
+        """Until when a request that names no test is nobody's without a look: no session is there."""
         self._engine: ByMonitoring | ByTracer | None = None
         self._peers: Peers | None = None
         self._tests: dict[str, Test] = {}
@@ -96,7 +102,11 @@ class Attribution:
         if not self._is_prepared:
             with self._lock:
                 if not self._is_prepared:
-                    self._load()
+                    try:
+                        self._load()
+                    except (ImportError, OSError) as error:  # it has given up its rights, or its root
+                        self._tags = None
+                        self.reason = f"what tells them apart cannot be read any more ({error})"
                     self._is_prepared = True
 
     def _load(self) -> None:
@@ -131,16 +141,18 @@ class Attribution:
             what ``end_request`` takes; None if there is nothing to undo.
         """
         try:
-            if not (baggage or self._tests) and self._is_idle():
+            if not baggage and _monotonic() < self._nobodys_until and not self._tags.TEST.get():
                 return None
             self.prepare()
-            test = self._whose(baggage, ends, ends_of)
+            test = self._whose(baggage, ends, ends_of) if self._tags is not None else ""
             if self.bounds is not None:
                 self.bounds.answer(test)
-            return self._tags.Request(test) if test or self._tags.TEST.get() else None
+            if self._tags is not None and (test or self._tags.TEST.get()):
+                request: Request = self._tags.Request(test)
+                return request
         except Exception as error:  # noqa: BLE001 - a request must not fail for us
             self._disturbed(error)
-            return None
+        return None
 
     def end_request(self, request: Request | None) -> None:
         """Notice that a request is answered, in the context in which it began; never raise."""
@@ -211,26 +223,24 @@ class Attribution:
                 self._engine.end(test)
         self._tests = {}
 
-    def _is_idle(self) -> bool:
-        """Tell whether nobody has put up a board: what is asked for in no test's name is then nobody's."""
-        return self._peers is not None and self.bounds is None and not self._peers.boards.posted()
-
     def _whose(self, baggage: Sequence[str], ends: Callable[..., Ends], ends_of: tuple[object, ...]) -> str:
         boards = self._peers.boards if self._peers is not None else None
         is_session = boards is not None and bool(boards.posted())
         if boards is not None and boards.sessions != self._sessions:
             self.counts, self._sessions = Counts(), boards.sessions
-        test = self._tags.from_headers(baggage)
+        test: str = self._tags.from_headers(baggage)
         if test and self._begin(test):
             self.counts.tagged += 1
             return test
-        if not test and is_session and self._peers is not None:
+        if is_session and self._peers is not None:  # also where the header's test is over: a WebSocket stays open
             witness = self._peers.test_of(*ends(*ends_of))
             if witness.test and self._begin(witness.test):
                 self.counts.by_process += 1
                 return witness.test
             self.counts.nobodys_among_several += witness.several
         self.counts.nobodys += is_session
+        if not is_session and self.bounds is None and not test:
+            self._nobodys_until = _monotonic() + LOOK_S
         return ""
 
     def _begin(self, name: str) -> bool:
@@ -274,7 +284,11 @@ class Attribution:
                 self._engine.end(name)
 
     def _path_of(self, filename: str, frame: FrameType) -> str:
-        return coverage_private.measured_path(self._cov, filename, frame)
+        try:
+            return coverage_private.measured_path(self._cov, filename, frame)
+        except Exception as error:  # noqa: BLE001 - a code object of the application begins to run
+            self._disturbed(error)
+            return ""
 
     def _disturbed(self, error: Exception) -> None:
         if not self.reason:

@@ -33,7 +33,7 @@ def carry() -> None:
         module = sys.modules.get(name)
         if module is not None and not hasattr(module, _OWNER):
             setattr(module, _OWNER, _NOBODYS)  # ours for good, however often our modules are imported
-            with suppress(TypeError):  # gevent's queues are in C, and cannot be wrapped
+            with suppress(TypeError, AttributeError):  # gevent has put queues of its own there, written in C
                 wrap(module)
 
 

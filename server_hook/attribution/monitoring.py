@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
+from server_hook.attribution.bodies import EVERY_LINE, PATIENCE, Body, Work
 from server_hook.attribution.tags import TEST
 from server_hook.coverage_private import LiveSets
 from server_hook.store.segment import Measured, bitmap
@@ -26,9 +27,6 @@ _TOOLS = (3, 4, 5, 2, 0)
 """Ids to choose from; the last two are those of profilers and debuggers, which may come later."""
 _NAME = "vmpilot-cov"
 _test_now = TEST.get
-_EVERY_LINE: Container[int] = range(1 << 31)
-PATIENCE = 64
-"""How many events in a code object may say nothing new before the tests that are elsewhere are waited for no longer."""
 OCTETS_AN_EVENT = 16
 """How many octets of bytecode are armed anew in the time of one event; whoever comes back has that done."""
 MOST_COOLINGS = 4
@@ -40,40 +38,6 @@ Answer: TypeAlias = object
 
 class UnavailableError(Exception):
     """Tests cannot be told apart in this process; the text says why."""
-
-
-class Work:
-    """What one test has run here."""
-
-    def __init__(self, test: str) -> None:
-        """Begin with nothing."""
-        self.test = test
-        self.files: dict[str, set[int]] = {}
-        self.drained: dict[str, int] = {}
-        """How many lines of each file were drained."""
-
-
-class Body:
-    """A code object of the source."""
-
-    __slots__ = ("awaited", "code", "cooling", "coolings", "lacking", "path", "patience", "ran", "size", "vain")
-
-    def __init__(self, code: CodeType, path: str) -> None:
-        """Begin with a code object that no test has entered."""
-        self.code = code
-        self.path = path
-        self.ran: dict[str, set[int]] = {}
-        """The lines of each test whose work may be inside; replaced, never changed."""
-        self.lacking: Container[int] = _EVERY_LINE
-        """The lines of the test that was last seen to lack one."""
-        self.awaited: object = None
-        """The tests at work of which some have not entered it yet, when that was last looked at."""
-        self.size = len(code.co_code)
-        self.coolings = 0
-        self.vain, self.patience = 0, PATIENCE
-        """How many events have said nothing new, and how many may."""
-        self.cooling: object = None
-        """Who is about to wait no longer for those elsewhere; an entry puts an end to that."""
 
 
 class ByMonitoring:
@@ -122,7 +86,7 @@ class ByMonitoring:
                     while test in (ran := body.ran):
                         left = {name: lines for name, lines in ran.items() if name != test}
                         if body.ran is ran:
-                            body.ran, body.lacking = left, _EVERY_LINE
+                            body.ran, body.lacking = left, EVERY_LINE
 
     def resume(self, frame: FrameType | None) -> None:
         """Notice that the test has changed while these frames run: no event will tell.
@@ -244,7 +208,7 @@ class ByMonitoring:
             body.patience = (PATIENCE + body.size * (len(body.ran) + 1) // OCTETS_AN_EVENT) << body.coolings
             lines = work.files.setdefault(body.path, set())
             if body.ran.get(test) is not lines:
-                body.awaited, body.lacking = None, _EVERY_LINE
+                body.awaited, body.lacking = None, EVERY_LINE
                 body.ran = {**body.ran, test: lines}
                 _arm(self._line, body.code, _monitoring.events.LINE)
 
@@ -288,7 +252,7 @@ class ByMonitoring:
             if _frames_of(body.code) > 1:
                 return
             if body.cooling is mark and body.ran is ran:
-                body.ran, body.lacking = kept, _EVERY_LINE
+                body.ran, body.lacking = kept, EVERY_LINE
 
     def _arm_enter(self, body: Body) -> None:
         _arm(self._enter, body.code, _monitoring.events.PY_START | _monitoring.events.PY_RESUME)

@@ -34,7 +34,6 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
         go_on: called when the process has not ended after all.
     """
     set_handler, get_handler = signal.signal, signal.getsignal
-    wakeup = Wakeup(lambda number: get_handler(number) is end)
 
     def end(number: int, _: FrameType | None) -> None:
         wakeup.began()
@@ -47,27 +46,25 @@ def save_before_defaults(save: Callable[[], None], go_on: Callable[[], None]) ->
         wakeup.ended()
         go_on()
 
-    def shown(handler: Any) -> Any:  # noqa: ANN401 - a handler is one of many things
-        return signal.SIG_DFL if handler is end else handler
+    wakeup = Wakeup(lambda number: get_handler(number) is end)
 
     @wraps(set_handler)
     def signal_(signalnum: int, handler: Any) -> Any:  # noqa: ANN401 - as signal.signal
         # ==, because a plain 0 is the default, too
         is_ours = signalnum in CAUGHT and handler == signal.SIG_DFL and not callable(handler)
-        return shown(set_handler(signalnum, end if is_ours else handler))
+        return _shown(set_handler(signalnum, end if is_ours else handler), end)
 
     @wraps(get_handler)
     def getsignal(signalnum: int) -> Any:  # noqa: ANN401 - as signal.getsignal
-        return shown(get_handler(signalnum))
+        return _shown(get_handler(signalnum), end)
 
-    @wraps(signal.set_wakeup_fd)
-    def set_wakeup_fd(fd: int, /, **options: bool) -> int:
-        return wakeup.set_by_program(fd, **options)
-
-    signal.signal, signal.getsignal, signal.set_wakeup_fd = signal_, getsignal, set_wakeup_fd
+    signal.signal, signal.getsignal, signal.set_wakeup_fd = signal_, getsignal, wakeup.wrapper()
     if threading.current_thread() is threading.main_thread():  # Python sets handlers in no other
-        for number in CAUGHT:
-            if get_handler(number) is signal.SIG_DFL:  # one that is ignored stays so, as SIGHUP under nohup
-                set_handler(number, end)
+        for number in (each for each in CAUGHT if get_handler(each) is signal.SIG_DFL):
+            set_handler(number, end)  # one that is ignored stays so, as SIGHUP under nohup
         wakeup.open()
     return wakeup
+
+
+def _shown(handler: Any, ours: object) -> Any:  # noqa: ANN401 - a handler is one of many things
+    return signal.SIG_DFL if handler is ours else handler

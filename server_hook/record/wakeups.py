@@ -19,6 +19,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from typing import Any
 
 from server_hook.clock import steady
@@ -71,8 +72,16 @@ class Wakeup:
         self._sockets = [(each, _identity(each)) for each in (reader, writer)]
         self._number = writer.fileno()
 
-    def set_by_program(self, number: int, **options: Any) -> int:  # noqa: ANN401 - as signal.set_wakeup_fd
-        """Do as ``signal.set_wakeup_fd``, but let the program see no descriptor of ours."""
+    def wrapper(self) -> Callable[..., int]:
+        """Return what does as ``signal.set_wakeup_fd``, but lets the program see no descriptor of ours."""
+
+        @wraps(_set_wakeup)
+        def set_wakeup_fd(fd: int, /, **options: Any) -> int:  # noqa: ANN401 - as signal.set_wakeup_fd
+            return self._set_by_program(fd, **options)
+
+        return set_wakeup_fd
+
+    def _set_by_program(self, number: int, **options: Any) -> int:  # noqa: ANN401 - as signal.set_wakeup_fd
         ours = self._number if self._are_ours() else -1
         if number == -1 and ours != -1:
             before = _set_wakeup(ours, warn_on_full_buffer=False)

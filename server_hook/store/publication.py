@@ -28,6 +28,8 @@ TABLE = "vmpilot_cov_source"
 and when the oldest measurement of the origin began. coverage.py reads past it, and drops it on combine."""
 
 
+BLOCKS = "vmpilot_cov_block"
+"""Our own table with what ``blocks.encode`` has made of the sources that tests ran."""
 Marks: TypeAlias = dict[tuple[str, str], str]
 """Fingerprints by context and path."""
 Moments: TypeAlias = Mapping[str, float]
@@ -39,29 +41,31 @@ Untouched: TypeAlias = Mapping[str, str]
 NO_FILES: Untouched = MappingProxyType({})
 
 
-def write_or_remove(
+def write_or_remove(  # noqa: PLR0913 - one keyword a table
     target: str,
     united: ByLabel,
     untouched: Untouched = NO_FILES,
     *,
     branch: bool = False,
     oldest: Moments = UNKNOWN,
+    blocks: bytes = b"",
 ) -> None:
     """Write a data file as ``write_data_file`` does; where there is nothing to write, leave none."""
     if united or untouched:
-        write_data_file(target, united, untouched, branch=branch, oldest=oldest)
+        write_data_file(target, united, untouched, branch=branch, oldest=oldest, blocks=blocks)
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)
 
 
-def write_data_file(
+def write_data_file(  # noqa: PLR0913 - one keyword a table
     target: str,
     united: ByLabel,
     untouched: Untouched = NO_FILES,
     *,
     branch: bool = False,
     oldest: Moments = UNKNOWN,
+    blocks: bytes = b"",
 ) -> None:
     """Write a coverage data file aside and rename it into place, without sources whose names are no UTF-8.
 
@@ -71,6 +75,7 @@ def write_data_file(
         untouched: source files that never ran, so that reports count them.
         branch: whether arcs come out in any case: coverage.py combines no file of lines with one of arcs.
         oldest: when the oldest measurement of each origin began; those of others are unknown.
+        blocks: what ``blocks.encode`` makes of the sources' blocks.
 
     Raises:
         OSError: when the folder cannot be written.
@@ -79,20 +84,31 @@ def write_data_file(
     aside = os.path.join(working, f"{PUBLISHING}{os.getpid()}.tmp")
     united = {label: {each: files[each] for each in files if is_utf8(each.path)} for label, files in united.items()}
     try:
-        with contextlib.suppress(FileNotFoundError):  # of an earlier process with this pid
-            os.unlink(aside)
-        safe_files.create(aside, "")  # SQLite would follow a link
+        _make_empty(aside)
         told_apart = _write_measured(aside, united, untouched, branch=branch or has_arcs(united))
         with open_to_write(aside) as base:
             _write_fingerprints(base, united, folder_identity(os.path.dirname(target)), oldest)
             if told_apart and len(origins_of(united)) > 1:  # else the origin is plain
                 witnesses.write(base, told_apart)
+            _write_blocks(base, blocks)
         os.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
         raise OSError(errno.EIO, str(error), target) from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(aside)
+
+
+def _make_empty(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):  # of an earlier process with this pid
+        os.unlink(path)
+    safe_files.create(path, "")  # SQLite would follow a link
+
+
+def _write_blocks(base: sqlite3.Connection, blocks: bytes) -> None:
+    if blocks:
+        base.execute(f"CREATE TABLE {BLOCKS} (blocks BLOB)")
+        base.execute(f"INSERT INTO {BLOCKS} VALUES (?)", (blocks,))  # noqa: S608 - constant
 
 
 def _write_measured(path: str, united: ByLabel, untouched: Untouched, *, branch: bool) -> ByLabel:
@@ -161,6 +177,14 @@ def holds_arcs(path: str) -> bool:
     with contextlib.suppress(sqlite3.Error, OSError), open_to_read(Path(path)) as base:
         return bool(base.execute("SELECT value FROM meta WHERE key = 'has_arcs'").fetchone() == ("1",))
     return False
+
+
+def blocks_in(path: Path) -> bytes:
+    """Read what ``blocks.encode`` has made of a data file's sources; empty where it has nothing of it."""
+    with contextlib.suppress(sqlite3.Error, OSError), open_to_read(path) as base:
+        octets = (base.execute(f"SELECT blocks FROM {BLOCKS}").fetchone() or (b"",))[0]  # noqa: S608 - constant
+        return octets if isinstance(octets, bytes) else b""
+    return b""
 
 
 def fingerprints_in(base: sqlite3.Connection) -> Marks | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from server_hook import clock
 from server_hook.store import compaction, epochs, records, segment, working_folder
-from server_hook.store.publication import holds_arcs, is_published_here, write_or_remove
+from server_hook.store.publication import blocks_in, holds_arcs, is_published_here, write_or_remove
 from server_hook.store.segment import ByLabel, Part
 from server_hook.store.working_folder import lock
 
@@ -43,7 +43,7 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
             keep_foreign(target, data_folder)
             oldest: dict[str, float] = {}
             united = relative(newest(_noting(read_parts(Path(data_folder)), oldest)), relative_to)
-            write_or_remove(target, united, branch=branch, oldest=oldest)
+            write_or_remove(target, united, branch=branch, oldest=oldest, blocks=blocks_in(Path(target)))
     return target
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +38,7 @@ HOSTILE = [
 def file(shop: Made, view: View) -> Browser:
     """Give the browser with a file of the shop open."""
     browser = view(f"{shop.url}#file=app%2Fshop.py")
-    browser.wait("document.querySelector('.ln')")
+    browser.wait("document.querySelector('[data-painted] .who')")
     return browser
 
 
@@ -56,6 +58,38 @@ def test_a_file_shows_its_source_in_colors(file: Browser, shop: Made) -> None:
     assert {"def", "return", "if", "None", "True"} == words[1]
     assert '"nine"' in words[2]
     assert words[3] == {"10"}
+
+
+def test_words_are_colored_as_python_reads_them(shop: Made, view: View) -> None:
+    """Texts over several lines, prefixes, escapes and numbers keep to their ends; a template has no colors."""
+    browser = view(shop.url)
+    code = [
+        'a = """one # two',
+        "it's",
+        '""" + rb"\\"  # "c"',
+        "b = 'x\\'y' + f\"{a}\" if not 0x1F else 1_0.5e3",
+        "c = 'open",
+        "déf = None",
+    ]
+    script = "((name, code) => wordsOf({name, code}).map((l, n) => l.map(([a, b, k]) => [k, code[n].slice(a, b)])))"
+    words = browser.run(f"{script}('a.py', {json.dumps(code)})")
+    assert [[each for each in line if each[0] != "k5"] for line in words] == [
+        [["k2", '"""one # two']],
+        [["k2", "it's"]],
+        [["k2", '"""'], ["k2", 'rb"\\"  # "'], ["k2", '"']],
+        [
+            ["k2", "'x\\'y'"],
+            ["k2", 'f"{a}"'],
+            ["k1", "if"],
+            ["k1", "not"],
+            ["k3", "0x1F"],
+            ["k1", "else"],
+            ["k3", "1_0.5e3"],
+        ],
+        [["k2", "'open"]],
+        [["k1", "None"]],
+    ]
+    assert browser.run(f"{script}('a.html', ['if x:'])") == [[]]
 
 
 def test_lines_have_a_stripe_for_each_origin(file: Browser) -> None:
@@ -157,30 +191,28 @@ def test_tests_are_named_where_they_were_recorded(tmp_path: Path, view: View) ->
     assert "Tests (0)" in browser.text("#line")
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_nothing_of_others_becomes_markup(name: str, tmp_path: Path, view: View) -> None:
+def test_nothing_of_others_becomes_markup(tmp_path: Path, view: View) -> None:
     """A file whose name, source and test are hostile is text everywhere, and can be opened by its address."""
-    path = f"app/{name.replace('/', '_')}.py"
-    one_line = name.replace("\n", " ")
-    source = f"x = {name!r}  # {one_line} \u202e </script>\n"
-    part = a_part("unit", {Source(path): bitmap([1])}, context=f"test[{one_line}]")
-    made = make_page(tmp_path.resolve(), {path: source}, [part])
+    folder, files, parts = tmp_path.resolve(), {}, []
+    for number, name in enumerate(HOSTILE):
+        path, one_line = f"app/{number}{name.replace('/', '_')}.py", name.replace("\n", " ")
+        files[path] = f"x = {name!r}  # {one_line} \u202e </script>\n"
+        parts.append(a_part("unit", {Source(path): bitmap([1])}, context=f"test[{one_line}]"))
+    made = make_page(folder, files, parts)
     browser = view(made.url)
-    ours = browser.run("document.querySelectorAll('script, img, iframe, b').length")
-    assert ours == 2
-    shown = browser.texts("#files tbody a")
-    assert len(shown) == 1
-    view(f"{made.url}#file={quote('app/' + shown[0], safe='')}&line=1")
-    browser.wait("document.querySelector('#line li')")
-    assert browser.text("#name") == "app/" + shown[0]
-    assert (
-        browser.run("document.querySelectorAll('script, img, iframe, b').length") == 3
-    )  # with that of the file's data
-    assert "owned" not in browser.run("document.title").replace(name, "").replace(shown[0], "")
-    assert not [text for text in browser.texts(".ln code") if "\u202e" in text]
-    (data,) = (made.folder / "data").glob("[0-9]*.js")
-    assert data.read_bytes().isascii()
-    assert b"<" not in data.read_bytes()
+    elements = "document.querySelectorAll('script, img, iframe, b').length"
+    assert browser.run(elements) == 2
+    shown = sorted(browser.texts("#files tbody a"), key=lambda text: int(re.match(r"\d+", text)[0]))  # type: ignore[index]
+    assert len(shown) == len(HOSTILE)
+    for number, text in enumerate(shown):
+        assert (text.isprintable(), str(number) in text) == (True, True)
+        browser.run(f"location.hash = 'file={quote(f'app/{text}', safe='')}&line=1'")
+        browser.wait(f"$('name').innerText === {json.dumps(f'app/{text}')} && document.querySelector('#line li')")
+        assert browser.run(elements) == 3 + number  # with that of the file's data
+        assert browser.run("document.title") == f"app/{text} · {folder.name}"
+        assert not {"\u202e", "\u2028", "\x1b"} & set(browser.run("$('code').textContent + $('line').textContent"))
+    data = b"".join(path.read_bytes() for path in (made.folder / "data").iterdir())
+    assert (data.isascii(), b"<" in data) == (True, False)
 
 
 def size_of(octets: bytes) -> tuple[int, int]:
@@ -215,12 +247,30 @@ def test_the_page_is_made_of_three_small_files(shop: Made) -> None:
 
 
 def test_a_page_replaces_the_one_before(tmp_path: Path) -> None:
-    """Data of files that are gone goes; what others have put into the folder stays."""
+    """Data of files that are gone goes; what others have put into the folder stays, and is not ignored by git."""
     folder = tmp_path.resolve()
     files = {"app/__init__.py": "", "app/a.py": "x = 1\n", "app/b.py": "x = 1\n"}
     made = make_page(folder, files, [a_part("unit", {Source("app/a.py"): 2})])
     (made.folder / "data/mine.js").write_text("")
+    (made.folder / ".gitignore").write_text("mine\n")
     assert len(list((made.folder / "data").iterdir())) == 5
     (folder / "app/b.py").unlink()
     make_page(folder, {}, [])
     assert sorted(path.name for path in (made.folder / "data").iterdir()) == ["0.js", "1.js", "index.js", "mine.js"]
+    assert (made.folder / ".gitignore").read_text() == "mine\n"
+
+
+def test_print_has_the_whole_file(view: View, tmp_path: Path) -> None:
+    """On paper every line is colored and marked, also those that nobody has looked at, and the controls are gone."""
+    source = "".join(f"x{number} = {number}\n" for number in range(1000))
+    part = a_part("unit", {Source("app/a.py"): bitmap(range(1, 1000))})
+    made = make_page(tmp_path.resolve(), {"app/a.py": source}, [part])
+    browser = view(f"{made.url}#file=app%2Fa.py")
+    browser.wait("document.querySelector('.ln')")
+    assert browser.run("document.querySelectorAll('.hit').length") < 1000
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run("document.querySelectorAll('.hit').length") == 999
+    browser.ask("Emulation.setEmulatedMedia", media="print")
+    hidden = "['#theme', '#file nav', '#line'].map((each) => getComputedStyle(document.querySelector(each)).display)"
+    assert browser.run(hidden) == ["none"] * 3
+    browser.ask("Emulation.setEmulatedMedia", media="")

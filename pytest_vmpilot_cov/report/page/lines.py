@@ -1,4 +1,4 @@
-"""What the page shows of one file: its source in colors, who reached each line, and which branches."""
+"""What the page shows of one file: its source, who reached each line, and which branches."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pytest_vmpilot_cov.model import Tally
 
 MISSING, EXCLUDED, NO_STATEMENT = "0", "x", " "
 """What stands for a line in the page's data beside the digits from 1 to 7, which say who reached it."""
-KINDS = {"key": 1, "str": 2, "fst": 2, "num": 3, "com": 4, "op": 5}
-"""The kinds of words that have a color of their own, by coverage.py's names for them."""
 _HIDDEN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 """Characters that show nothing, or change the order in which others are shown."""
 
@@ -30,34 +28,18 @@ def body(
         excluded: lines that nobody has to reach.
         taken: who took each branch that an origin did not take.
     """
-    code, words = colored(reporter.source_token_lines())
+    code = shown_lines(reporter.source())
     return {
         "code": code,
-        "words": words,
         "lines": drawn(reached, excluded, len(code)),
         "branches": [[*branch, mask] for branch, mask in sorted(taken.items())],
     }
 
 
-def colored(lines: Iterable[Sequence[tuple[str, str]]]) -> tuple[list[str], list[list[int]]]:
-    """Return the text of each line, and where words of a color lie in it: begin, end and kind of each in turn.
-
-    Args:
-        lines: as ``FileReporter.source_token_lines`` gives them.
-    """
-    code: list[str] = []
-    words: list[list[int]] = []
-    for line in lines:
-        text, marks = "", []
-        for kind, word in line:
-            begin = len(text)
-            text += word if word.isprintable() else _HIDDEN.sub("\ufffd", word)
-            if kind[:3] in KINDS:
-                marks += [begin, len(text), KINDS[kind[:3]]]
-        # JavaScript counts in units of 16 bits: beyond those the places would be wrong
-        code.append(text)
-        words.append(marks if max(text, default="") <= "\uffff" else [])
-    return code, words
+def shown_lines(source: str) -> list[str]:
+    """Return the lines of a source, fit to be shown; the browser colors those that somebody looks at."""
+    lines = source.expandtabs(8).replace("\r\n", "\n").removesuffix("\n").split("\n")
+    return [line if line.isprintable() else _HIDDEN.sub("\ufffd", line) for line in lines]
 
 
 def masks(statements: Iterable[int], by: Mapping[str, Iterable[int]], origins: Sequence[str]) -> dict[int, int]:

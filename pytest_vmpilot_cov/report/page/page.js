@@ -120,16 +120,20 @@ function drawOverview() {
 function drawVerdict() {
   const {verdict} = all, without = all.origins.filter((_, place) => off & (1 << place));
   const judged = verdict.checks.length > 0, word = judged ? (verdict.passed ? "✓ passed" : "✗ failed") : "no threshold";
-  const place = $("verdict"), sum = figures(all.files);
+  const place = $("verdict"), left = off;
+  off = 0;
+  const total = figures(all.files);
+  off = left;
   place.className = judged ? (verdict.passed ? "good" : "bad") : "";
-  place.replaceChildren(el("p", {class: "total"}, el("span", {class: "word"}, word), ` ${verdict.measured ? percent(sum.percent) : "nothing was measured"}`, without.length ? el("small", {}, ` without ${without.join(" and ")}`) : null));
+  place.replaceChildren(el("p", {class: "total"}, el("span", {class: "word"}, word), ` ${verdict.measured ? percent(total.percent) : "nothing was measured"}`,
+    without.length ? el("small", {}, ` · without ${without.join(" and ")}: ${percent(figures(all.files).percent)}`) : null));
   const list = el("ul");
   for (const check of verdict.checks) {
     list.append(el("li", {}, `${check.passed ? "✓" : "✗"} ${check.text || `${check.name}: yes`}`, check.details.length ? el("div", {class: "details"}, check.details.join("\n")) : null));
   }
   if (verdict.not_enforced) list.append(el("li", {}, verdict.not_enforced));
   place.append(list);
-  if (without.length) place.append(el("p", {class: "quiet"}, "The checks are those of all origins together."));
+  if (without.length) place.append(el("p", {class: "quiet"}, "The verdict is that of all origins together."));
   if (all.change) place.append(el("p", {class: "change"}, all.change, ". ", el("a", {href: "#show=changed"}, "Show it")));
   if (all.warnings.length) place.append(el("details", {open: true}, el("summary", {}, `⚠ ${all.warnings.length} ${all.warnings.length === 1 ? "warning" : "warnings"}`), el("ul", {}, ...all.warnings.map((text) => el("li", {}, text)))));
 }
@@ -285,6 +289,7 @@ const row = el("div", {class: "ln"}, el("a", {class: "no", tabindex: "-1"}), el(
 
 function drawCode() {           // all of the text at once, for the browser's search; the rest where somebody looks
   const {body} = open, chunks = [];
+  open.words = wordsOf(body);
   for (let first = 0; first < body.code.length; first += CHUNK) {
     const chunk = el("div", {class: "chunk"}), count = Math.min(CHUNK, body.code.length - first);
     chunk.style.containIntrinsicSize = `auto ${20 * count}px`;
@@ -315,13 +320,41 @@ function paint(chunk) {
 }
 
 function color(line) {
-  const place = Number(line.id.slice(1)) - 1, text = open.body.code[place], words = open.body.words[place], nodes = [];
+  const place = Number(line.id.slice(1)) - 1, text = open.body.code[place], words = open.words[place], nodes = [];
   let end = 0;
-  for (let each = 0; each < words.length; each += 3) {
-    nodes.push(text.slice(end, words[each]), el("span", {class: `k${words[each + 2]}`}, text.slice(words[each], words[each + 1])));
-    end = words[each + 1];
+  for (const [from, to, kind] of words) {
+    nodes.push(text.slice(end, from), el("span", {class: kind}, text.slice(from, to)));
+    end = to;
   }
   line.lastChild.replaceChildren(...nodes, text.slice(end));
+}
+
+const KEYWORDS = new Set("False None True and as assert async await break class continue def del elif else except finally for from global if import in is lambda nonlocal not or pass raise return try while with yield".split(" "));
+const WORD = /(#[^\n]*)|([bBfFrRtTuU]{0,2}("""|'''|"|'))|(\b\d[\w.]*)|([\p{L}_][\p{L}\p{N}_]*)|([^\s\p{L}\p{N}_]+?)/gu;
+
+function wordsOf({name, code}) {  // the words of each line that have a color: begin, end, kind
+  const lines = code.map(() => []), text = code.join("\n");
+  if (!/\.py[iw]?$|(^|\/)[^./]+$/.test(name.replace(/ \(\d+\)$/, ""))) return lines;
+  let line = 0, start = 0;
+  const add = (from, to, kind) => {
+    while (from < to) {
+      while (from > start + code[line].length) { start += code[line].length + 1; line++; }
+      const end = Math.min(to, start + code[line].length);
+      if (end > from) lines[line].push([from - start, end - start, kind]);
+      from = end + 1;
+    }
+  };
+  WORD.lastIndex = 0;
+  for (let found; (found = WORD.exec(text));) {
+    const [word, comment, opening, quotes, number, name, sign] = found;
+    if (opening) {
+      let end = WORD.lastIndex;  // one character after the other: a pattern would pile up its way back in a long text
+      while (end < text.length && !text.startsWith(quotes, end) && !(quotes.length === 1 && text[end] === "\n")) end += text[end] === "\\" ? 2 : 1;
+      WORD.lastIndex = Math.min(text.length, end + (text[end] === "\n" ? 0 : quotes.length));
+      add(found.index, WORD.lastIndex, "k2");
+    } else if (name ? KEYWORDS.has(name) : true) add(found.index, found.index + word.length, comment ? "k4" : number ? "k3" : sign ? "k5" : "k1");
+  }
+  return lines;
 }
 
 function mark(chunk) {          // who reached each line, for the origins that are left
@@ -378,7 +411,7 @@ function has(bitmap, line) {    // a bitmap in hexadecimal: bit n is line n
   return digit !== undefined && (parseInt(digit, 16) >> (line & 3) & 1) === 1;
 }
 
-const those = (groups, line) => groups.filter(([bitmap]) => has(bitmap, line)).flatMap(([, places]) => places);
+const those = (groups, line) => groups.filter(([bitmap]) => has(bitmap, line)).flatMap(([, places]) => places).sort((a, b) => a - b);
 
 function choose(line, keepsPlace = false) {
   const node = $(`L${line}`);

@@ -28,8 +28,10 @@ def write_page(cov: ReportingCoverage, options: Options, outcome: Outcome, folde
         OSError: when it cannot be written.
     """
     contents = contents_of(cov, options, outcome)
-    (folder / DATA).mkdir(parents=True, exist_ok=True)
-    (folder / ".gitignore").write_text("# made by pytest-vmpilot-cov\n*\n", encoding="ascii")
+    if not folder.exists():  # in one that is there others may have something to keep
+        folder.mkdir(parents=True)
+        (folder / ".gitignore").write_text("# made by pytest-vmpilot-cov\n*\n", encoding="ascii")
+    (folder / DATA).mkdir(exist_ok=True)
     for name in ASSETS:
         (folder / name).write_bytes(asset(name))
     for name in os.listdir(folder / DATA):

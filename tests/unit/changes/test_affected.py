@@ -9,7 +9,8 @@ import pytest
 
 from pytest_vmpilot_cov.changes.affected import Affected, affected_tests
 from pytest_vmpilot_cov.messages import UsageError
-from server_hook.store.fingerprint import fingerprint
+from server_hook.store.blocks import ByContent, blocks_of
+from server_hook.store.fingerprint import fingerprint, fingerprint_of
 from server_hook.store.segment import Part, Source, bitmap
 from tests.unit.changes.conftest import Repo
 from tests.unit.conftest import a_part, some_options
@@ -57,9 +58,9 @@ def measured(repo: Repo) -> list[Part]:
     return [*unit, *parts("pipeline", "shop.py", SERVED), *parts("unit", "lib.py", {"": [1], OTHER: [2]})]
 
 
-def answer(repo: Repo, parts: list[Part], since: str = "HEAD") -> Affected:
+def answer(repo: Repo, parts: list[Part], since: str = "HEAD", blocks: ByContent | None = None) -> Affected:
     """Ask which tests are affected since a commit."""
-    return affected_tests(some_options(repo.path), since, parts)
+    return affected_tests(some_options(repo.path), since, parts, blocks or {})
 
 
 def test_nothing_changed(shop: Repo) -> None:
@@ -104,7 +105,7 @@ def test_data_of_the_tree_as_it_is_serves_as_well(shop: Repo) -> None:
 
 
 def test_data_of_another_state_counts_by_the_file(shop: Repo) -> None:
-    """What was measured of a content that is neither of the two is told by the whole file."""
+    """What was measured of a third content is told by the whole file, unless the blocks of that were written down."""
     parts = measured(shop)
     shop.commit(other="")
     shop.write("app/shop.py", SHOP.replace("number * TAX", "number + TAX"))
@@ -112,6 +113,9 @@ def test_data_of_another_state_counts_by_the_file(shop: Repo) -> None:
     shop.write("app/shop.py", SHOP.replace("number * TAX", "number - TAX"))
     expected = {test: ["app/shop.py changed"] for test in (UNIT, E2E)}
     assert dict(answer(shop, parts).tests) == expected
+    blocks = {fingerprint_of(SHOP.encode()): blocks_of(SHOP.encode())}
+    expected = {test: ["app/shop.py: price() changed"] for test in (UNIT, E2E)}
+    assert dict(answer(shop, parts, blocks=blocks).tests) == expected
 
 
 @pytest.mark.parametrize("broken", [None, "def"])
@@ -189,10 +193,10 @@ def test_without_a_repository_or_git_it_is_a_message(tmp_path: Path, monkeypatch
     """Where there is no repository, or no git, one line says so."""
     parts = [a_part("unit", {Source("/a.py"): 2}, context="test_one")]
     with pytest.raises(UsageError, match="git-nowhere"):
-        affected_tests(some_options(tmp_path), "main", parts)
+        affected_tests(some_options(tmp_path), "main", parts, {})
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="git-missing"):
-        affected_tests(some_options(tmp_path), "main", parts)
+        affected_tests(some_options(tmp_path), "main", parts, {})
 
 
 def test_without_tests_it_is_said_how_to_record_them(shop: Repo) -> None:

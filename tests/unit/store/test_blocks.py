@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 
-from pytest_vmpilot_cov.changes.blocks import MODULE, blocks_of, changed_blocks
-from server_hook.store.segment import line_numbers
+from server_hook.store import blocks as store
+from server_hook.store.blocks import MODULE, Block, blocks_of, changed_blocks, decode, encode, lines_of
+from server_hook.store.segment import bitmap, line_numbers
 
 SOURCE = b"""\
 import os
@@ -54,7 +57,8 @@ def test_what_changes_which_block(before: bytes, now: bytes, expected: set[str])
 
 def test_each_line_has_one_block() -> None:
     """A body's lines begin after its head; all others are the module's."""
-    lines = {name: line_numbers(block.lines) for name, block in blocks_of(SOURCE).items()}
+    blocks = blocks_of(SOURCE)
+    lines = {name: line_numbers(lines_of(blocks, name) & bitmap(range(1, 21))) for name in blocks}
     assert lines == {"one": [8], "Shop.sell": [15, 16, 17], MODULE: [*range(1, 8), *range(9, 15), 18, 19, 20]}
 
 
@@ -69,3 +73,27 @@ def test_what_is_no_python_is_refused(source: bytes) -> None:
     """A file that Python cannot read has no blocks."""
     with pytest.raises(ValueError):  # noqa: PT011 - whatever Python says
         blocks_of(source)
+
+
+def test_blocks_come_back() -> None:
+    """What a data file holds of blocks is what was put into it."""
+    by_content = {"1" * 32: blocks_of(SOURCE), "2" * 32: {MODULE: Block("x")}}
+    assert decode(encode(by_content)) == by_content
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"", b"x", zlib.compress(b"["), zlib.compress(b"[1]"), zlib.compress(b'{"1": [["f", "x", 9, 1]]}')],
+)
+def test_strange_blocks_are_refused(octets: bytes) -> None:
+    """Octets that we never write are an error that the reader expects."""
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever is wrong
+        decode(octets)
+
+
+def test_blocks_that_unpack_to_more_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few octets cannot fill the memory."""
+    octets = encode({"1" * 32: blocks_of(SOURCE)})
+    monkeypatch.setattr(store, "MOST_BYTES", 100)
+    with pytest.raises(ValueError, match="too large"):
+        decode(octets)
