@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["tests", "peers", "lint"]
@@ -62,12 +65,29 @@ def parity(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env=env)
 
 
+@nox.session(python=PYTHONS[0])
+def pytest_cov_suite(session: nox.Session) -> None:
+    """Run pytest-cov's own tests, of the version that is installed, with this plugin in its place."""
+    needed = ["fields", "hunter", "process-tests", "pytest-cov", "pytest-xdist", "virtualenv"]
+    session.install("-e", ".", *needed)
+    print_version = "from importlib.metadata import version; print(version('pytest-cov'))"
+    version = str(session.run("python", "-c", print_version, silent=True)).strip()
+    folder, here = session.create_tmp(), Path.cwd()
+    wanted = f"pytest-cov=={version}"
+    session.run("pip", "download", "-q", "--no-deps", "--no-binary", "pytest-cov", wanted, "-d", folder)
+    session.run("tar", "xf", f"{folder}/pytest_cov-{version}.tar.gz", "-C", folder, external=True)
+    session.chdir(f"{folder}/pytest_cov-{version}")
+    env = {"PYTHONPATH": f"{here}/tests{os.pathsep}tests"}
+    session.run("python", "-m", "pytest", "-p", "pytest_cov_suite", "-n", "2", *session.posargs, env=env)
+
+
 @nox.session(python=PYTHONS)
 def servers(session: nox.Session) -> None:
     """Run the whole matrix of servers: each row with each end, the servers that CI leaves out included."""
     session.install("-e", ".[dev,servers]")
     env = {"TEST_SERVERS": "all"}
-    session.run("python", "-m", "pytest", "tests/server/test_servers.py", "-n", "2", *session.posargs, env=env)
+    files = ["tests/server/test_servers.py", "tests/server/test_forks_in_c.py"]
+    session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env=env)
 
 
 @nox.session(python=PYTHONS)
@@ -77,12 +97,27 @@ def programs(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/programs", "-n", "2", *session.posargs, env={"TEST_PROGRAMS": "all"})
 
 
+@nox.session(python=PYTHONS)
+def clients(session: nox.Session) -> None:
+    """Send requests with clients that sign or replay them, beside those that CI has."""
+    session.install("-e", ".[dev,clients]")
+    session.run("python", "-m", "pytest", "tests/unit/attribution/test_sending.py", *session.posargs)
+
+
 @nox.session(python=PYTHONS[0])
 def fuzz(session: nox.Session) -> None:
     """Try many more segments, records, answers, data files and archives than the tests do, other ones each time."""
     session.install("-e", ".[dev]")
     files = ["tests/unit/collect/test_untrusted.py", "tests/unit/collect/test_untrusted_data.py"]
     session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env={"TEST_FUZZ": "5000"})
+
+
+@nox.session(python=PYTHONS)
+def attribution(session: nox.Session) -> None:
+    """Run many more programs made at random, other ones each time, and compare whose each line is."""
+    session.install("-e", ".[dev]")
+    env = {"TEST_ATTRIBUTION": "100"}
+    session.run("python", "-m", "pytest", "tests/server/test_attribution.py", *session.posargs, env=env)
 
 
 @nox.session(python=PYTHONS[0])

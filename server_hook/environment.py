@@ -66,7 +66,8 @@ class ProcessState:
 
 def process_state() -> ProcessState:
     """Return the state of this process; it is kept on ``sys``, which survives a second import of our modules."""
-    if not hasattr(sys, "_vmpilot_cov"):
-        sys._vmpilot_cov = ProcessState()  # type: ignore[attr-defined]
-    state: ProcessState = sys._vmpilot_cov  # type: ignore[attr-defined]
-    return state
+    try:  # at each request of a server
+        return sys._vmpilot_cov  # type: ignore[attr-defined,no-any-return]
+    except AttributeError:
+        state = sys._vmpilot_cov = ProcessState()  # type: ignore[attr-defined]
+        return state

@@ -164,7 +164,7 @@ def _begin(start: Start) -> None:
         _work_for_test(recorder)
     process_state().tagged_hosts = settings.tag_requests
     lifecycle.begin(recorder)
-    if origin == "pipeline" and (missing := missing_source(settings)):
+    if origin == "pipeline" and (missing := _missing_source(settings)):
         log_problem(f"this process is recorded, but {missing} (nothing-to-measure)")
 
 
@@ -178,18 +178,14 @@ def _work_for_test(recorder: "Recorder") -> None:
         recorder.drain.work_for_test(bounds_of(os.environ))
 
 
-def missing_source(settings: "Settings") -> str:
-    """Say that no folder of the source exists, and which is the nearest that does; empty where one does.
+def _missing_source(settings: "Settings") -> str:
+    """Say that nothing of the source exists, with what to do about the first of it; empty where something does."""
+    from server_hook.config.sources import missing_sources
 
-    A plain name may be that of a package that is found later, when the program has set up its path.
-    """
-    folders = [os.path.join(settings.folder, each) for each in settings.source if not each.isidentifier()]
-    if not folders or len(folders) < len(settings.source) or any(map(os.path.isdir, folders)):
+    missing = list(missing_sources(settings.source, settings.folder))
+    if not missing or len(missing) < len(settings.source):
         return ""
-    nearest = folders[0]
-    while not os.path.isdir(nearest):
-        nearest = os.path.dirname(nearest)
-    return f"no folder of [run] source exists: {', '.join(folders)}; the nearest that does is {nearest}"
+    return f"no folder of [run] source exists: {', '.join(name for name, _ in missing)}; {missing[0][1]}"
 
 
 def _server_settings(start: Start) -> "Settings":

@@ -38,6 +38,18 @@ def erase(options: Options, paths: Sequence[Path]) -> Iterator[str]:
                     yield from _erase_segments(folder)
         except OSError as error:
             yield _refused(error)
+    if not paths:
+        yield from _named_places(options, folders)
+
+
+def _named_places(options: Options, erased: Sequence[Path]) -> Iterator[str]:
+    """Name the data of other places that the next report will read: it may be another project's."""
+    done = {folder.resolve() for folder in erased}
+    for place in dict.fromkeys(place.value for place in options.data_places):
+        folder = folder_of(place).resolve()
+        names = (working_folder.WORKING_FOLDER, publish.PIPELINE_FILE)
+        if folder not in done and any(os.path.lexists(folder / name) for name in names):
+            yield f"kept {folder}: it is a place of pipeline data outside this folder; vmpilot-cov erase {folder}"
 
 
 def _erase_segments(folder: Path) -> Iterator[str]:

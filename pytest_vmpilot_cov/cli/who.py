@@ -21,13 +21,13 @@ from pytest_vmpilot_cov.cli.progress import Progress
 from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.combine.combine import combine
 from pytest_vmpilot_cov.messages import UsageError, first_of, say, shown_path
-from pytest_vmpilot_cov.model import DataFile, Delivery, Options
+from pytest_vmpilot_cov.model import Combined, DataFile, Delivery, Options
 from pytest_vmpilot_cov.report.witnesses import Witness, of_data_files, of_processes
 from pytest_vmpilot_cov.report.words import command_of, count
 from server_hook.store import segment
 from server_hook.store.segment import Lines
 
-_PLACE = re.compile(r"(?P<file>.+?)(?::(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?)?", re.DOTALL)
+_PLACE = re.compile(r"(?P<file>.+?)(?::(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9}))?)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,16 @@ def who(options: Options, place: str, words: Sequence[str]) -> int:
         UsageError: when there is no such place, or no data of it.
     """
     here, wanted = Path.cwd(), _place(place)
-    witnesses, files = _read(options, words)
+    witnesses, combined = _read(options, words)
     if not witnesses:
         return FAILED
+    files = {*(each.path for each in witnesses), *combined.untouched}
     path = _measured_path(wanted.file, here, options, files)
+    is_stale = _say_stale(combined, options, path)
     lines = _lines(path, wanted, options, [each for each in witnesses if each.path == path])
     for line in lines:
         show(line)
-    if not lines:
+    if not lines and not is_stale:
         show(f"{shown_path(path, options.root)}{place.removeprefix(wanted.file)}: nobody ran it")
     if not any(each.label.context for each in witnesses):
         show_problem(say("tests-unrecorded"))
@@ -77,9 +79,10 @@ def tests(options: Options, wanted: str, words: Sequence[str]) -> int:
     Raises:
         UsageError: when no test is called so.
     """
-    witnesses, _ = _read(options, words)
+    witnesses, combined = _read(options, words)
     if not witnesses:
         return FAILED
+    _say_stale(combined, options)
     contexts = sorted({each.label.context for each in witnesses} - {""})
     if not contexts:
         raise UsageError(say("tests-unrecorded"))
@@ -115,12 +118,21 @@ def _place(text: str) -> _Place:
     return _Place(matched["file"], first, last)
 
 
-def _read(options: Options, words: Sequence[str]) -> tuple[list[Witness], set[str]]:
-    """Read all witnesses, and the project's files that were measured or could have been; say what is wrong."""
+def _say_stale(combined: Combined, options: Options, path: str = "") -> bool:
+    """Name the files, or say of one, that have changed since they were measured; return whether any has."""
+    stale = [left for left in combined.stale if not left.kept and path in ("", left.path)]
+    for left in stale:
+        lines = count(left.lines, "line", "lines")
+        show_problem(say("stale-source", lines=lines, origin=left.origin, path=shown_path(left.path, options.root)))
+    return bool(stale)
+
+
+def _read(options: Options, words: Sequence[str]) -> tuple[list[Witness], Combined]:
+    """Read all witnesses, and what counts; say what is wrong."""
     with contextlib.closing(Progress()) as progress, reading(words, progress) as (scope, problems):
         if words and not scope.only:
             say_nothing(options, problems, words)
-            return [], set()
+            return [], Combined({}, {})
         with working_in(options.root):
             collected = collect(options, replace(scope, ask=False))
             combined = combine(options, collected)
@@ -128,11 +140,12 @@ def _read(options: Options, words: Sequence[str]) -> tuple[list[Witness], set[st
             witnesses += of_data_files(collected, combined, options.settings.folder)
     problems = (*problems, *collected.problems)
     if not witnesses:
+        _say_stale(combined, options)
         say_nothing(options, problems, words)
     else:
         for problem in problems:
             show_problem(problem)
-    return witnesses, {*(each.path for each in witnesses), *combined.untouched}
+    return witnesses, combined
 
 
 def _measured_path(text: str, here: Path, options: Options, files: Iterable[str]) -> str:

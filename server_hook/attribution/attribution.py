@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 QUIET_S = 2.0
 """After how many seconds without a request a test is over that no board has shown, once another one begins."""
 MOST_TESTS = 1000
-_new_lock = _thread.RLock  # tests of the application, and gevent, replace such
+LOOK_S = 0.01
+"""For how many seconds there is taken to be no session where none was seen."""
+_new_lock, _monotonic = _thread.RLock, time.monotonic  # tests of the application, and gevent, replace such
 
 Address: TypeAlias = tuple[Any, ...]
 """Host and port, as sockets give them."""
@@ -85,6 +88,8 @@ class Attribution:
         self._tags: Any = None
         self._lock = _new_lock()
         self._is_prepared = False
+        self._nobodys_until = 0.0
+        """Until when a request that names no test is nobody's without a look: no session is there."""
         self._engine: ByMonitoring | ByTracer | None = None
         self._peers: Peers | None = None
         self._tests: dict[str, Test] = {}
@@ -135,6 +140,8 @@ class Attribution:
             what ``end_request`` takes; None if there is nothing to undo.
         """
         try:
+            if not baggage and _monotonic() < self._nobodys_until and not self._tags.TEST.get():
+                return None
             self.prepare()
             test = self._whose(baggage, ends) if self._tags is not None else ""
             if self.bounds is not None:
@@ -224,13 +231,15 @@ class Attribution:
         if test and self._begin(test):
             self.counts.tagged += 1
             return test
-        if not test and is_session and self._peers is not None:
+        if is_session and self._peers is not None:  # also where the header's test is over: a WebSocket stays open
             witness = self._peers.test_of(*ends())
             if witness.test and self._begin(witness.test):
                 self.counts.by_process += 1
                 return witness.test
             self.counts.nobodys_among_several += witness.several
         self.counts.nobodys += is_session
+        if not is_session and self.bounds is None and not test:
+            self._nobodys_until = _monotonic() + LOOK_S
         return ""
 
     def _begin(self, name: str) -> bool:
@@ -274,7 +283,11 @@ class Attribution:
                 self._engine.end(name)
 
     def _path_of(self, filename: str, frame: FrameType) -> str:
-        return coverage_private.measured_path(self._cov, filename, frame)
+        try:
+            return coverage_private.measured_path(self._cov, filename, frame)
+        except Exception as error:  # noqa: BLE001 - a code object of the application begins to run
+            self._disturbed(error)
+            return ""
 
     def _disturbed(self, error: Exception) -> None:
         if not self.reason:

@@ -36,13 +36,12 @@ class Bounds:
         return not self._are_left
 
     def answer(self, test: str) -> None:
-        """Work for the test no longer once this process answers somebody else's request.
+        """Work for the test no longer once this process answers the request of another one, or of another phase.
 
         Args:
-            test: whose request it answers; empty for nobody's.
+            test: whose request it answers, with the phase; empty for nobody's.
         """
-        if boards.name_of(test) != boards.name_of(self.test):
-            self._are_left = True
+        self._are_left = self._are_left or test != self.test
 
 
 def bounds_of(environment: Mapping[str, str]) -> Bounds | None:

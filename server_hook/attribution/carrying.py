@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial, wraps
 from typing import Any, TypeAlias
 
@@ -32,7 +33,8 @@ def carry() -> None:
         module = sys.modules.get(name)
         if module is not None and not hasattr(module, _OWNER):
             setattr(module, _OWNER, _NOBODYS)  # ours for good, however often our modules are imported
-            wrap(module)
+            with suppress(TypeError, AttributeError):  # gevent has put queues of its own there, written in C
+                wrap(module)
 
 
 def _now() -> Owner:

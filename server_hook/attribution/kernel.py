@@ -30,8 +30,22 @@ _MOST_BYTES = 1 << 18
 """How much of a process's environment is read."""
 
 
+def is_address(host: str) -> bool:
+    """Tell whether a text is an address, and not a name, which somebody would have to look up."""
+    family, host = _family_of(host)
+    try:
+        _socket.inet_pton(family, host)
+    except OSError:
+        return False
+    return True
+
+
 def is_local(host: str) -> bool:
-    """Tell whether an address is one of this machine's, in this network namespace."""
+    """Tell whether an address is one of this machine's, in this network namespace.
+
+    Raises:
+        OSError: when this machine does not know addresses of its kind.
+    """
     family, host = _family_of(host)
     with closing(_socket.socket(family, _socket.SOCK_DGRAM)) as probe:
         try:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
+from server_hook.attribution.bodies import EVERY_LINE, PATIENCE, Body, Work
 from server_hook.attribution.tags import TEST
 from server_hook.coverage_private import LiveSets
 from server_hook.store.segment import Measured, bitmap
@@ -25,8 +26,11 @@ _monitoring: Any = getattr(sys, "monitoring", None)
 _TOOLS = (3, 4, 5, 2, 0)
 """Ids to choose from; the last two are those of profilers and debuggers, which may come later."""
 _NAME = "vmpilot-cov"
-PATIENCE = 64
-"""How many events in a code object may say nothing new before the tests that are elsewhere are waited for no longer."""
+_test_now = TEST.get
+OCTETS_AN_EVENT = 16
+"""How many octets of bytecode are armed anew in the time of one event; whoever comes back has that done."""
+MOST_COOLINGS = 4
+"""How many times the patience doubles, where those who were elsewhere keep coming back."""
 
 Answer: TypeAlias = object
 """What a callback returns: ``sys.monitoring.DISABLE``, or None to be called again."""
@@ -34,34 +38,6 @@ Answer: TypeAlias = object
 
 class UnavailableError(Exception):
     """Tests cannot be told apart in this process; the text says why."""
-
-
-class Work:
-    """What one test has run here."""
-
-    def __init__(self, test: str) -> None:
-        """Begin with nothing."""
-        self.test = test
-        self.files: dict[str, set[int]] = {}
-        self.drained: dict[str, int] = {}
-        """How many lines of each file were drained."""
-
-
-class Body:
-    """A code object of the source."""
-
-    __slots__ = ("code", "cooling", "path", "patience", "ran", "vain")
-
-    def __init__(self, code: CodeType, path: str) -> None:
-        """Begin with a code object that no test has entered."""
-        self.code = code
-        self.path = path
-        self.ran: dict[str, set[int]] = {}
-        """The lines of each test whose work may be inside; replaced, never changed."""
-        self.vain, self.patience = 0, PATIENCE
-        """How many events have said nothing new, and how many may."""
-        self.cooling: object = None
-        """Who is about to wait no longer for those elsewhere; an entry puts an end to that."""
 
 
 class ByMonitoring:
@@ -110,7 +86,7 @@ class ByMonitoring:
                     while test in (ran := body.ran):
                         left = {name: lines for name, lines in ran.items() if name != test}
                         if body.ran is ran:
-                            body.ran = left
+                            body.ran, body.lacking = left, EVERY_LINE
 
     def resume(self, frame: FrameType | None) -> None:
         """Notice that the test has changed while these frames run: no event will tell.
@@ -198,15 +174,20 @@ class ByMonitoring:
         return _monitoring.DISABLE
 
     def _on_enter(self, code: CodeType, _offset: int) -> Answer:
-        body = self._bodies.get(id(code))
-        if body is None:  # armed before a fork, by the parent
+        try:
+            body = self._bodies[id(code)]
+        except KeyError:  # armed before a fork, by the parent
             return _monitoring.DISABLE
         body.cooling = None
-        working, test = self._working, TEST.get()
-        if test in working and test not in body.ran:
+        working, ran, test = self._working, body.ran, _test_now()
+        if test not in ran and test in working:
             self._arrive(body, test)
-        ran = body.ran
+            ran = body.ran
+        if body.awaited is working:  # as at the last event
+            return None
         if not working.keys() <= ran.keys():
+            if body.ran is ran:
+                body.awaited = working
             return None
         self._silent.add(body)  # first: whoever begins a test after the last look arms it again
         if body.ran is ran and self._working is working:
@@ -224,25 +205,31 @@ class ByMonitoring:
                 return
             body.cooling = None
             body.vain = 0
+            body.patience = (PATIENCE + body.size * (len(body.ran) + 1) // OCTETS_AN_EVENT) << body.coolings
             lines = work.files.setdefault(body.path, set())
             if body.ran.get(test) is not lines:
+                body.awaited, body.lacking = None, EVERY_LINE
                 body.ran = {**body.ran, test: lines}
                 _arm(self._line, body.code, _monitoring.events.LINE)
 
     def _on_line(self, code: CodeType, number: int) -> Answer:
-        body = self._bodies.get(id(code))
-        if body is None:
+        try:
+            body = self._bodies[id(code)]
+        except KeyError:
             return _monitoring.DISABLE
-        ran = body.ran
-        mine = ran.get(TEST.get())
-        if mine is None or number in mine:
+        ran, test = body.ran, _test_now()
+        if test in ran and number not in ran[test]:
+            ran[test].add(number)
+        else:
             body.vain += 1
             if body.vain >= body.patience:
                 self._cool(body)
-        else:
-            mine.add(number)
+        if number not in body.lacking:  # as at an earlier event, most often
+            return None
         for lines in ran.values():
             if number not in lines:
+                if body.ran is ran:
+                    body.lacking = lines
                 return None
         if body.ran is ran:
             return _monitoring.DISABLE
@@ -253,7 +240,8 @@ class ByMonitoring:
 
         No frame may be inside that goes on without an event: of another thread, below in this one, or of a greenlet.
         """
-        body.vain, body.patience = 0, 2 * body.patience
+        body.vain = 0
+        body.coolings = min(body.coolings + 1, MOST_COOLINGS)
         with self.lock:
             ran, test = body.ran, TEST.get()
             kept = {test: ran[test]} if test in ran else {}
@@ -264,8 +252,7 @@ class ByMonitoring:
             if _frames_of(body.code) > 1:
                 return
             if body.cooling is mark and body.ran is ran:
-                body.ran = kept
-            body.patience = PATIENCE
+                body.ran, body.lacking = kept, EVERY_LINE
 
     def _arm_enter(self, body: Body) -> None:
         _arm(self._enter, body.code, _monitoring.events.PY_START | _monitoring.events.PY_RESUME)

@@ -19,8 +19,11 @@ from server_hook.environment import CONTEXT_VARIABLE, ORIGIN_VARIABLE
 from server_hook.store import records
 from server_hook.store.working_folder import WORKING_FOLDER
 
-SEARCH_S = 0.05
-"""How many seconds of CPU a search for the process may take; after that, the connection is nobody's."""
+SEARCH_S = 0.25
+"""How many seconds of CPU a search for the process may take; after that, the connection is nobody's.
+
+A search takes a fraction of a millisecond beside a test process alone, and tens of them beside a browser.
+"""
 SURE_S = 0.1
 """For how many seconds a connection counts as the one it was; its ports may be another's after that."""
 MOST_CONNECTIONS = 4096
@@ -96,7 +99,7 @@ class Peers:
     def _is_elsewhere(self, peer: Address) -> bool:
         """Tell whether the other end is on another machine or in another container."""
         host, port = str(peer[0]), peer[1]
-        if not port or ("." not in host and ":" not in host):  # what a proxy has said of somebody behind it
+        if not port or not kernel.is_address(host):  # what a proxy has said of somebody behind it
             return False
         if host not in self._hosts:
             if len(self._hosts) >= MOST_CONNECTIONS:

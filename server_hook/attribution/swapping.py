@@ -6,11 +6,14 @@ test that is over are kept until no frame can fill them any more.
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Callable, Mapping
+from _thread import get_ident as _get_ident
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import partial
-from itertools import repeat
+from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Any
 
 from server_hook.attribution.tags import TEST
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
     from server_hook.store.segment import Measured
 
+_REHEARSAL = "\0"
+"""What stands for no test in the place of one begins like this."""
+_OF_TASKS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+_get_trace = getattr(sys.gettrace, "__wrapped__", sys.gettrace)  # the recorder shows the application another one
 _UNUSED = 4
 """How many references there are to a set that no frame of the tracer's has: its file's, and those of who counts."""
 
@@ -39,6 +46,7 @@ class ByTracer:
         """
         self.lock = lock
         self._cov = cov
+        self._collector: Any = cov._collector
         self._sets: dict[str, LiveSets] = {}
         self._over: list[LiveSets] = []
         self._last: list[tuple[str, LiveSets]] = []
@@ -63,12 +71,32 @@ class ByTracer:
             if sets:
                 self._over.append(sets)
                 self._last.append((test, {path: recorded.copy() for path, recorded in sets.copy().items()}))
-            if not self._sets and self._end_swapping is not None:
+            if not self._tests() and self._end_swapping is not None:
                 self._end_swapping()
                 self._end_swapping = None
 
-    def resume(self, frame: FrameType | None) -> None:
-        """Notice that the test has changed while these frames run."""
+    def resume(self, _frame: FrameType | None) -> None:
+        """Notice that the test has changed while frames run: put them on the tracer's stack anew, each with its sets.
+
+        The tracer measures the lines where they stand by that; a rehearsal shows which that are, to take them out.
+        """
+        tracer: Any = _get_trace()
+        if self._end_swapping is None or not any(tracer is each for each in self._collector.tracers):
+            return
+        frames = _frames_of_task(sys._getframe())
+        events = [(_AT_YIELD.gi_frame, "return")] * len(frames)  # of a generator that yields: no arc leaves the file
+        events += [(frame, event) for frame in frames for event in ("call", "line")]
+        key, test = f"{_REHEARSAL}{_get_ident()}", TEST.get()
+        rehearsed: LiveSets = self._sets.setdefault(key, {})
+        TEST.set(key)
+        deque(starmap(partial(tracer, arg=None), events), maxlen=0)  # in one step, in C, and in this very frame
+        TEST.set(test)
+        filled = self._sets.get(test, self._collector.data)
+        new = [(path, recorded - filled.get(path, set())) for path, recorded in rehearsed.items()]
+        deque(starmap(partial(tracer, arg=None), events), maxlen=0)
+        for path, recorded in new:
+            filled[path].difference_update(recorded)
+        del self._sets[key]
 
     def drain(self, add: Callable[[str, str, Measured], None]) -> None:
         """Add nothing: it is all in the live sets."""
@@ -78,7 +106,8 @@ class ByTracer:
         with self.lock:
             self._over = [sets for sets in self._over if _may_be_filled(sets)]
             self._last = [(test, sets) for test, sets in self._last if any(sets.values())]
-            return [*self._sets.items(), *self._last, *(("", sets) for sets in self._over)]
+            now = [(test, self._sets[test]) for test in self._tests()]
+            return [*now, *self._last, *(("", sets) for sets in self._over)]
 
     def see_all_again(self) -> None:
         """Do nothing: the tracer sees each line each time."""
@@ -88,8 +117,30 @@ class ByTracer:
 
     def close(self) -> None:
         """Leave the tracer as it was."""
-        for test in list(self._sets):
+        for test in self._tests():
             self.end(test)
+
+    def _tests(self) -> list[str]:
+        return [test for test in self._sets.copy() if not test.startswith(_REHEARSAL)]
+
+
+def _frames_of_task(frame: FrameType | None) -> list[FrameType]:
+    """List the frames of the task, or else of the thread, that a frame belongs to; the outermost first."""
+    frames: list[FrameType] = []
+    in_task = False
+    while frame is not None and not (in_task and not frame.f_code.co_flags & (_OF_TASKS | inspect.CO_GENERATOR)):
+        in_task = in_task or bool(frame.f_code.co_flags & _OF_TASKS)
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]
+
+
+def _yielding() -> Iterator[None]:
+    yield
+
+
+_AT_YIELD: Any = _yielding()
+next(_AT_YIELD)
 
 
 def _may_be_filled(sets: LiveSets) -> bool:

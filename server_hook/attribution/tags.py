@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from collections.abc import Iterable
-from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from urllib.parse import quote, unquote
@@ -75,15 +74,18 @@ class Request:
         """End it; in another context there is nothing to undo."""
         if self.is_open:
             self.is_open = False
-            with suppress(ValueError):
+            try:
                 REQUEST.reset(self._request_before)
                 TEST.reset(self._test_before)
+            except ValueError:
+                return
 
 
 def doer() -> int:
     """Return a number of the task that runs, or else of the thread."""
     tasks = sys.modules.get("asyncio.tasks")
-    with suppress(RuntimeError):  # no loop runs in this thread
-        if tasks is not None and (task := tasks.current_task()) is not None:
-            return id(task)
-    return get_ident()
+    try:
+        task = tasks.current_task() if tasks is not None else None
+    except RuntimeError:  # no loop runs in this thread
+        task = None
+    return get_ident() if task is None else id(task)

@@ -33,7 +33,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 # not by name: tests of the application replace these with mocks
-_open, _file, _replace, _unlink = os.open, open, os.replace, os.unlink
+_open, _octets, _close, _file, _replace, _unlink = os.open, os.read, os.close, open, os.replace, os.unlink
 
 
 class RefusedError(OSError):
@@ -221,13 +221,15 @@ def _opened(folder: str, around: int | None = None) -> Iterator[int]:
 
 def _read(path: str, status: os.stat_result, flags: int, most_bytes: int) -> bytes:
     check_regular(path, status)
-    with _file(_open(path, _READ | flags), "rb") as file:
-        status = os.fstat(file.fileno())  # it may be another one by now
+    number = _open(path, _READ | flags)
+    try:  # without a file object, which costs as much as all the rest: boards are read at each request
+        status = os.fstat(number)  # it may be another one by now
         check_regular(path, status)
         if status.st_size > most_bytes:
             raise RefusedError(path, f"it is larger than {most_bytes >> 20} MiB, which none of ours is; delete it")
-        octets: bytes = file.read(status.st_size)  # no more: it may grow forever
-    return octets
+        return _octets(number, status.st_size)  # no more: it may grow forever
+    finally:
+        _close(number)
 
 
 def _check_own(path: str) -> None:

@@ -152,7 +152,13 @@ def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
+        if os.path.exists("/proc/self/stat"):
+            return False
+    try:  # a system without /proc
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
+    return True
 
 
 def processes_in(folder: Path) -> dict[int, str]:

@@ -225,8 +225,8 @@ def test_reports_that_cannot_be_written(app: Project) -> None:
 def test_report_that_is_unknown(app: Project) -> None:
     """A report of no known kind is refused with the kinds that there are."""
     line = usage_error(session(app, "--cov-report=pdf"))
-    known = "term, term-missing, annotate, html, xml, json, markdown, markdown-append, lcov"
-    expected = f"--cov-report=pdf is not a report; use {known}, file kinds with :DEST (report-unknown)"
+    kinds = "term, term-missing, annotate, html, page, xml, json, markdown, markdown-append, lcov, badge"
+    expected = f"--cov-report=pdf is not a report; use {kinds}, file kinds with :DEST (report-unknown)"
     assert line.endswith(f"error: argument --cov-report: {expected}")
 
 

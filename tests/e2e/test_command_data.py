@@ -131,6 +131,18 @@ def test_erase_of_other_folders(data: Project) -> None:
     assert lines_in(data.path / ".coverage.pipeline") == RAN
 
 
+def test_erase_names_places_of_pipeline_data(data: Project) -> None:
+    """Data that the next report would read from a place that the configuration names is kept, with the way to go."""
+    config = data.path / ".coveragerc"
+    config.write_text(config.read_text().replace("[vmpilot_cov]\n", "") + "[vmpilot_cov]\npipeline_data = elsewhere\n")
+    (data.path / "elsewhere").mkdir()
+    shutil.move(data.path / ".vmpilot-cov", data.path / "elsewhere" / ".vmpilot-cov")
+    here = data.path / "elsewhere"
+    assert vmpilot(data, "erase").stdout.splitlines()[-1].startswith(f"kept {here}: ")
+    vmpilot(data, "erase", str(here))
+    assert "kept" not in vmpilot(data, "erase").stdout
+
+
 def test_erase_of_nothing(app: Project) -> None:
     """Erasing where there is nothing is no error and changes nothing."""
     before = contents(app.path)

@@ -174,9 +174,10 @@ def test_branches_are_those_of_coverage_itself(app: Project) -> None:
     app.write(".coveragerc", "[run]\nsource = app\nbranch = on\n")
     app.write("app/branches.py", BRANCHES)
     (app.path / ".coverage.pipeline").unlink()
+    core = {"COVERAGE_CORE": "ctrace"}
     for number in ("0", "1", "2"):
-        app.run("python", "-m", "coverage", "run", "-p", "--data-file=theirs", "-m", "app.branches", number)
-        app.run("python", "-m", "app.branches", number, env={"VMPILOT_COV": ".", "COVERAGE_CORE": "ctrace"})
+        app.run("python", "-m", "coverage", "run", "-p", "--data-file=theirs", "-m", "app.branches", number, env=core)
+        app.run("python", "-m", "app.branches", number, env={"VMPILOT_COV": ".", **core})
     app.run("python", "-m", "coverage", "combine", "--data-file=theirs")
     vmpilot(app, "combine")
     assert arcs_in(app.path / ".coverage") == arcs_in(app.path / "theirs")

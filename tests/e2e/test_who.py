@@ -68,6 +68,20 @@ def test_what_nobody_ran_is_said(told: Project) -> None:
         assert (done.returncode, done.stdout) == (1, f"{shown}: nobody ran it\n")
 
 
+def test_a_file_that_has_changed_is_not_said_to_be_nobodys(told: Project) -> None:
+    """Data of a file that has changed since does not count: both say so, and ``who`` doesn't say that nobody ran it."""
+    path = told.write("app/lib.py", "A = 1\n")
+    source = Source(str(path), fingerprint(str(path)))
+    folder = working_folder.make_folder(str(told.path), "13-a")
+    write_record(folder, Record("13-a", 13, "unit", started=100.0, ended=200.0))
+    segment.write(folder, 1, [Part(Label("unit", TEST), 100.0, 200.0, {source: bitmap([1])})])
+    path.write_text("A = 2\n")
+    said = "1 line that unit reached in app/lib.py do not count: the file has changed since (stale-source)"
+    done = vmpilot(told, "who", "app/lib.py:1")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"vmpilot-cov: {said}\n")
+    assert vmpilot(told, "tests", "two").stderr == f"vmpilot-cov: {said}\n"
+
+
 @pytest.mark.parametrize("pattern", ["test_two", "*::test_two", "tests/e2e/*", "test_t*"])
 def test_a_test_shows_what_it_ran_where(told: Project, pattern: str) -> None:
     """A test is chosen by a part of its name or by a pattern; what it ran is listed by process and file."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from coverage import CoverageData
@@ -49,11 +51,11 @@ TESTS = """
 """
 
 
-def by_test(data_file: Path) -> dict[str, dict[str, object]]:
+def by_test(data_file: Path) -> dict[str, dict[str, Any]]:
     """Read what each phase of each test ran: context -> file name -> lines and arcs."""
     data = CoverageData(basename=str(data_file))
     data.read()
-    found: dict[str, dict[str, object]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for context in sorted(each for each in data.measured_contexts() if "|" in each):
         data.set_query_context(context)
         files = {Path(path).name: (sorted(data.lines(path) or ()), data.arcs(path)) for path in data.measured_files()}
@@ -62,21 +64,30 @@ def by_test(data_file: Path) -> dict[str, dict[str, object]]:
     return {context: files for context, files in found.items() if files}
 
 
+def lines_alone(tests: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Leave out the arcs."""
+    return {test: {name: lines for name, (lines, _) in files.items()} for test, files in tests.items()}
+
+
 @pytest.mark.parametrize("branch", [(), ("--cov-branch",)], ids=["lines", "branches"])
 @pytest.mark.parametrize("core", CORES)
 def test_the_same_as_pytest_cov(app: Project, core: str, branch: tuple[str, ...]) -> None:
     """Each phase of each test has the lines, or arcs, that pytest-cov gives it, under the same name."""
-    if core == "sysmon" and branch:
+    if core == "sysmon" and branch and sys.version_info < (3, 14):
         pytest.skip("sysmon measures branches from Python 3.14")
     app.write("tests/test_mixed.py", TESTS)
     app.write("pytest.ini", "[pytest]\n")
-    theirs = app.pytest("--cov=app", "--cov-context=test", *branch, env={"COVERAGE_FILE": "theirs.cov"})
+    reference = {"COVERAGE_FILE": "theirs.cov", "COVERAGE_CORE": "ctrace"}  # sysmon tells no contexts
+    theirs = app.pytest("--cov=app", "--cov-context=test", *branch, env=reference)
     assert theirs.returncode == 0, theirs.stdout + theirs.stderr
     ours = app.pytest("--vmpilot-cov", "--cov-context=test", *branch, env={"COVERAGE_CORE": core})
     assert ours.returncode == 0, ours.stdout + ours.stderr
     found = by_test(app.path / ".coverage")
     assert {"tests/test_mixed.py::test_each[True]|run", "tests/test_mixed.py::test_each[False]|teardown"} < found.keys()
-    assert found == by_test(app.path / "theirs.cov")
+    expected = by_test(app.path / "theirs.cov")
+    if core == "sysmon" and branch:  # it has an arc from each line to itself, until a report makes branches of them
+        found, expected = lines_alone(found), lines_alone(expected)
+    assert found == expected
 
 
 def test_contexts_of_workers_come_together(app: Project) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from server_hook.store import records, segment
-from tests.conftest import Project, lines_in, numbered, wait_for
+from tests.conftest import Project, free_port, lines_in, numbered, wait_for
 
 SERVER = """
     import asyncio, os, urllib.request
@@ -55,6 +55,10 @@ SERVER = """
         text = globals()[of(path)]() if path else 0  # all
         await send({"type": "http.response.start", "status": 200, "headers": []})  # all
         await send({"type": "http.response.body", "body": b"%d" % text})  # all
+
+    def wsgi(environ, start_response):
+        start_response("200 OK", [])  # wsgi
+        return [b"%d" % globals()[of(environ["PATH_INFO"].strip("/"))]()]  # wsgi
 """
 TESTS = """
     import asyncio, os, subprocess, sys, threading, time, urllib.request
@@ -195,7 +199,6 @@ def test_every_client_is_told_apart(driven: Project, workers: tuple[str, ...], s
     """Each test is named for exactly the lines that its requests ran, in each server, by header and by process."""
     driven.write(".coveragerc", f"[run]\nsource = app\n[vmpilot_cov]\ntag_requests = {switch}\n")
     printed = run(driven, *workers)
-    assert f"Tests told apart in {2 + bool(workers)} of {2 + bool(workers)} servers\n" in printed
     before, *started = told_apart(driven.path)
     assert before == expected()
     asked_for: dict[str, list[int]] = {}
@@ -204,6 +207,8 @@ def test_every_client_is_told_apart(driven: Project, workers: tuple[str, ...], s
         assert all(lines == numbered(SERVER, "all") for test, lines in tests.items() if test not in ASKED)
         asked_for.update({test: lines for test, lines in tests.items() if test in ASKED})
     assert asked_for == expected()
+    (line,) = [line for line in printed.splitlines() if line.startswith("Tests told apart")]
+    assert line == f"Tests told apart in {1 + len(started)} of {1 + len(started)} servers"
 
 
 def test_a_script_is_told_apart(driven: Project) -> None:
@@ -259,6 +264,72 @@ def test_a_server_that_asks_another(driven: Project) -> None:
         {"test_hop|run": numbered(SERVER, "all", "path", "back")},
         {"test_hop|run": numbered(SERVER, "all", "path", "front")},
     ]
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_a_server_at_a_unix_socket(driven: Project, tmp_path: Path) -> None:
+    """A client that connects to a Unix socket is found by its process."""
+    path = tmp_path / "s"  # short: the kernel allows about 100 letters
+    words = ("python", "-m", "gunicorn", "app.server:wsgi", "--bind", f"unix:{path}")
+    driven.serve(*words, env={"VMPILOT_COV": str(driven.path)}, wait=False)
+    driven.write(
+        "tests/test_all.py",
+        """
+        import os, subprocess
+
+        def test_curl():
+            subprocess.check_call(["curl", "-s", "--unix-socket", os.environ["SOCKET"], "http://localhost/curl"])
+        """,
+    )
+    wait_for(path.exists)
+    run(driven, SOCKET=str(path))
+    found = [tests for tests in told_apart(driven.path) if tests]
+    assert found == [{"test_curl|run": numbered(SERVER, "wsgi", "path", "curl")}]
+
+
+def test_a_child_that_serves_many_tests(driven: Project) -> None:
+    """A server that a test's set-up starts as an ordinary child works for whoever asks it, not for the set-up."""
+    driven.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 600\n")  # one segment, at its end
+    driven.write(
+        "tests/test_all.py",
+        """
+        import http.client, os, subprocess, sys, time, urllib.request
+        import pytest
+
+        def get(url):
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                answer.read()
+
+        @pytest.fixture
+        def url():
+            port = os.environ["PORT"]
+            with subprocess.Popen([sys.executable, *os.environ["COMMAND"].split()[1:-1], port]) as server:
+                until = time.monotonic() + 60
+                while True:
+                    try:
+                        get(f"http://127.0.0.1:{port}/")
+                        break
+                    except OSError:
+                        assert time.monotonic() < until
+                yield f"http://127.0.0.1:{port}"
+                server.terminate()
+
+        def test_one(url):
+            get(f"{url}/urllib")
+
+        def test_two(url):
+            subprocess.check_output(["curl", "-s", f"{url}/curl"])
+        """,
+    )
+    run(driven, PORT=str(free_port()))
+    found: dict[str, set[int]] = {}
+    for folder, record in records.recorded(driven.path):
+        for test, lines in named_in(folder).items() if record.origin != "pipeline" else ():
+            found.setdefault(test, set()).update(lines)
+    for test, mark in (("test_one", "urllib"), ("test_two", "curl")):
+        assert found.pop(f"{test}|run") == set(numbered(SERVER, "all", "path", mark))
+        assert found.pop(f"{test}|setup", set()) <= set(numbered(SERVER, "all"))  # the question whether it is up
+    assert not found
 
 
 def test_the_data_file_names_tests_for_lines_of_servers(driven: Project) -> None:

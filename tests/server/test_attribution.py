@@ -37,6 +37,8 @@ class Interpreter(NamedTuple):
     name: str
     executable: str
     branch: bool = False
+    borrows: bool = False
+    """Whether it has no coverage.py, and takes ours, which measures by ``sys.monitoring`` without its part in C."""
 
 
 class Outcome(NamedTuple):
@@ -59,7 +61,7 @@ def interpreters() -> Iterator[Interpreter]:
         places = [shutil.which(f"python{other}"), *Path.home().glob(f".pyenv/versions/{other}.*/bin/python{other}")]
         executable = next((str(place) for place in places if place and _runs(str(place))), "")
         if other != version and executable:
-            yield Interpreter(other, executable)
+            yield Interpreter(other, executable, borrows=True)
 
 
 def _runs(executable: str) -> bool:
@@ -77,12 +79,20 @@ def run_batch(batch: list[Program], interpreter: Interpreter, folder: Path, **en
     for number, program in enumerate(batch):
         (package / f"p{number}.py").write_text(source_of(program))
     (folder / ".coveragerc").write_text(f"[run]\nsource = odd\nbranch = {interpreter.branch}\n")
-    (folder / "sitecustomize.py").write_text("from server_hook.startup import start\nstart()\n")
-    site = folder / "site"  # coverage.py alone: what else is installed is of another Python
-    site.mkdir()
-    (site / "coverage").symlink_to(Path(coverage.__file__).parent)
-    path = os.pathsep.join(map(str, (folder, site, _ROOT)))
-    env = {**os.environ, "PYTHONPATH": path, "VMPILOT_COV": str(folder), "VMPILOT_COV_DATA_DIR": str(folder), **env}
+    (folder / "sitecustomize.py").write_text("import server_hook\nserver_hook.start()\n")
+    path = [str(folder), str(_ROOT)]
+    if interpreter.borrows:
+        site = folder / "site"  # coverage.py alone: what else is installed is of another Python
+        site.mkdir()
+        (site / "coverage").symlink_to(Path(coverage.__file__).parent)
+        path.append(str(site))
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path),
+        "VMPILOT_COV": str(folder),
+        "VMPILOT_COV_DATA_DIR": str(folder),
+        **env,
+    }
     command = [interpreter.executable, odd_driver.__file__, str(len(batch))]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, needs_proc
 from tests.plugin.conftest import CORES
 
 FORKED_IN_C = """
@@ -48,6 +48,7 @@ def test_a_signal_of_a_child_forked_in_c_is_its_own(app: Project, core: str) -> 
     assert (done.returncode, done.stdout) == (0, "lives\n"), done.stderr
 
 
+@needs_proc
 def test_a_program_that_closes_all_descriptors_keeps_its_files(app: Project) -> None:
     """The number of a signal is written to no file that the program opens, even if it has closed all descriptors."""
     app.write("main.py", CLOSED)

@@ -146,6 +146,8 @@ def many_parts() -> st.SearchStrategy[list[Part]]:
 @contextmanager
 def opened_below(folder: Path) -> Iterator[list[str]]:
     """Note which files below a folder a block leaves open, and clear them up without their warnings."""
+    if not os.path.exists("/proc/self/fd"):
+        pytest.skip("this system shows no descriptors")
     held: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

@@ -181,7 +181,7 @@ def test_a_client_on_another_machine_is_the_only_tests(posting: Posting) -> None
     assert Peers([str(posting.folder)]).test_of(*ends) == Witness(several=True)
 
 
-@pytest.mark.parametrize("peer", [("10.1.2.3", 0), ("testclient", 50000), ("", 0), None])
+@pytest.mark.parametrize("peer", [("10.1.2.3", 0), ("testclient", 50000), ("a.name.example", 80), ("", 0), None])
 def test_what_is_no_address_is_nobody(posting: Posting, peer: peers.Address | None) -> None:
     """What a proxy or a test client has put in the place of an address tells nothing."""
     posting.board(TEST)

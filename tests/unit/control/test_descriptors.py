@@ -10,6 +10,7 @@ import pytest
 
 from server_hook.control import channel as channel_
 from server_hook.control.channel import Channel
+from tests.conftest import needs_proc
 
 
 @pytest.fixture
@@ -179,6 +180,7 @@ def test_a_closed_channel_ends_its_connections(short_folder: Path, client_of: Ca
     assert expected == client.recv(1)
 
 
+@needs_proc
 @pytest.mark.parametrize("name", ["x" * 120, "missing/c.sock", "taken.sock"])
 def test_a_channel_that_cannot_listen_leaves_nothing_open(short_folder: Path, name: str) -> None:
     """Where nothing can listen the channel is refused, and its descriptor is closed."""

@@ -1,0 +1,25 @@
+"""A pytest plugin that points pytest-cov's own tests at this plugin (nox -s pytest_cov_suite).
+
+Each session that one of them starts measures with ``--vmpilot-cov``. A test that fails on purpose is expected to.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+MISSES: dict[str, str] = {}
+"""The tests whose expectation we don't share, with the reason; docs/from-pytest-cov.md says what differs."""
+
+
+@pytest.fixture(autouse=True)
+def pointed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each session that a test starts measured by this plugin."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--vmpilot-cov")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Expect to fail what differs on purpose."""
+    for item in items:
+        reason = MISSES.get(item.name) or MISSES.get(item.name.partition("[")[0])
+        if reason:
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=False))

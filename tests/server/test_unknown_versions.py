@@ -1,0 +1,40 @@
+"""Versions that nobody knows yet: whatever coverage.py or Python lacks or renames, the program runs on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Project
+
+CHANGES = {
+    "a newer Python": "sys.version_info = (3, 99, 0, 'final', 0)",
+    "an older Python": "sys.version_info = (3, 8, 0, 'final', 0)",
+    "a newer coverage.py": "import coverage; coverage.version_info, coverage.__version__ = (99, 0, 0), '99.0'",
+    "no flush_data": "from coverage.collector import Collector as C; del C.flush_data",
+    "no tracers by thread": "from coverage.collector import Collector as C; del C._installation_trace",
+    "no stack of collectors": "from coverage.collector import Collector as C; del C._collectors",
+    "no name of the core": "from coverage.collector import Collector as C; del C.tracer_name",
+    "no collector": "import coverage; sys.modules['coverage.collector'] = None",
+    "no schema": "import coverage.sqldata; del coverage.sqldata.SCHEMA_VERSION",
+    "no coverage.py": "sys.modules['coverage'] = None",
+    "a coverage.py that exits": "sys.meta_path.insert(0, type('F', (), {'find_spec': lambda self, name, *_: "
+    "sys.exit(9) if name == 'coverage' else None})())",
+    "no hooks for forks": "del os.register_at_fork",
+    "no wake-up descriptors": "import signal; del signal.set_wakeup_fd",
+    "no lock of its own": "import _thread; del _thread.RLock",
+}
+"""What is done before the start-up line runs."""
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_the_program_runs_on(project: Project, name: str) -> None:
+    """The start-up line raises nothing and prints nothing to stdout; it says one line at most, with a slug."""
+    project.package("app", work="def run():\n    return 1\n")
+    code = (
+        f"import os, sys\n{CHANGES[name]}\nos.environ['VMPILOT_COV'] = '.'\nimport server_hook; server_hook.start()\n"
+    )
+    done = project.run("python", "-c", f"{code}from app import work; print('done', work.run())")
+    assert (done.returncode, done.stdout) == (0, "done 1\n"), done.stderr
+    logged = done.stderr.splitlines()
+    assert len(logged) <= 1, done.stderr
+    assert all(line.startswith("vmpilot-cov: ") and line.endswith(")") for line in logged), done.stderr

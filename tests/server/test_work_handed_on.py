@@ -1,0 +1,303 @@
+"""Whose work is what a request hands on, and what becomes of it when the test, the epoch or the process changes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from server_hook.store import segment, working_folder
+from tests.server.test_attribution import PATIENCE_S
+
+PROGRAM = """
+    def first(which):
+        if which == "a":
+            return 1
+        return 2
+
+
+    def loop(items, seen):
+        while True:
+            item = items.get()
+            if item is None:
+                return
+            seen(item)
+"""
+HEAD = """
+    import asyncio, inspect, os, pickle, queue, sys, threading, time
+    from concurrent.futures import Future, ThreadPoolExecutor
+    from contextlib import contextmanager
+    from pathlib import Path
+    from app import main
+    from server_hook.attribution.tags import TEST
+
+    recorder = sys._vmpilot_cov.recorder
+
+    @contextmanager
+    def request(test):
+        attribution = sys._vmpilot_cov.recorder.attribution
+        token = attribution.begin_request([f"vmpilot-cov={test}"] if test else [], lambda: (None, None))
+        try:
+            yield
+        finally:
+            attribution.end_request(token)
+
+    def end(test):
+        recorder.attribution._end(test)
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    """Give what runs scripts in a recorded process."""
+    return Script(tmp_path)
+
+
+class Script:
+    """Runs scripts in recorded processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        """Write the application."""
+        self.folder = folder
+        (folder / "app").mkdir()
+        (folder / "app/__init__.py").touch()
+        (folder / "app/main.py").write_text(dedent(PROGRAM).lstrip())
+        (folder / ".coveragerc").write_text("[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 3600\n")
+
+    def run(self, text: str) -> dict[str, set[int]]:
+        """Run a script; return the lines of the application, by test, all of them by the empty one."""
+        (self.folder / "script.py").write_text(dedent(HEAD) + dedent(text))
+        env = {**os.environ, "VMPILOT_COV": str(self.folder), "VMPILOT_COV_DATA_DIR": str(self.folder)}
+        command = [sys.executable, "script.py"]
+        done = subprocess.run(
+            command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+        return self.lines()
+
+    def lines(self) -> dict[str, set[int]]:
+        """Read what was recorded, start-up lines left out."""
+        found: dict[str, set[int]] = {}
+        for folder in working_folder.process_folders(self.folder):
+            for _, parts in segment.read_folder(folder):
+                assert isinstance(parts, list), parts
+                for part in parts:
+                    for source, measured in part.files.items():
+                        if source.path.endswith("main.py"):
+                            lines = segment.line_numbers(segment.to_lines(measured))
+                            found.setdefault(part.label.context, set()).update(lines)
+        return found
+
+
+def test_each_test_has_its_own_lines_and_the_totals_have_all(script: Script) -> None:
+    """Two tests that take different ways through a function have these, and what all have run has both."""
+    lines = script.run("""
+        with request("a"):
+            main.first("a")
+        with request("b"):
+            main.first("b")
+    """)
+    assert lines["a"] == {2, 3}
+    assert lines["b"] == {2, 4}
+    assert lines[""] >= {2, 3, 4}
+
+
+def test_a_test_that_is_over_claims_nothing_more(script: Script) -> None:
+    """What a test has left running in the background is nobody's once it is over."""
+    lines = script.run("""
+        go, done = threading.Event(), threading.Event()
+        def late():
+            go.wait()
+            main.first("b")
+            done.set()
+        with request("a"):
+            main.first("a")
+            threading.Thread(target=late).start()
+        end("a")
+        go.set()
+        done.wait()
+    """)
+    assert lines["a"] == {2, 3}
+    assert lines[""] >= {2, 3, 4}
+
+
+def test_what_a_test_leaves_in_the_background_is_its_own_until_it_is_over(script: Script) -> None:
+    """A thread that outlives its request still works for its test."""
+    lines = script.run("""
+        with request("a"):
+            thread = threading.Thread(target=main.first, args=("a",))
+            thread.start()
+        thread.join()
+    """)
+    assert lines["a"] == {2, 3}
+
+
+def test_a_shared_worker_works_for_the_test_of_each_item(script: Script) -> None:
+    """A worker that nobody's work has started is each item's test's, and nobody's while it waits."""
+    lines = script.run("""
+        items, seen = queue.Queue(), queue.Queue()
+        worker = threading.Thread(target=main.loop, args=(items, lambda item: (main.first(item), seen.put(TEST.get()))))
+        worker.start()
+        for test in ("a", "b", ""):
+            with request(test):
+                items.put(test)
+                assert seen.get() == test
+        items.put(None)
+        worker.join()
+    """)
+    assert lines["a"] >= {2, 3, 10, 12}
+    assert 4 not in lines["a"]
+    assert lines["b"] >= {2, 4, 10, 12}
+    assert 11 not in lines["a"] | lines["b"]
+
+
+def test_a_request_that_reads_messages_of_others_stays_its_own(script: Script) -> None:
+    """A streaming answer that takes what another test has published goes on under its own test."""
+    script.run("""
+        with request("a"):
+            mine = queue.Queue()
+            with request("b"):
+                mine.put("news")
+            mine.get()
+            assert TEST.get() == "a"
+    """)
+
+
+def test_a_pool_that_a_test_has_started_serves_the_next(script: Script) -> None:
+    """A thread of a pool is of no test between two pieces of work."""
+    lines = script.run("""
+        pool = ThreadPoolExecutor(1)
+        with request("a"):
+            assert pool.submit(main.first, "a").result() == 1
+        with request("b"):
+            assert pool.submit(main.first, "b").result() == 2
+        assert pool.submit(TEST.get).result() == ""
+    """)
+    assert lines["a"] == {2, 3}
+    assert lines["b"] == {2, 4}
+
+
+def test_what_is_wrapped_looks_as_before(script: Script) -> None:
+    """Signatures stay, coroutine functions stay ones, and classes can be pickled."""
+    script.run("""
+        def all_of_it():
+            calls = (threading.Thread.start, ThreadPoolExecutor.submit, Future.add_done_callback, queue.Queue.get,
+                     asyncio.Queue.get, asyncio.Queue.get_nowait)
+            return calls, [(inspect.signature(each), inspect.iscoroutinefunction(each)) for each in calls]
+        calls, before = all_of_it()
+        with request("a"):
+            pass
+        calls_now, now = all_of_it()
+        assert before == now
+        assert not any(one is other for one, other in zip(calls, calls_now))
+        assert pickle.loads(pickle.dumps(queue.Queue)) is queue.Queue
+    """)
+
+
+def test_nothing_is_wrapped_before_a_test_is_heard_of(script: Script) -> None:
+    """A process that serves no test is left as it is."""
+    script.run("""
+        before = threading.Thread.start, queue.Queue.get, ThreadPoolExecutor.submit
+        with request(""):
+            assert (threading.Thread.start, queue.Queue.get, ThreadPoolExecutor.submit) == before
+        tools = getattr(sys, "monitoring", None)
+        assert tools is None or "vmpilot-cov" not in [tools.get_tool(each) for each in range(6)]
+    """)
+
+
+def test_a_priority_queue_keeps_its_order_and_lends_nothing(script: Script) -> None:
+    """A queue that gives items out in another order than they came names nobody for them."""
+    script.run("""
+        items, seen = queue.PriorityQueue(), []
+        with request("a"):
+            items.put(2)
+        with request("b"):
+            items.put(1)
+        assert (items.get(), TEST.get(), items.get(), TEST.get()) == (1, "", 2, "")
+    """)
+
+
+def test_a_reset_makes_every_line_new_for_a_test(script: Script) -> None:
+    """What a test runs before and after a reset is recorded in both epochs."""
+    script.run("""
+        with request("a"):
+            main.first("a")
+            recorder.reset()
+            main.first("a")
+    """)
+    (folder,) = working_folder.process_folders(script.folder)
+    parts = [part for _, read in segment.read_folder(folder) if isinstance(read, list) for part in read]
+    ran = {bool(part.epoch): part.files for part in parts if part.label.context == "a"}
+    assert [set(map(segment.to_lines, ran[after].values())) for after in (False, True)] == [{0b1100}, {0b1100}]
+
+
+def test_segments_that_were_deleted_are_written_again_for_each_test(script: Script) -> None:
+    """If somebody erases the segments of a live process, the lines of its tests are written once more, too."""
+    lines = script.run("""
+        import shutil
+        with request("a"):
+            main.first("a")
+        recorder.flush()
+        shutil.rmtree(recorder.presence.folder)
+    """)
+    assert lines["a"] == {2, 3}
+    assert lines[""] >= {2, 3}
+
+
+def test_a_forked_child_works_for_nobody_until_it_is_asked(script: Script) -> None:
+    """Nothing that the parent has armed is the child's; a request to the child is its test's."""
+    lines = script.run("""
+        with request("a"):
+            main.first("a")
+        child = os.fork()
+        if not child:
+            main.first("b")
+            with request("b"):
+                main.first("b")
+            sys.exit()
+        os.waitpid(child, 0)
+    """)
+    assert lines["a"] == {2, 3}
+    assert lines["b"] == {2, 4}
+    assert lines[""] >= {2, 3, 4}
+
+
+def test_a_kill_loses_no_total_that_was_cut(script: Script) -> None:
+    """What a test has run is in the totals and in its own lines at the next cut, also if the process is killed then."""
+    with pytest.raises(AssertionError, match="-9"):
+        script.run("""
+            with request("a"):
+                main.first("a")
+                recorder.flush()
+                os.kill(os.getpid(), 9)
+        """)
+    lines = script.lines()
+    assert lines["a"] == {2, 3}
+    assert lines[""] >= {2, 3}
+
+
+def test_a_source_that_is_loaded_again_begins_anew_for_a_test(script: Script) -> None:
+    """Lines of the new content are not taken for those that the test has run of the old one."""
+    script.run("""
+        import importlib
+        with request("a"):
+            main.first("a")
+            path = Path("app/main.py")
+            path.write_text("# changed\\n" + path.read_text())
+            importlib.reload(main)
+            main.first("a")
+    """)
+    (folder,) = working_folder.process_folders(script.folder)
+    parts = [part for _, read in segment.read_folder(folder) if isinstance(read, list) for part in read]
+    ran: dict[str, set[int]] = {}
+    for part in parts:
+        for source, measured in part.files.items():
+            if part.label.context == "a":
+                ran.setdefault(source.fingerprint, set()).update(segment.line_numbers(segment.to_lines(measured)))
+    old, new = ran.values()
+    assert old == {2, 3}
+    assert {3, 4} <= new
