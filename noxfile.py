@@ -134,3 +134,17 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+
+
+@nox.session(python=PYTHONS[0])
+def docs(session: nox.Session) -> None:
+    """Build the documentation, with warnings as errors."""
+    session.install("-e", ".[docs]")
+    session.run("python", "-m", "sphinx", "-E", "-W", "--keep-going", "docs", "docs/_build", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def dist(session: nox.Session) -> None:
+    """Build wheel and sdist in dist/, and check them."""
+    session.install("-e", ".[dist]")
+    session.run(".ci/distributions", "dist", external=True)

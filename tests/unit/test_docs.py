@@ -15,7 +15,7 @@ from tests.unit.test_layout import FILES, PLUGIN
 
 ROOT = PLUGIN.parent
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "benchmarks/README.md"])
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("**/*.md"), ROOT / "benchmarks/README.md"])
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not here")
 
