@@ -74,7 +74,6 @@ def _gunicorn() -> Iterator[WitnessRow]:
     packages = ("gunicorn", "uvicorn-worker", "uvicorn")
     worker = "uvicorn_worker.UvicornWorker"
     yield replace(asgi, name="gunicorn uvicorn", packages=packages, command=(*command, worker), usual=True)
-    yield replace(plain, name="gunicorn tornado", packages=("gunicorn", "tornado"), at_once=False, usual=False)
 
 
 def _other_asgi() -> Iterator[WitnessRow]:
