@@ -86,7 +86,7 @@ def servers(session: nox.Session) -> None:
     """Run the whole matrix of servers: each row with each end, the servers that CI leaves out included."""
     session.install("-e", ".[dev,servers]")
     env = {"TEST_SERVERS": "all"}
-    files = ["tests/server/test_servers.py", "tests/server/test_forks_in_c.py"]
+    files = [f"tests/server/test_{name}.py" for name in ("servers", "witness_servers", "forks_in_c")]
     session.run("python", "-m", "pytest", *files, "-n", "2", *session.posargs, env=env)
 
 

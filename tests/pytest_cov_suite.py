@@ -12,8 +12,10 @@ MISSES: dict[str, str] = {}
 
 
 @pytest.fixture(autouse=True)
-def pointed(monkeypatch: pytest.MonkeyPatch) -> None:
+def pointed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have each session that a test starts measured by this plugin."""
+    if "pytester" in request.fixturenames or "testdir" in request.fixturenames:
+        request.getfixturevalue("pytester")  # first: it takes the variable away
     monkeypatch.setenv("PYTEST_ADDOPTS", "--vmpilot-cov")
 
 

@@ -10,7 +10,7 @@ import _thread
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook import coverage_private
@@ -129,12 +129,13 @@ class Attribution:
         else:
             self.reason = f"core {core} cannot tell tests apart before Python 3.12"
 
-    def begin_request(self, baggage: Iterable[str], ends: Callable[[], Ends]) -> Request | None:
+    def begin_request(self, baggage: Sequence[str], ends: Callable[..., Ends], *ends_of: object) -> Request | None:
         """Notice that a request begins, and whose it is, in the context that will answer it; never raise.
 
         Args:
             baggage: the values of its headers of this name.
             ends: returns the two ends of its connection; called only if they may name a test.
+            ends_of: what it is called with.
 
         Returns:
             what ``end_request`` takes; None if there is nothing to undo.
@@ -143,7 +144,7 @@ class Attribution:
             if not baggage and _monotonic() < self._nobodys_until and not self._tags.TEST.get():
                 return None
             self.prepare()
-            test = self._whose(baggage, ends) if self._tags is not None else ""
+            test = self._whose(baggage, ends, ends_of) if self._tags is not None else ""
             if self.bounds is not None:
                 self.bounds.answer(test)
             if self._tags is not None and (test or self._tags.TEST.get()):
@@ -222,7 +223,7 @@ class Attribution:
                 self._engine.end(test)
         self._tests = {}
 
-    def _whose(self, baggage: Iterable[str], ends: Callable[[], Ends]) -> str:
+    def _whose(self, baggage: Sequence[str], ends: Callable[..., Ends], ends_of: tuple[object, ...]) -> str:
         boards = self._peers.boards if self._peers is not None else None
         is_session = boards is not None and bool(boards.posted())
         if boards is not None and boards.sessions != self._sessions:
@@ -232,7 +233,7 @@ class Attribution:
             self.counts.tagged += 1
             return test
         if is_session and self._peers is not None:  # also where the header's test is over: a WebSocket stays open
-            witness = self._peers.test_of(*ends())
+            witness = self._peers.test_of(*ends(*ends_of))
             if witness.test and self._begin(witness.test):
                 self.counts.by_process += 1
                 return witness.test

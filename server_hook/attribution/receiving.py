@@ -7,7 +7,7 @@ ours never reaches a request: it is then nobody's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from socket import AF_UNIX  # a server has it
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,28 +18,32 @@ if TYPE_CHECKING:
     from server_hook.attribution.attribution import Ends
     from server_hook.attribution.tags import Request as Begun
 
-Request: TypeAlias = "tuple[Sequence[str], Callable[[], Ends]]"
-"""The values of a request's headers ``baggage``, and what returns the two ends of its connection."""
+_state = process_state()
+
+Request: TypeAlias = tuple[Any, ...]
+"""The values of a request's headers ``baggage``, what returns the two ends of its connection, and that one's arguments.
+
+To ask a socket for its ends takes longer than all the rest, and is seldom needed.
+"""
 Read: TypeAlias = Callable[..., Request]
 """Reads the request from the arguments of the wrapped call."""
 
 
-def begin(read: Read, *args: Any, **kwargs: Any) -> Begun | None:
+def begin(read: Read, *args: Any) -> Begun | None:
     """Tell the recorder that a request begins in this context; never raise.
 
     Args:
         read: reads the request from the other arguments.
         args: those of the server's call.
-        kwargs: the same.
 
     Returns:
         what ``end`` takes.
     """
-    recorder = process_state().recorder
+    recorder = _state.recorder
     if recorder is None:
         return None
     try:
-        return recorder.attribution.begin_request(*read(*args, **kwargs))
+        return recorder.attribution.begin_request(*read(*args))
     except Exception as error:  # noqa: BLE001
         report(read.__name__.removeprefix("_of_"), error)
         return None
@@ -47,7 +51,7 @@ def begin(read: Read, *args: Any, **kwargs: Any) -> Begun | None:
 
 def end(token: Begun | None) -> None:
     """Tell the recorder that a request is answered, in the context in which it began; never raise."""
-    if token is not None and (recorder := process_state().recorder) is not None:
+    if token is not None and (recorder := _state.recorder) is not None:
         recorder.attribution.end_request(token)
 
 
@@ -57,12 +61,12 @@ def around(owner: Any, name: str, read: Read) -> None:
     Args:
         owner: the class or module that has it.
         name: what it is called.
-        read: reads the request from its arguments.
+        read: reads the request from its positional arguments.
     """
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def answer(*args: Any, **kwargs: Any) -> Any:
-            token = begin(read, *args, **kwargs)
+            token = begin(read, *args)
             try:
                 return original(*args, **kwargs)
             finally:
@@ -78,7 +82,7 @@ def around_coroutine(owner: Any, name: str, read: Read) -> None:
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         async def answer(*args: Any, **kwargs: Any) -> Any:
-            token = begin(read, *args, **kwargs)
+            token = begin(read, *args)
             try:
                 return await original(*args, **kwargs)
             finally:

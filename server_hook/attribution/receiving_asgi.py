@@ -11,9 +11,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook.attribution.imports import report, wrap
-from server_hook.attribution.receiving import Request, address, around_coroutine, begin, end
+from server_hook.attribution.receiving import Request, address, around_coroutine, begin, end, ends_of
 
 if TYPE_CHECKING:
+    from server_hook.attribution.attribution import Ends
     from server_hook.attribution.tags import Request as Begun
 
 App: TypeAlias = Callable[..., Any]
@@ -37,7 +38,7 @@ def gunicorn(module: ModuleType) -> None:
 def hypercorn(module: ModuleType) -> None:
     """Wrap both kinds of applications that Hypercorn calls; of ``hypercorn.app_wrappers``."""
     _replace_after(module.ASGIWrapper, "__init__", "app")
-    around_coroutine(module.WSGIWrapper, "handle_http", lambda _, scope, *__: _of_asgi(scope))
+    around_coroutine(module.WSGIWrapper, "handle_http", lambda _, *args: _of_asgi(*args))
 
 
 def granian(module: ModuleType) -> None:
@@ -65,11 +66,12 @@ def granian_rsgi(module: ModuleType) -> None:
 
 
 def _of_rsgi(scope: Any) -> Request:
-    def end(place: str) -> Any:
-        host, _, port = place.rpartition(":")
-        return address((host.strip("[]"), port))
+    return scope.headers.get_all("baggage"), _ends_of_rsgi, scope
 
-    return scope.headers.get_all("baggage"), lambda: (end(scope.server), end(scope.client))
+
+def _ends_of_rsgi(scope: Any) -> Ends:
+    server, client = (place.rpartition(":") for place in (scope.server, scope.client))
+    return address((server[0].strip("[]"), server[2])), address((client[0].strip("[]"), client[2]))
 
 
 def tag(app: App) -> App:
@@ -79,7 +81,7 @@ def tag(app: App) -> App:
         kind = scope["type"]
         if kind == "lifespan":
             return await app(scope, receive, send)
-        token = begin(_of_asgi, scope)
+        token = begin(_of_asgi, scope, receive)
         messages = _Messages(scope, receive) if kind == "websocket" else None
         try:
             return await app(scope, messages or receive, send)
@@ -101,16 +103,23 @@ class _Messages:
     async def __call__(self) -> Any:
         message = await self._receive()
         end(self.token)
-        self.token = begin(_of_asgi, self._scope)
+        self.token = begin(_of_asgi, self._scope, self._receive)
         return message
 
 
-def _of_asgi(scope: Any) -> Request:
-    headers = scope["headers"]
-    values = []
+def _of_asgi(scope: Any, receive: Any, *_: object) -> Request:
+    headers, baggage = scope["headers"], []
     if b"baggage" in dict(headers):  # in one step: below Python 3.12 each turn of a loop of ours is traced
-        values = [value.decode("latin-1") for name, value in headers if name == b"baggage"]
-    return values, lambda: (address(scope.get("server")), address(scope.get("client")))
+        baggage = [value.decode("latin-1") for name, value in headers if name == b"baggage"]
+    return baggage, _ends_of_asgi, scope, receive
+
+
+def _ends_of_asgi(scope: Any, receive: Any) -> Ends:
+    client = address(scope.get("client"))
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if client is None and transport is not None:  # a Unix socket, and uvicorn
+        return ends_of(transport.get_extra_info("socket"))
+    return address(scope.get("server")), client
 
 
 def _replace_after(owner: type, name: str, attribute: str) -> None:

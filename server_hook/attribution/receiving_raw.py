@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from server_hook.attribution.imports import wrap
-from server_hook.attribution.receiving import Request, address, around, around_coroutine, begin, end, ends_of
+from server_hook.attribution.receiving import Request, address, around, around_coroutine, begin, end, ends_of, no_ends
 
 if TYPE_CHECKING:
     from server_hook.attribution.attribution import Ends
@@ -49,7 +48,7 @@ def http_server(module: ModuleType) -> None:
 
 
 def _of_http_server(handler: Any) -> Request:
-    return handler.headers.get_all("baggage", ()), partial(ends_of, handler.connection, handler.client_address)
+    return handler.headers.get_all("baggage", ()), ends_of, handler.connection, handler.client_address
 
 
 def cheroot(module: ModuleType) -> None:
@@ -59,7 +58,7 @@ def cheroot(module: ModuleType) -> None:
 
 def _of_cheroot(request: Any) -> Request:
     value = request.inheaders.get(b"Baggage")
-    return [value.decode("latin-1")] if value else (), partial(ends_of, request.conn.socket)
+    return [value.decode("latin-1")] if value else (), ends_of, request.conn.socket
 
 
 def aiohttp(module: ModuleType) -> None:
@@ -68,8 +67,11 @@ def aiohttp(module: ModuleType) -> None:
 
 
 def _of_aiohttp(_: object, request: Any, *__: object) -> Request:
-    ask = request.transport.get_extra_info
-    return request.headers.getall("baggage", ()), lambda: (address(ask("sockname")), address(ask("peername")))
+    return request.headers.getall("baggage", ()), _ends_of_transport, request.transport
+
+
+def _ends_of_transport(transport: Any) -> Ends:
+    return ends_of(transport.get_extra_info("socket")) if transport is not None else no_ends()
 
 
 def tornado(module: ModuleType) -> None:
@@ -106,7 +108,7 @@ class _Delegate:
 
 
 def _of_tornado(connection: Any, headers: Any) -> Request:
-    return headers.get_list("baggage"), partial(ends_of, connection.stream.socket)
+    return headers.get_list("baggage"), ends_of, connection.stream.socket
 
 
 def websockets(module: ModuleType) -> None:
@@ -143,10 +145,11 @@ def _of_websockets(connection: Any) -> Request:
     request = connection.request if hasattr(connection, "request") else connection
     headers = getattr(request, "headers", None) or request.request_headers
 
-    def ends() -> Ends:
-        try:
-            return address(connection.local_address), address(connection.remote_address)
-        except OSError:  # it is closed already
-            return None, None
+    return headers.get_all("baggage"), _ends_of_websockets, connection
 
-    return headers.get_all("baggage"), ends
+
+def _ends_of_websockets(connection: Any) -> Ends:
+    try:
+        return address(connection.local_address), address(connection.remote_address)
+    except OSError:  # it is closed already
+        return no_ends()

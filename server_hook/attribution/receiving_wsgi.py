@@ -7,7 +7,6 @@ what they are. granian alone sends what an application yields from threads of Ru
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -22,16 +21,20 @@ def wsgiref(module: ModuleType) -> None:
 
 def _of_wsgiref(handler: Any, *_: object) -> Request:
     server = getattr(handler, "request_handler", None)  # a handler for CGI has no connection
-    ends = partial(ends_of, server.connection, server.client_address) if server else no_ends
-    return _baggage(getattr(handler, "base_env", {})), ends
+    ends = (ends_of, server.connection, server.client_address) if server else (no_ends,)
+    return _baggage(getattr(handler, "base_env", {})), *ends
 
 
 def gunicorn(module: ModuleType) -> None:
     """Wrap how a worker of gunicorn handles a request; of its modules ``sync``, ``gthread`` and ``base_async``."""
-    for worker in vars(module).values():
-        if isinstance(worker, type) and worker.__module__ == module.__name__:
-            for name in {"handle_request", "handle_http2_request"} & vars(worker).keys():
-                around(worker, name, _of_gunicorn)
+    name = module.__name__
+    kinds = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == name]
+    workers = [kind for kind in kinds if hasattr(kind, "handle_request")]
+    if not workers:
+        raise AttributeError("no worker has a method 'handle_request'")
+    for worker in workers:
+        for method in {"handle_request", "handle_http2_request"} & vars(worker).keys():
+            around(worker, method, _of_gunicorn)
 
 
 def _of_gunicorn(_: object, first: Any, second: Any, *more: Any) -> Request:
@@ -39,7 +42,7 @@ def _of_gunicorn(_: object, first: Any, second: Any, *more: Any) -> Request:
         request, socket, peer = first, second.sock, second.client
     else:  # the others': where they listen, the request, and more
         request, socket, peer = second, more[0], more[1]
-    return [value for name, value in request.headers if name == "BAGGAGE"], partial(ends_of, socket, peer)
+    return [value for name, value in request.headers if name == "BAGGAGE"], ends_of, socket, peer
 
 
 def waitress(module: ModuleType) -> None:
@@ -49,7 +52,7 @@ def waitress(module: ModuleType) -> None:
 
 def _of_waitress(task: Any) -> Request:
     value = task.request.headers.get("BAGGAGE")
-    return [value] if value else (), partial(ends_of, task.channel.socket, task.channel.addr)
+    return [value] if value else (), ends_of, task.channel.socket, task.channel.addr
 
 
 def gevent(module: ModuleType) -> None:
@@ -60,7 +63,7 @@ def gevent(module: ModuleType) -> None:
 
 def _of_gevent(handler: Any) -> Request:
     socket = getattr(handler, "socket", None) or handler.connection
-    return _baggage(handler.environ), partial(ends_of, socket, handler.client_address)
+    return _baggage(handler.environ), ends_of, socket, handler.client_address
 
 
 def granian(module: ModuleType) -> None:

@@ -56,6 +56,7 @@ class Wakeup:
         """Set a descriptor of ours, in the main thread of a process that starts or was forked just now."""
         inherited = self._number
         with suppress(OSError, ValueError, AttributeError):  # AttributeError: a system that names no writers
+            self._close()  # after a fork, those of the parent
             self._open_pair(_HIGH)
             self._main, self._waiting = _thread.get_ident(), {}
             if not self._of_program:
@@ -133,19 +134,22 @@ class Wakeup:
         """Tell whether both descriptors still are our sockets; if the program has closed them, take the number back."""
         if all(_identity(each) == identity for each, identity in self._sockets):
             return bool(self._sockets)
-        for each, identity in self._sockets:
-            if _identity(each) != identity:
-                each.detach()
-            each.close()
-        self._sockets, number = [], self._number
+        self._close()
+        number = self._number
         with suppress(OSError):
             self._open_pair(number)
             if self._number == number:
                 return True
-            for each, _ in self._sockets:  # somebody else has it
-                each.close()
-            self._sockets = []
+            self._close()  # somebody else has it
         return False
+
+    def _close(self) -> None:
+        """Close both sockets, but no file that the program has opened under the number of one."""
+        for each, identity in self._sockets:
+            if _identity(each) != identity:
+                each.detach()
+            each.close()
+        self._sockets = []
 
 
 def _high(sock: socket.socket, least: int) -> socket.socket:

@@ -73,11 +73,12 @@ PROGRAMS = {
     "fork hooks": Program("""
         import os
         from work import work
+        seen = []
         for name in ("before", "after_in_parent", "after_in_child"):
-            os.register_at_fork(**{name: lambda name=name: print(name, flush=True)})
+            os.register_at_fork(**{name: lambda name=name: seen.append(name)})
         if not os.fork():
-            os._exit(work())
-        print(os.wait()[1])
+            os._exit(10 * (seen == ["before", "after_in_child"]) + work())
+        print(os.wait()[1] >> 8, seen)
     """),
     "fork with warnings as errors": Program(
         """

@@ -345,6 +345,20 @@ WEBSOCKETS_SYNC = (
 """
 )
 
+RUN = """
+    import sys
+    import app.main
+
+    class Unreadable:
+        def find_spec(self, name, path=None, target=None):
+            if name.startswith("server_hook"):
+                raise PermissionError(13, name)
+
+    AFTER_IMPORT
+    exec(open("serve.py").read())
+"""
+"""Starts a server's script."""
+
 SCRIPTS = {
     "wsgiref": """
         from socketserver import ThreadingMixIn

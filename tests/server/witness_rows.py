@@ -21,6 +21,10 @@ class WitnessRow(Row):
     """Whether it answers several requests at a time."""
     is_socket: bool = False
     """Whether it speaks by WebSocket."""
+    is_unix: bool = False
+    """Whether it listens at a Unix socket, ``socket`` in its folder."""
+    sees_peers: bool = True
+    """Whether it tells where a request comes from, so that the process there can be looked up."""
     usual: bool = False
 
 
@@ -36,6 +40,8 @@ def _uvicorn() -> Iterator[WitnessRow]:
                 command=(*command, "--loop", loop, "--http", http),
                 usual=(loop, http) == ("asyncio", "h11"),
             )
+    unix = ("python", "-m", "uvicorn", APP, "--uds", "socket")
+    yield replace(plain, name="uvicorn --uds", command=unix, is_unix=True)
     yield replace(plain, name="uvicorn --workers", command=(*command, "--workers", "2"))
     yield replace(plain, name="uvicorn, WSGI", source=programs.WSGI, command=(*command, "--interface", "wsgi"))
     for speaks, package in (("websockets", "websockets"), ("websockets-sansio", "websockets"), ("wsproto", "wsproto")):
@@ -53,6 +59,8 @@ def _gunicorn() -> Iterator[WitnessRow]:
     command = ("python", "-m", "gunicorn", APP, "-b", "127.0.0.1:PORT", "-k")
     plain = WitnessRow("gunicorn sync", ("gunicorn",), programs.WSGI, (*command, "sync", "-w", "3"), usual=True)
     yield plain
+    unix = ("python", "-m", "gunicorn", APP, "-b", "unix:socket", "-k", "gthread", "--threads", "4")
+    yield replace(plain, name="gunicorn, Unix socket", command=unix, is_unix=True, usual=False)
     threads = (*command, "gthread", "--threads", "4")
     yield replace(plain, name="gunicorn gthread", command=threads)
     for worker in ("gevent", "gevent_pywsgi"):
@@ -66,7 +74,6 @@ def _gunicorn() -> Iterator[WitnessRow]:
     packages = ("gunicorn", "uvicorn-worker", "uvicorn")
     worker = "uvicorn_worker.UvicornWorker"
     yield replace(asgi, name="gunicorn uvicorn", packages=packages, command=(*command, worker), usual=True)
-    yield replace(plain, name="gunicorn tornado", packages=("gunicorn", "tornado"), at_once=False, usual=False)
 
 
 def _other_asgi() -> Iterator[WitnessRow]:
@@ -86,7 +93,9 @@ def _other_asgi() -> Iterator[WitnessRow]:
     yield replace(socket, name="granian, WebSocket", packages=("granian",), command=(*granian, "asgi"))
     yield replace(plain, name="granian rsgi", source=programs.RSGI, command=(*granian, "rsgi"))
     threads = (*granian, "wsgi", "--blocking-threads", "4")
-    yield replace(plain, name="granian wsgi", source=programs.WSGI, command=threads, measured_from=(3, 12))
+    yield replace(
+        plain, name="granian wsgi", source=programs.WSGI, command=threads, measured_from=(3, 12), sees_peers=False
+    )
 
 
 def _other_wsgi() -> Iterator[WitnessRow]:
