@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
 _PAGE = re.compile(r"^<!-- page: (\S+) -->\n$")
+_CODE = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)")
 
 
@@ -33,9 +34,13 @@ def adapt(text: str, written: Path, page: Path) -> str:
         there = Path(os.path.normpath(written.parent / link[1]))
         return os.path.relpath(shown.get(there, there), page.parent)
 
-    # code stays as it is: a bracket before a parenthesis is no link there
-    parts = re.split(r"(^```.*?^```|`[^`\n]*`)", text, flags=re.MULTILINE | re.DOTALL)
-    return "".join(part if number % 2 else _LINK.sub(target, part) for number, part in enumerate(parts))
+    # code stays as it is: a bracket before a parenthesis is no link there, and a # is no heading
+    title, parts = text.partition("\n")[0], _CODE.split(text.partition("\n")[2])
+    parts[::2] = [_LINK.sub(target, part) for part in parts[::2]]
+    if any(re.search(r"^# ", part, re.MULTILINE) for part in parts[::2]):
+        # a list of pages would show each further title as a page of its own
+        parts[::2] = [re.sub(r"^#", "##", part, flags=re.MULTILINE) for part in parts[::2]]
+    return "\n".join([title, "".join(parts)])
 
 
 def _read(_app: Sphinx, name: str, source: list[str]) -> None:

@@ -87,7 +87,7 @@ def test_no_origin_or_test_has_a_line_of_the_one_before(app: Project, core: str,
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="sysmon measures branches from Python 3.14")
 @pytest.mark.xfail(coverage.version_info >= (7, 17, 1), reason="coverage.py joins two calls of a function")
 def test_the_cores_agree_after_an_exception(project: Project) -> None:
-    """Coverage.py alone finds the same arcs on each core; if this passes, README's limit is of older releases."""
+    """Coverage.py alone finds the same arcs on each core; if this passes, docs/limits.md speaks of older releases."""
     project.write("main.py", SHORTEST)
     found = []
     for core in CORES:

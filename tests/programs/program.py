@@ -27,7 +27,7 @@ LOGGED = re.compile(r"^vmpilot-cov: .*\((?P<slug>[a-z-]+)\)\n", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Program:
-    """What is run, and in what it may differ from how it runs alone; that is a limit that README names."""
+    """What is run, and in what it may differ from how it runs alone; that is a limit that docs/limits.md names."""
 
     text: str
     """Its ``main.py``."""
