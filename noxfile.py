@@ -68,7 +68,7 @@ def parity(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0])
 def pytest_cov_suite(session: nox.Session) -> None:
     """Run pytest-cov's own tests, of the version that is installed, with this plugin in its place."""
-    needed = ["celery", "fields", "hunter", "process-tests", "pytest-cov", "pytest-xdist", "virtualenv"]
+    needed = ["fields", "hunter", "process-tests", "pytest-cov", "pytest-xdist", "virtualenv"]
     session.install("-e", ".", *needed)
     print_version = "from importlib.metadata import version; print(version('pytest-cov'))"
     version = str(session.run("python", "-c", print_version, silent=True)).strip()
