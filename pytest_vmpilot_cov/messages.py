@@ -102,6 +102,7 @@ _TEXTS: Final = {
     "vmpilot-cov baseline, and commit it",
     "baseline-unwritable": "{path} cannot be written: {why}",
     "baseline-broken": "{path} is not a baseline: {why}; write it again with vmpilot-cov baseline",
+    "total-rounded": "the total is {total}, which is less than the required {required}",
     "nothing-measured": "nothing was measured: no statement of {source} was executed",
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",
