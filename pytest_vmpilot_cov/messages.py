@@ -23,7 +23,8 @@ _TEXTS: Final = {
     "context-unknown": "--cov-context={value} is not a context; use test",
     "context-refused": "Detected dynamic_context=test_function in {config}, which does not work with pytest-xdist; "
     "use --cov-context=test instead",
-    "context-unused": "{name} = {value} in {config} isn't used; --cov-context=test records which test ran each line",
+    "context-unused": "Detected {name}={value} in {config}, which isn't used; --cov-context=test records which test "
+    "ran each line",
     "cov-without-effect": "--cov measures nothing here, because pytest-cov is not loaded; add --vmpilot-cov",
     "option-without-effect": "without effect, because --vmpilot-cov was not given and pytest-cov is not loaded: "
     "{flags}",
@@ -101,6 +102,7 @@ _TEXTS: Final = {
     "vmpilot-cov baseline, and commit it",
     "baseline-unwritable": "{path} cannot be written: {why}",
     "baseline-broken": "{path} is not a baseline: {why}; write it again with vmpilot-cov baseline",
+    "total-rounded": "the total is {total}, which is less than the required {required}",
     "nothing-measured": "nothing was measured: no statement of {source} was executed",
     "cannot-count": "coverage.py could not count: {why}",
     "cannot-write": "{path} cannot be written: {why}; the verdict stands without it",

@@ -27,10 +27,11 @@ def publish(options: Options, outcome: Outcome, leave: str = "") -> Outcome:
     Returns:
         the outcome, with the files that could not be written among its problems.
     """
-    return replace(outcome, problems=(*outcome.problems, *_write_all(options, outcome.combined, leave)))
+    return replace(outcome, problems=(*outcome.problems, *_write_all(options, outcome, leave)))
 
 
-def _write_all(options: Options, combined: Combined, leave: str) -> Iterator[str]:
+def _write_all(options: Options, outcome: Outcome, leave: str) -> Iterator[str]:
+    combined, places = outcome.combined, outcome.collected.places
     own = os.path.basename(options.settings.data_file)
     targets = {
         options.tests_file: only(combined.counted, pipeline=False),
@@ -43,12 +44,14 @@ def _write_all(options: Options, combined: Combined, leave: str) -> Iterator[str
         try:
             # an earlier one that has nothing to hold any more is removed, in write_or_remove
             if united or name == own or (options.data_folder / name).exists():
-                write(options, name, united, combined)
+                write(options, name, united, combined, places)
         except OSError as error:
             yield say("cannot-write", path=options.data_folder / name, why=error.strerror or error)
 
 
-def write(options: Options, name: str, united: ByLabel, combined: Combined) -> None:
+def write(
+    options: Options, name: str, united: ByLabel, combined: Combined, places: frozenset[str] = frozenset()
+) -> None:
     """Write one data file beside ``.coverage``; keep a foreign file that has its name.
 
     All are of one kind and name the same files, so that coverage.py can combine them, and finds in them the verdict's
@@ -59,6 +62,7 @@ def write(options: Options, name: str, united: ByLabel, combined: Combined) -> N
         name: of the file.
         united: what it will hold.
         combined: all that was counted.
+        places: where servers recorded it; empty for this folder.
 
     Raises:
         OSError: when it cannot be written.
@@ -80,6 +84,7 @@ def write(options: Options, name: str, united: ByLabel, combined: Combined) -> N
             branch=branch,
             oldest=combined.oldest,
             blocks=b"" if name not in (options.tests_file, PIPELINE_FILE) else _blocks(options, combined),
+            places=places,
         )
 
 

@@ -40,7 +40,7 @@ def status_lines(options: Options, paths: Sequence[Path]) -> Iterator[str]:
         account = each.answer or each.record
         if account.told or account.nobodys:
             several = f", {account.among_several} of them while several tests ran" if account.among_several else ""
-            yield f"pid {each.record.pid}: {account.told} requests were a test's, {account.nobodys} nobody's{several}"
+            yield f"pid {each.record.pid}: requests of tests: {account.told}; nobody's: {account.nobodys}{several}"
         if account.not_told:
             yield f"pid {each.record.pid}: tests are not told apart: {account.not_told}"
         problem = each.problem or each.record.problem

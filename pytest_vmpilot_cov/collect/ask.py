@@ -109,6 +109,8 @@ def _last_record(delivery: Delivery, until: float) -> Record | None:
 
 
 def _why_unreachable(delivery: Delivery) -> str:
+    if delivery.is_copied:
+        return f"it records in {delivery.record.place}"
     if delivery.life == "remote":
         return "it runs on another host or in another pid namespace and cannot be asked"
     path = delivery.record.socket

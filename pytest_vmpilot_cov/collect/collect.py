@@ -48,6 +48,7 @@ class _Reading:
         self._whole = distinct(folder_of(place) for place in places if place not in files)
         """Those whose data files are read as well."""
         self._union = Union()
+        self._measured_in: set[str] = set()
 
     @cached_property
     def _resets(self) -> Mapping[Path, float]:
@@ -73,7 +74,14 @@ class _Reading:
         """Return all that was read."""
         problems = tuple(dict.fromkeys(self.problems))
         reset_at = max(self._resets.values(), default=0.0)
-        return Collected(tuple(self._union.take()), tuple(deliveries), tuple(data_files), problems, reset_at)
+        return Collected(
+            tuple(self._union.take()),
+            tuple(deliveries),
+            tuple(data_files),
+            problems,
+            reset_at,
+            frozenset(self._measured_in),
+        )
 
     def _refuse(self, error: OSError) -> None:
         self.problems.append(refused(error, self._scope))
@@ -106,6 +114,8 @@ class _Reading:
             parts = list(epochs.counted(parts, delivery.alive_at, reset_at, self._scope.until))
         for part in parts:
             self._union.add(part)
+        if delivery.record.origin == "pipeline" and parts:
+            self._measured_in.add(self._scope.place_of(data_folder_of(delivery.folder)).label)
         # from what counts alone: data from before a reset must not make a process look up to date
         newest = max([0.0, *(part.ended for part in parts)])
         return replace(delivery, newest=newest, executed=any(part.files for part in parts))
@@ -156,8 +166,11 @@ class _Reading:
             part.begun, part.ended = min(part.begun or written, written), written
             self._union.add(part)
         origins = frozenset(part.label.origin for part in parts if part.files)
+        places = publication.read_places(place.path) if published else frozenset()
+        if "pipeline" in origins:
+            self._measured_in |= places or {place.label}
         is_derived = published and publication.is_published_here(str(place.path), str(place.path.parent))
-        return DataFile(place.path, written, published, label, origins, measured, is_derived)
+        return DataFile(place.path, written, published, label, origins, measured, is_derived, places)
 
 
 def _candidates(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.model import Delivery, Options, Place
+from pytest_vmpilot_cov.model import Delivery, Options, Place, is_elsewhere
 from server_hook.control import client
 from server_hook.store import epochs, records, working_folder
 from server_hook.store.records import Record
@@ -111,7 +111,8 @@ def find_processes(
         life = records.life_of(record, records.heartbeat_age_s(place))
         if life == "live" and not records.start_ticks(record.pid) and _is_silent(place, record):
             life = "dead"  # a system without /proc: the pid alone tells little
-        if scope.place_of(place).is_copy:  # a copy has no process to ask
+        # a copy has no process to ask
+        if scope.place_of(place).is_copy or (life == "live" and is_elsewhere(record.place, place)):
             life = "dead" if life == "dead" else "remote"
         elif life == "dead" and record.socket:
             client.remove_dead(record.socket)  # a killed process leaves its socket behind

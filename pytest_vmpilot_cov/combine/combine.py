@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.machinery import PathFinder
-from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.combine.path_map import PathMap
@@ -19,9 +18,6 @@ from server_hook.problems import one_line
 from server_hook.store.fingerprint import fingerprint
 from server_hook.store.segment import Part
 
-if TYPE_CHECKING:
-    from coverage import Coverage
-
 
 def combine(options: Options, collected: Collected) -> Combined:
     """Combine what was collected, by the rules of the configuration.
@@ -30,8 +26,6 @@ def combine(options: Options, collected: Collected) -> Combined:
         UsageError: when the configuration cannot be used.
     """
     cov = open_coverage(options.settings.config_file)
-    # before apply_settings, which clears these options
-    unused = () if options.context else tuple(_unused_contexts(cov, options))
     try:
         apply_settings(cov, options.settings)
         refused: dict[str, str] = {}
@@ -48,7 +42,7 @@ def combine(options: Options, collected: Collected) -> Combined:
         if reached:  # without any data, another warning says that nothing was reached
             coverage_private.warn_of_modules(cov, reached)
         copies, omitted = _differing_copies(combined, options), frozenset(_omitted(parts, combined, options))
-        problems = (*unused, *_refused_sources(refused, options), *copies, *cov.warnings())
+        problems = (*unused_contexts(options), *_refused_sources(refused, options), *copies, *cov.warnings())
         return replace(combined, mapped=mapped, lines_only=lines_only, omitted=omitted, problems=problems)
     except REFUSALS as error:
         raise UsageError(say("cannot-count", why=one_line(error))) from None
@@ -76,11 +70,14 @@ def _refused_sources(refused: Mapping[str, str], options: Options) -> Iterator[s
         yield say("source-refused", path=shown_path(path, options.root), why=why)
 
 
-def _unused_contexts(cov: Coverage, options: Options) -> Iterator[str]:
-    """Name each context of the configuration: the contexts of our data are the origins."""
-    for name in ("dynamic_context", "context"):
+def unused_contexts(options: Options) -> Iterator[str]:
+    """Name each context of the configuration: the contexts of our data are the origins, or the tests on request."""
+    cov = open_coverage(options.settings.config_file)
+    for name in () if options.context else ("dynamic_context", "context"):
         if value := cov.get_option(f"run:{name}"):
-            yield say("context-unused", name=name, value=value, config=options.settings.config_file)
+            text = say("context-unused", name=name, value=value, config=options.settings.config_file)
+            # scripts look for the class of pytest-cov's warning
+            yield f"CentralCovContextWarning: {text}" if value == "test_function" else text
 
 
 def _omitted(parts: Iterable[Part], combined: Combined, options: Options) -> Iterator[str]:

@@ -33,12 +33,13 @@ def judge(
     """
     if figures.problem:
         return _nothing_to_judge(say("cannot-count", why=figures.problem), figures, options, beside)
-    if not figures.total.reached:
+    # files without a statement, such as an empty __init__.py, are whole for coverage.py
+    if not figures.total.reached and (figures.total.statements or options.thresholds or not figures.tallies):
         return _nothing_to_judge(say("nothing-measured", source=_short(options)), figures, options, beside)
     checks = [*beside, *(_configured(each, figures, options, baseline) for each in options.thresholds)]
     if options.fail_under.value is not None:
         checks.append(_total(figures, options.fail_under.value, options))
-    warnings = tuple(_about_the_change(figures, checks))
+    warnings = (*_hidden_by_rounding(figures.total.percent, options), *_about_the_change(figures, checks))
     return Verdict(_failed_last(checks), warnings, figures.total.percent, options.not_enforced)
 
 
@@ -78,10 +79,17 @@ def _total(figures: Figures, threshold: float, options: Options) -> Check:
     failed = _is_below(percent, threshold, options)
     text = (
         f"{'FAIL ' if failed else ''}Required test coverage of {threshold:g}% "
-        f"{'not reached' if failed else 'reached'}. Total coverage: {shown(percent, threshold, failed=failed)}"
+        f"{'not reached' if failed else 'reached'}. Total coverage: {percent:.2f}%"
     )
     file = most_to_gain(_tallies(figures, "combined"))
     return Check("total", not failed, text, threshold, percent, named(file, options))
+
+
+def _hidden_by_rounding(percent: float, options: Options) -> Iterator[str]:
+    """Say that the total is below its threshold if pytest-cov's two digits don't show it."""
+    required = options.fail_under.value
+    if required is not None and _is_below(percent, required, options) and round(percent, 2) >= required:
+        yield say("total-rounded", total=shown(percent, required), required=f"{required:g}%")
 
 
 def _configured(threshold: Threshold, figures: Figures, options: Options, baseline: Baseline) -> Check:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pytest_vmpilot_cov.model.baseline import Baseline
 from pytest_vmpilot_cov.model.change import Change, ChangedFile, Diff
-from pytest_vmpilot_cov.model.collected import TESTS_FILE, Collected, DataFile, Delivery, Place, is_tests_file
+from pytest_vmpilot_cov.model.collected import (
+    TESTS_FILE,
+    Collected,
+    DataFile,
+    Delivery,
+    Place,
+    is_elsewhere,
+    is_tests_file,
+)
 from pytest_vmpilot_cov.model.combined import Combined, LeftOut, Mapped
 from pytest_vmpilot_cov.model.figures import Figures, Row, Tally
 from pytest_vmpilot_cov.model.options import ORIGINS, TYPED, Options, ReportRequest, Setting, T, Threshold
@@ -36,5 +44,6 @@ __all__ = [
     "Tally",
     "Threshold",
     "Verdict",
+    "is_elsewhere",
     "is_tests_file",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,14 @@ TESTS_FILE = ".coverage.tests"
 def is_tests_file(name: str) -> bool:
     """Tell by its name whether a data file holds what tests reached, of whichever run."""
     return name == TESTS_FILE or name.startswith(f"{TESTS_FILE}.")
+
+
+def is_elsewhere(place: str, folder: Path) -> bool:
+    """Tell whether a process that says it records in *place* records in another folder than this one."""
+    try:
+        return bool(place) and not os.path.samefile(place, folder)
+    except OSError:  # the name may lead nowhere here, as that of a container does
+        return False
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,11 @@ class Delivery:
     """What it answered; None where it did not."""
     ports: tuple[str, ...] = ()
     """The TCP addresses at which it listens; filled in for orphans, and when the status was requested."""
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether the folder is a copy, or was moved, while the process records where it always did."""
+        return self.life == "remote" and is_elsewhere(self.record.place, self.folder)
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,8 @@ class DataFile:
     """When the oldest measurement in it began, in seconds since the epoch; 0 where it does not say so."""
     is_derived: bool = False
     """Whether it was made of the segments beside it, which are read as well."""
+    places: frozenset[str] = frozenset()
+    """Where servers recorded what it holds; empty where it does not say so."""
 
 
 @dataclass(frozen=True)
@@ -85,3 +101,5 @@ class Collected:
     problems: tuple[str, ...] = ()
     reset_at: float = 0.0
     """When the servers were last reset, in seconds since the epoch; 0 for never. What they measured before is out."""
+    places: frozenset[str] = frozenset()
+    """Where servers recorded what they gave: data folders, and files that say no more."""

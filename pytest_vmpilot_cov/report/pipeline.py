@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.combine.path_map import prefixes
@@ -10,6 +12,7 @@ from pytest_vmpilot_cov.messages import first_of, say, shown_path
 from pytest_vmpilot_cov.model import DataFile, Delivery, Options, is_tests_file
 from pytest_vmpilot_cov.report.words import age_of, count
 from server_hook.store import segment
+from server_hook.store.working_folder import data_folder_of
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Outcome
@@ -60,6 +63,10 @@ def _processes(shown: list[Delivery]) -> Iterator[str]:
         said = f"{sum(each.answered for each in live)} of {processes} delivered" if asks else f"{processes}, not asked"
         yield f"Pipeline: {said} ({_pids(live)})"
     for each in (each for each in shown if each.life == "remote"):
+        if each.is_copied:
+            place = data_folder_of(Path(each.record.place))
+            yield f"Pipeline: {_pids([each])} records in {place}, not here; {_newest(each)}"
+            continue
         yield (
             f"Pipeline: {_pids([each])} on {each.record.host} runs on another host or in another pid namespace and "
             f"cannot be asked; {_newest(each)}"
@@ -128,7 +135,15 @@ def _data_files(outcome: Outcome, options: Options, has_servers: bool) -> Iterat
             unverified = "" if file.published else ", unverified: it does not say which source it measured"
             path = shown_path(file.label or str(file.path), options.root)
             age = f"measured {age_of(file.measured)} ago" if file.measured else f"written {age_of(file.written)} ago"
-            yield f"{whose}: read {path}, {age}{unverified}"
+            yield f"{whose}: read {path}, {age}{_whence(file)}{unverified}"
+
+
+def _whence(file: DataFile) -> str:
+    """Say where servers recorded what a data file holds, unless it lies there."""
+    here = os.path.realpath(file.path.parent)
+    places = sorted(place for place in file.places if os.path.realpath(place) != here)
+    gone = "" if all(map(os.path.exists, places)) else ", which is not here"
+    return f" in {first_of(places)}{gone}" if places and "pipeline" in file.origins else ""
 
 
 def _summed_up(files: list[DataFile]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pytest
 from coverage import Coverage
 
 from pytest_vmpilot_cov.changes.changes import check_base
+from pytest_vmpilot_cov.combine.combine import unused_contexts
 from pytest_vmpilot_cov.hooks import builtin
 from pytest_vmpilot_cov.hooks.ci import JUnitProperties
 from pytest_vmpilot_cov.integrations.debuggers import sign_here
@@ -76,15 +78,19 @@ class Run:
         """Why nothing is reported, if an option says so."""
 
     def header(self) -> list[str]:
-        """Say what measures, which thresholds apply, and which paths in the options do not exist."""
+        """Say what measures, which thresholds apply, and what of the options cannot be had."""
         config = self._options.settings.config_file
         shown = os.path.relpath(config, self._options.root) if config else "none"
         core = self._session.measurement.core
         return [
             f"vmpilot-cov: {version('pytest-vmpilot-cov')}, coverage {coverage.__version__}, core {core}",
             f"vmpilot-cov: configuration {shown}, {thresholds_in_words(self._options) or 'no threshold'}",
-            *(f"vmpilot-cov: WARNING: {text}" for text in missing_paths(self._options)),
+            *(f"vmpilot-cov: WARNING: {text}" for text in self._unmet()),
         ]
+
+    def _unmet(self) -> Iterator[str]:
+        yield from missing_paths(self._options)
+        yield from unused_contexts(self._options)
 
     def finish(self, session: pytest.Session, error: BaseException | None) -> None:
         """Reach the verdict; a failed one makes pytest exit with 1 although every test may have passed.

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from pytest_vmpilot_cov.messages import UsageError, say
+from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.session.recording import OUTSIDE
 from server_hook.config.settings import Settings, open_coverage
 from server_hook.environment import SESSION_VARIABLE, process_state
-from server_hook.problems import one_line
+from server_hook.problems import one_line, printable
 from server_hook.record.recorder import Recorder
 from server_hook.store import records, segment, working_folder
 
@@ -107,14 +107,16 @@ def refuse_dynamic_context(options: Options, typed: argparse.Namespace) -> None:
     """Refuse ``dynamic_context = test_function`` in a session with workers, as pytest-cov does.
 
     Raises:
-        UsageError: when the configuration has it, and the session has workers.
+        pytest.UsageError: when the configuration has it, and the session has workers.
     """
     has_workers = any(getattr(typed, name, None) for name in ("numprocesses", "tx", "distload"))
     if not has_workers and getattr(typed, "dist", "no") == "no":
         return
     config = options.settings.config_file
     if not options.context and open_coverage(config).get_option("run:dynamic_context") == "test_function":
-        raise UsageError(say("context-refused", config=config))
+        refusal = printable(say("context-refused", config=config))
+        # scripts look for the line that ends pytest-cov's traceback
+        raise pytest.UsageError(f"refused, as by pytest-cov:\npytest_cov.DistCovError: {refusal}")
 
 
 class Node(Protocol):

@@ -70,6 +70,7 @@ class Presence:
         self.record = record._replace(
             started=self._started_at,
             core=core,
+            place=self.folder,
             core_reason=settings.core_reason,
             socket=self.channel.path if self.channel else "",
             problem=self._problems.latest,

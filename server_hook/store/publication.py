@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -25,7 +25,8 @@ from server_hook.store.working_folder import folder_identity
 
 TABLE = "vmpilot_cov_source"
 """Our own table in a published file: origin, path, fingerprint, the identity of the working folder that published it,
-and when the oldest measurement of the origin began. coverage.py reads past it, and drops it on combine."""
+when the oldest measurement of the origin began, and where servers recorded it. coverage.py reads past it, and drops it
+on combine."""
 
 
 BLOCKS = "vmpilot_cov_block"
@@ -49,10 +50,11 @@ def write_or_remove(  # noqa: PLR0913 - one keyword a table
     branch: bool = False,
     oldest: Moments = UNKNOWN,
     blocks: bytes = b"",
+    places: Iterable[str] = (),
 ) -> None:
     """Write a data file as ``write_data_file`` does; where there is nothing to write, leave none."""
     if united or untouched:
-        write_data_file(target, united, untouched, branch=branch, oldest=oldest, blocks=blocks)
+        write_data_file(target, united, untouched, branch=branch, oldest=oldest, blocks=blocks, places=places)
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)
@@ -66,6 +68,7 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
     branch: bool = False,
     oldest: Moments = UNKNOWN,
     blocks: bytes = b"",
+    places: Iterable[str] = (),
 ) -> None:
     """Write a coverage data file aside and rename it into place, without sources whose names are no UTF-8.
 
@@ -76,21 +79,21 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
         branch: whether arcs come out in any case: coverage.py combines no file of lines with one of arcs.
         oldest: when the oldest measurement of each origin began; those of others are unknown.
         blocks: what ``blocks.encode`` makes of the sources' blocks.
+        places: where it was recorded; empty for its own folder.
 
     Raises:
         OSError: when the folder cannot be written.
     """
-    working = working_folder.make_working_folder(os.path.dirname(target))
-    aside = os.path.join(working, f"{PUBLISHING}{os.getpid()}.tmp")
+    folder = os.path.dirname(target)
+    aside = os.path.join(working_folder.make_working_folder(folder), f"{PUBLISHING}{os.getpid()}.tmp")
     united = {label: {each: files[each] for each in files if is_utf8(each.path)} for label, files in united.items()}
     try:
-        _make_empty(aside)
-        told_apart = _write_measured(aside, united, untouched, branch=branch or has_arcs(united))
+        told_apart = _write_measured(_emptied(aside), united, untouched, branch=branch or has_arcs(united))
         with open_to_write(aside) as base:
-            _write_fingerprints(base, united, folder_identity(os.path.dirname(target)), oldest)
+            _write_fingerprints(base, united, folder, oldest, places)
+            _write_blocks(base, blocks)
             if told_apart and len(origins_of(united)) > 1:  # else the origin is plain
                 witnesses.write(base, told_apart)
-            _write_blocks(base, blocks)
         os.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
         raise OSError(errno.EIO, str(error), target) from error
@@ -99,10 +102,11 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
             os.unlink(aside)
 
 
-def _make_empty(path: str) -> None:
+def _emptied(path: str) -> str:
     with contextlib.suppress(FileNotFoundError):  # of an earlier process with this pid
         os.unlink(path)
     safe_files.create(path, "")  # SQLite would follow a link
+    return path
 
 
 def _write_blocks(base: sqlite3.Connection, blocks: bytes) -> None:
@@ -217,6 +221,14 @@ def read_oldest(path: Path) -> Moments:
     return {}
 
 
+def read_places(path: Path) -> frozenset[str]:
+    """Read where servers recorded what a file holds; empty where it does not say so."""
+    with contextlib.suppress(sqlite3.Error, OSError), open_to_read(path) as base:
+        rows = base.execute(f"SELECT DISTINCT places FROM {TABLE} WHERE typeof(places) = 'text'")  # noqa: S608 - constant
+        return frozenset(place for (places,) in rows for place in places.split("\n") if place)
+    return frozenset()
+
+
 def fill(data: CoverageData, united: ByLabel, untouched: Untouched = NO_FILES, *, branch: bool = False) -> None:
     """Put what was measured into a CoverageData, each context under its name; as arcs where *branch* asks for it."""
     branch = branch or has_arcs(united)
@@ -239,11 +251,16 @@ def has_arcs(united: ByLabel) -> bool:
     return any(isinstance(measured, Arcs) for files in united.values() for measured in files.values())
 
 
-def _write_fingerprints(base: sqlite3.Connection, united: ByLabel, folder: str, oldest: Moments) -> None:
+def _write_fingerprints(
+    base: sqlite3.Connection, united: ByLabel, folder: str, oldest: Moments, places: Iterable[str]
+) -> None:
+    whence = folder_identity(folder), "\n".join(sorted(each for each in places or [folder] if is_utf8(each)))
     rows = [
-        (label.origin, each.path, each.fingerprint, folder, oldest.get(label.origin))
+        (label.origin, each.path, each.fingerprint, *whence, oldest.get(label.origin))
         for label, files in origins_of(united).items()
         for each in files
     ]
-    base.execute(f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT, begun REAL)")
-    base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?)", rows)  # noqa: S608 - constant
+    base.execute(
+        f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT, places TEXT, begun REAL)"
+    )
+    base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - constant

@@ -62,6 +62,8 @@ class Record(NamedTuple):
     ended: float = 0.0
     """When the process said that it ends; 0 while it runs, and after a kill."""
     problem: str = ""
+    place: str = ""
+    """The folder that it records in, to tell it from a copy; empty in earlier versions."""
     folded: int = 1
     """How many processes it stands for: ended ones are folded into one."""
     told: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from coverage import CoverageData
 
 from server_hook.coverage_private import close_data
 from server_hook.store import publication
-from tests.conftest import Project, lines_in
+from tests.conftest import Project, lines_in, wait_for
 from tests.e2e.conftest import session, vmpilot
 
 CHAT, AGENT = "def chat():\n    return 1\n\n\nchat()\n", "def agent():\n    return 2\n\n\nagent()\n"
@@ -148,6 +149,9 @@ def test_data_of_a_place_that_is_gone_does_not_live_on(app: Project) -> None:
     measured = publication.read_oldest(app.path / ".coverage.pipeline")["pipeline"]
     assert measured == publication.read_oldest(place / ".coverage.pipeline")["pipeline"]
     shutil.rmtree(place)
+    read = re.search(r"Pipeline: read \.coverage\.pipeline, measured .* ago in (.*)", vmpilot(app, "report").stdout)
+    assert read
+    assert read[1] == f"{app.path.parent / 'container'}, which is not here"
     done = session(app, option)
     assert lines_in(app.path / ".coverage", "pipeline") == {}
     assert not (app.path / ".coverage.pipeline").exists()
@@ -166,4 +170,36 @@ def test_a_foreign_data_file_keeps_its_age_and_its_place(app: Project) -> None:
         done = session(app)
         assert lines_in(app.path / ".coverage", "pipeline")["agent.py"] == [1, 2, 5]
         assert "Pipeline: the oldest data that counts is 10 days old" in done.stdout
-    assert re.search(r"Pipeline: read \.vmpilot-cov/kept-\w+/\.coverage\.pipeline, measured 10 days ago", done.stdout)
+    there = re.escape(str(app.path.parent / "container"))
+    read = rf"Pipeline: read \.vmpilot-cov/kept-\w+/\.coverage\.pipeline, measured 10 days ago in {there}, which is not"
+    assert re.search(read, done.stdout)
+
+
+def test_what_a_session_published_of_another_place_names_it(app: Project) -> None:
+    """A report after a session that read a server's own data folder says where that folder was, once it is gone."""
+    place = str(app.path.parent / "place")
+    (app.path / ".coverage.pipeline").unlink()
+    app.run("python", "-m", "app.main", env={"VMPILOT_COV": ".", "VMPILOT_COV_DATA_DIR": place})
+    app.write("test_main.py", "def test_nothing():\n    pass\n")
+    session(app, f"--vmpilot-cov-pipeline={place}")
+    assert re.search(rf"read \.coverage\.pipeline, measured .* ago in {place}\n", vmpilot(app, "combine").stdout)
+    shutil.rmtree(place)
+    said = rf"read \.coverage\.pipeline, measured .* ago in {place}, which is not here\n"
+    assert re.search(said, vmpilot(app, "report").stdout)
+
+
+@pytest.mark.parametrize("move", [shutil.copytree, shutil.move])
+def test_a_server_does_not_deliver_into_a_copy(project: Project, move: Callable[[Path, Path], object]) -> None:
+    """A server whose data folder was copied, or moved, is not asked for what it writes elsewhere, and that is said."""
+    project.package("app", stay="import time\n\nwhile True:\n    time.sleep(0.05)\n")
+    place, other = project.path / "place", project.path / "other"
+    env = {"VMPILOT_COV": ".", "VMPILOT_COV_DATA_DIR": str(place)}
+    server = project.serve("python", "-m", "app.stay", env=env, wait=False)
+    wait_for(lambda: any(place.glob(".vmpilot-cov/*/*.seg")), server.log.read_text)
+    move(place, other)
+    wait_for(lambda: any(place.glob(".vmpilot-cov/*/record.json")), server.log.read_text)
+    (project.path / "test_it.py").write_text("def test_it():\n    pass\n")
+    done = session(project, f"--vmpilot-cov-pipeline={other}")
+    assert f"Pipeline: pid {server.pid} records in {place}, not here; last segment " in done.stdout
+    assert "delivered" not in done.stdout
+    assert lines_in(project.path / ".coverage", "pipeline")["stay.py"] == [1, 3, 4]

@@ -116,20 +116,22 @@ def test_a_dynamic_context_is_refused_with_workers(plain: Project, options: Sequ
     done = plain.pytest("--vmpilot-cov", *options, env={"PYTHONPATH": str(plain.path / "src")})
     assert done.returncode == 4
     assert done.stderr.strip() == (
-        f"ERROR: Detected dynamic_context=test_function in {file}, which does not work with pytest-xdist; "
-        "use --cov-context=test instead (context-refused)"
+        "ERROR: refused, as by pytest-cov:\n"
+        f"pytest_cov.DistCovError: Detected dynamic_context=test_function in {file}, which does not work with "
+        "pytest-xdist; use --cov-context=test instead (context-refused)"
     )
     assert warnings_in(plain, *options, "--cov-context=test") == []
 
 
 def test_a_context_of_the_configuration_is_named(plain: Project) -> None:
-    """A context that the configuration asks for, and that the data files will not have, is one warning."""
+    """A context of the configuration that the data won't have is one warning, and said before the tests run."""
     file = plain.write(".coveragerc", "[run]\nsource = src\ndynamic_context = test_function\n")
     (said,) = warnings_in(plain)
     assert said == (
-        f"dynamic_context = test_function in {file} isn't used; --cov-context=test records which test ran each line "
-        "(context-unused)"
+        f"CentralCovContextWarning: Detected dynamic_context=test_function in {file}, which isn't used; "
+        "--cov-context=test records which test ran each line (context-unused)"
     )
+    assert f"\nvmpilot-cov: WARNING: {said}\n" in plain.pytest("--vmpilot-cov").stdout.partition("collected")[0]
     assert warnings_in(plain, "--cov-context=test") == []
 
 

@@ -243,7 +243,7 @@ def test_a_stranger_is_nobody_while_a_test_runs(driven: Project) -> None:
         printed = done.result()
     assert "Tests told apart in 1 of 1 server; 1 request was nobody's\n" in printed
     status = driven.run("vmpilot-cov", "status").stdout
-    assert f"pid {driven.started[0].pid}: 1 requests were a test's, 1 nobody's\n" in status
+    assert f"pid {driven.started[0].pid}: requests of tests: 1; nobody's: 1\n" in status
     assert told_apart(driven.path) == [{"test_waits|run": numbered(SERVER, "all", "path", "urllib")}]
 
 

@@ -68,6 +68,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
+def test_readme_leads_to_every_page() -> None:
+    """README has a link to each page that GitHub shows; the pages of the site alone are in folders of their own."""
+    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)", (ROOT / "README.md").read_text("utf-8")))
+    assert {page.name for page in DOCS.glob("*.md")} == linked
+
+
 @pytest.mark.parametrize("slug", sorted(messages.SLUGS))
 def test_a_message_is_shown_as_it_is_and_explained(slug: str) -> None:
     """docs/messages.md shows each message of the plugin as the plugin words it, then its cause and its fix."""

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_vmpilot_cov.judge.judge import judge, required_origins
-from pytest_vmpilot_cov.model import Check, Figures, Row, Verdict
+from pytest_vmpilot_cov.model import Check, Figures, Row, Tally, Threshold, Verdict
 from tests.unit.conftest import some_options
 
 ROOT = Path("/project")
@@ -67,9 +68,11 @@ def test_the_verdict_is_said_as_it_was_decided(
 
 @pytest.mark.parametrize(("percent", "threshold", "precision"), [(99.999, 100.0, 0), (74.9996, 75.0, 4)])
 def test_a_total_that_fails_is_not_printed_as_reached(percent: float, threshold: float, precision: int) -> None:
-    """A total that is below the threshold is printed with a figure that is below it, too."""
-    (check,) = judge(figures_of(percent), some_options(ROOT, fail_under=threshold, precision=precision)).checks
-    assert f"{threshold:.2f}%" not in check.text
+    """A total that two digits show as its threshold is said to be below it; the line itself is pytest-cov's."""
+    verdict = judge(figures_of(percent), some_options(ROOT, fail_under=threshold, precision=precision))
+    assert verdict.checks[0].text.endswith(f"{threshold:g}% not reached. Total coverage: {threshold:.2f}%")
+    text = f"the total is {percent:.4f}%, which is less than the required {threshold:g}% (total-rounded)"
+    assert verdict.warnings == (text,)
 
 
 def test_without_a_threshold_every_total_passes() -> None:
@@ -84,6 +87,14 @@ def test_nothing_measured_fails_a_threshold() -> None:
     assert Verdict((Check("total", passed=False, text=text, required=1.0),), (), 100.0) == judge(
         figures_of(100.0, reached=0, origins=()), options
     )
+
+
+@pytest.mark.parametrize(("thresholds", "passed"), [((), True), ((Threshold("each", 1.0, "x"),), False)])
+def test_files_without_a_statement_are_whole(thresholds: tuple[Threshold, ...], *, passed: bool) -> None:
+    """A project of empty files reaches any total, as with coverage.py, but no threshold that compares files."""
+    empty = Figures((), Row("combined", 0, 0, 0, 100.0, 0), {}, tallies={"/project/a.py": {"combined": Tally()}})
+    options = replace(some_options(ROOT, fail_under=100.0), thresholds=thresholds)
+    assert judge(empty, options).passed is passed
 
 
 def test_nothing_measured_is_a_warning_without_a_threshold() -> None:
