@@ -18,6 +18,7 @@ from pytest_vmpilot_cov.session.recording import OUTSIDE, Recording
 from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
 from pytest_vmpilot_cov.session.xdist import is_worker, read_leader, worker_recorder
 from server_hook.environment import SESSION_VARIABLE, process_state
+from server_hook.problems import printable
 from server_hook.record import recorder
 from server_hook.record.recorder import Recorder
 from server_hook.store.segment import Label
@@ -117,7 +118,7 @@ class Session:
 
     def enter_phase(self, item: pytest.Item, phase: str) -> None:
         """Count what a phase of a test runs for the test and the phase, under the name that pytest-cov gives it."""
-        test = f"{item.nodeid}|{phase}"
+        test = printable(f"{item.nodeid}|{phase}")  # no variable of the environment may hold a NUL
         self._count_for(Label(self._origin, test), self._origin, test)
 
     def enter_path(self, path: Path) -> None:

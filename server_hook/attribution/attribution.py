@@ -9,7 +9,6 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,7 +35,7 @@ QUIET_S = 2.0
 MOST_TESTS = 1000
 LOOK_S = 0.01
 """For how many seconds there is taken to be no session where none was seen."""
-_new_lock, _monotonic = _thread.RLock, time.monotonic  # tests of the application, and gevent, replace such
+_new_lock = _thread.RLock  # gevent replaces it
 
 Address: TypeAlias = tuple[Any, ...]
 """Host and port, as sockets give them."""
@@ -141,7 +140,7 @@ class Attribution:
             what ``end_request`` takes; None if there is nothing to undo.
         """
         try:
-            if not baggage and _monotonic() < self._nobodys_until and not self._tags.TEST.get():
+            if not baggage and steady() < self._nobodys_until and not self._tags.TEST.get():
                 return None
             self.prepare()
             test = self._whose(baggage, ends, ends_of) if self._tags is not None else ""
@@ -169,8 +168,7 @@ class Attribution:
     def account(self) -> dict[str, Any]:
         """Return what this process says of its requests in answers, and in its record."""
         counts = self.counts
-        told = counts.tagged + counts.by_process
-        several = counts.nobodys_among_several
+        told, several = counts.tagged + counts.by_process, counts.nobodys_among_several
         return {"told": told, "nobodys": counts.nobodys, "among_several": several, "not_told": self.reason}
 
     def resume(self, frame: FrameType | None) -> None:
@@ -240,7 +238,7 @@ class Attribution:
             self.counts.nobodys_among_several += witness.several
         self.counts.nobodys += is_session
         if not is_session and self.bounds is None and not test:
-            self._nobodys_until = _monotonic() + LOOK_S
+            self._nobodys_until = steady() + LOOK_S
         return ""
 
     def _begin(self, name: str) -> bool:
@@ -250,19 +248,23 @@ class Attribution:
         with self._lock:
             test = self._tests.get(name)
             if test is None:
-                self._end_those_over(unless=name)
+                is_shown = self._end_those_over(unless=name)
                 if name in self._ended:
                     return False
                 self._carry()
                 self._engine.begin(name)
                 test = self._tests.setdefault(name, Test())
+                test.was_shown = is_shown  # a short test is over before the next look
             test.requests += 1
             test.heard_at = steady()
         return True
 
-    def _end_those_over(self, unless: str = "") -> None:
-        """End the tests that no board shows any more, and, when another one begins, those that have gone quiet."""
-        running = {_without_phase(test) for test in self._running()}
+    def _end_those_over(self, unless: str = "") -> bool:
+        """End the tests that are over; return whether a board shows the one that begins.
+
+        Where no board shows a test, it is over when it has gone quiet and another one begins.
+        """
+        running = set(map(_without_phase, self._peers.boards.running(MOST_TESTS) if self._peers is not None else ()))
         for name, test in self._tests.copy().items():
             if _without_phase(name) in running:
                 test.was_shown = True
@@ -271,11 +273,9 @@ class Attribution:
                 self._end(name)
             elif unless and not test.requests and steady() - test.heard_at > QUIET_S:
                 self._end(name)
-        if _without_phase(unless) in running:
+        if is_shown := _without_phase(unless) in running:
             self._ended.pop(unless, None)
-
-    def _running(self) -> list[str]:
-        return self._peers.boards.running(MOST_TESTS) if self._peers is not None else []
+        return is_shown
 
     def _end(self, name: str) -> None:
         with self._lock:

@@ -209,7 +209,11 @@ class _Place:
         self._stamp, self._again = stamp, moment + AGAIN_S
         with contextlib.suppress(OSError):
             safe_files.check_folder(self._working)
-            return [board for name in os.listdir(self._working) if (board := self._look_at(name, moment))]
+            names = os.listdir(self._working)
+            here = set(names)
+            # a server may outlive any number of test processes
+            self._looked_at = {name: first for name, first in self._looked_at.items() if name in here}
+            return [board for name in names if (board := self._look_at(name, moment))]
         return []
 
     def _look_at(self, name: str, moment: float) -> Posted | None:

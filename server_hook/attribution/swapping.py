@@ -69,8 +69,11 @@ class ByTracer:
         with self.lock:
             sets = self._sets.pop(test, None)
             if sets:
+                last = {path: recorded.copy() for path, recorded in sets.copy().items()}
                 self._over.append(sets)
-                self._last.append((test, {path: recorded.copy() for path, recorded in sets.copy().items()}))
+                self._last.append((test, last))
+                for path, recorded in last.items():  # or each line would wait twice
+                    sets[path].difference_update(recorded)
             if not self._tests() and self._end_swapping is not None:
                 self._end_swapping()
                 self._end_swapping = None

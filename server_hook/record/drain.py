@@ -200,15 +200,12 @@ class Drain:
         seen = self._seen.setdefault(self.label, {})
         for path, recorded in filled:
             copied = recorded.copy()
+            new: Any = copied if self._branch else segment.bitmap(copied)
             if test:
-                self.add_of_test(test, path, self._understand(copied if self._branch else segment.bitmap(copied)))
+                self.add_of_test(test, path, self._understand(new))
             before = seen.get(path)
-            new: Any
-            if self._branch:
-                new = copied - before if before else copied
-            else:
-                lines = segment.bitmap(copied)
-                new = lines & ~before if before else lines
+            if before:
+                new = new - before if self._branch else new & ~before
             if new:  # first into the part: a signal handler in between must not take it for cut
                 part.add(self._source(path), self._understand(new))
                 self.lines += len(new) if self._branch else new.bit_count()

@@ -102,6 +102,33 @@ def test_contexts_of_workers_come_together(app: Project) -> None:
     assert by_test(app.path / ".coverage") == expected
 
 
+def test_any_name_of_a_test_will_do(app: Project) -> None:
+    """A test that another plugin names with a NUL or with octets that are no text runs, and so does its child."""
+    app.write("tests/empty.case", "")
+    app.write(
+        "tests/conftest.py",
+        """
+        import subprocess, sys
+        import pytest
+
+        class Case(pytest.Item):
+            def runtest(self):
+                subprocess.run([sys.executable, "-c", "from app import shared; shared.for_child()"], check=True)
+
+        class Cases(pytest.File):
+            def collect(self):
+                return [Case.from_parent(self, name=name) for name in ("a\\0b", "c\\udcffd")]
+
+        def pytest_collect_file(file_path, parent):
+            return Cases.from_parent(parent, path=file_path) if file_path.suffix == ".case" else None
+        """,
+    )
+    result = app.pytest("--vmpilot-cov", "--cov-context=test", "tests/empty.case")
+    assert result.returncode == 0, result.stdout + result.stderr
+    tests = {f"tests/empty.case::{name}|run" for name in ("a?b", "c?d")}
+    assert {test for test, files in by_test(app.path / ".coverage").items() if "shared.py" in files} >= tests
+
+
 def test_html_names_origins_and_tests_of_server_lines(app: Project) -> None:
     """Each line of coverage.py's HTML says which origins and which tests ran it, in a server, too."""
     app.write("tests/test_mixed.py", TESTS)

@@ -114,3 +114,15 @@ def test_a_board_that_is_taken_down_is_gone(posting: Posting) -> None:
     board.take_down()
     assert readers.running(9) == []
     assert not os.path.exists(board.path)
+
+
+def test_a_folder_that_is_gone_is_forgotten(posting: Posting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that outlives many test processes remembers only those whose folders are there."""
+    monkeypatch.setattr(boards, "LOOK_S", 0.0)
+    readers = Boards([str(posting.folder)])
+    for _ in range(3):
+        board = posting.board("t.py::a|run")
+        assert readers.running(9)
+        clean_up.remove_process(Path(board.path).parent)
+    readers.posted()
+    assert len(readers._places[0]._looked_at) <= len(os.listdir(readers._places[0]._working)) + 1

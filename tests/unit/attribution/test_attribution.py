@@ -1,0 +1,108 @@
+"""When a test is over for a server, and what the server keeps of it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from server_hook.attribution import attribution, boards, carrying, tags
+from server_hook.attribution.attribution import Attribution, Ends
+from server_hook.attribution.peers import Peers
+from tests.unit.attribution.conftest import Posting
+
+FIRST, SECOND = "t.py::a|run", "t.py::b|run"
+
+
+class Engine:
+    """Stands in for what tells tests apart: notes which tests are at work."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.working: list[str] = []
+        self.begin, self.end = self.working.append, self.working.remove
+
+
+def no_ends() -> Ends:
+    """See no connection."""
+    return None, None
+
+
+def ask(server: Attribution, test: str) -> None:
+    """Let a server answer a request of a test, by its header."""
+    server.end_request(server.begin_request([tags.to_header(test)], no_ends))
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """Give one at which no test is at work."""
+    return Engine()
+
+
+@pytest.fixture
+def server(posting: Posting, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Attribution:
+    """Give what tells tests apart in a server that sees the boards of a data folder."""
+    monkeypatch.setattr(boards, "LOOK_S", 0.0)
+    monkeypatch.setattr(carrying, "carry", lambda: None)
+    server = Attribution(None)  # type: ignore[arg-type]  # no Coverage is asked
+    server._tags, server._carry, server._is_prepared = tags, lambda: None, True
+    server._engine, server._peers = engine, Peers([str(posting.folder)])  # type: ignore[assignment]
+    return server
+
+
+def test_a_short_test_is_over_at_the_next_look(server: Attribution, engine: Engine, posting: Posting) -> None:
+    """A test that began and ended between two looks at the boards is not at work once another one begins."""
+    board = posting.board(FIRST)
+    ask(server, FIRST)
+    assert engine.working == [FIRST]
+    board.show(SECOND)
+    ask(server, SECOND)
+    assert engine.working == [SECOND]
+
+
+def test_a_short_test_is_over_after_the_last_one(server: Attribution, engine: Engine, posting: Posting) -> None:
+    """No test is at work once a cut sees that the session is over."""
+    board = posting.board(FIRST)
+    ask(server, FIRST)
+    board.take_down()
+    engine.drain = lambda _: None  # type: ignore[attr-defined]
+    server.drain(lambda *_: None)
+    assert engine.working == []
+
+
+def test_a_test_that_runs_again_is_at_work_again(server: Attribution, engine: Engine, posting: Posting) -> None:
+    """A test may be over and run a second time; meanwhile its late requests are nobody's."""
+    board = posting.board(FIRST)
+    ask(server, FIRST)
+    board.show(SECOND)
+    ask(server, SECOND)
+    ask(server, FIRST)
+    assert engine.working == [SECOND]
+    board.show(FIRST)
+    ask(server, FIRST)
+    assert engine.working == [FIRST]
+
+
+def test_a_test_that_no_board_shows_is_over_when_it_is_quiet(
+    server: Attribution, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that sees no board ends a test that has gone quiet, as soon as another one begins."""
+    ask(server, FIRST)
+    ask(server, SECOND)
+    assert engine.working == [FIRST, SECOND]
+    monkeypatch.setattr(attribution, "QUIET_S", -1.0)
+    ask(server, "t.py::c|run")
+    assert engine.working == ["t.py::c|run"]
+
+
+def test_a_clock_that_the_application_stops_changes_nothing(
+    server: Attribution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that came while freezegun had set all clocks years ahead makes none nobody's after that."""
+    clocks = (time.monotonic, time.time, time.perf_counter)
+    with monkeypatch.context() as frozen:
+        for name, value in vars(attribution).copy().items():  # as freezegun does, in every module
+            if any(value is clock for clock in clocks):
+                frozen.setattr(attribution, name, lambda: 1e12)
+        server.begin_request([], no_ends)
+    assert server._nobodys_until < 1e12
