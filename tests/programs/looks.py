@@ -87,7 +87,7 @@ PROGRAMS = {
         """
         import sys
         from work import work
-        print(sys.argv, sys.path, sys.path_hooks, sys.meta_path, sys.flags, sys.warnoptions, sys._xoptions, work())
+        print(sys.argv, sys.path, sys.path_hooks, sys.meta_path[-3:], sys.flags, sys.warnoptions, sys._xoptions, work())
         print(sys.executable, sys.orig_argv, sys.prefix, sys.getprofile(), sys.dont_write_bytecode)
     """,
         options=("-X", "anything=1", "main.py", "x", "-y"),
@@ -171,11 +171,11 @@ PROGRAMS = {
         work(1)
         print(sys.getrefcount(thing) == before, len(gc.get_referrers(thing)), sys.getrefcount(work.__code__) < 5)
     """),
-    "imports at an end": Program(LATE_IMPORTS.replace("END", "pass")),
-    "imports at os._exit": Program(LATE_IMPORTS.replace("END", "os._exit(3)")),
-    "imports at a signal": Program(LATE_IMPORTS.replace("END", "os.kill(os.getpid(), 15)")),
+    "imports at an end": Program(LATE_IMPORTS.replace("END", "pass"), interval_s=3600),
+    "imports at os._exit": Program(LATE_IMPORTS.replace("END", "os._exit(3)"), interval_s=3600),
+    "imports at a signal": Program(LATE_IMPORTS.replace("END", "os.kill(os.getpid(), 15)"), interval_s=3600),
     "imports at an end with nothing to write": Program(
-        LATE_IMPORTS.replace("END", "sys.exit(4)"), source="nothing", is_recorded=False
+        LATE_IMPORTS.replace("END", "sys.exit(4)"), interval_s=3600, source="nothing", is_recorded=False
     ),
     "recursion": Program("""
         import sys

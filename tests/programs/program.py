@@ -50,7 +50,7 @@ class Program:
     logged: tuple[str, ...] = ()
     """The slugs of what the recorder logs."""
     interval_s: float = 0.1
-    """How often the recorder's thread works; a fork in C must not come while it does."""
+    """How often the recorder's thread works; a fork in C, or an audit of imports, must not come while it does."""
     prints: str | None = None
     """What it prints when it is recorded; None for the same."""
 
