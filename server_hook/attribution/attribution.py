@@ -168,8 +168,8 @@ class Attribution:
     def account(self) -> dict[str, Any]:
         """Return what this process says of its requests in answers, and in its record."""
         counts = self.counts
-        told, several = counts.tagged + counts.by_process, counts.nobodys_among_several
-        return {"told": told, "nobodys": counts.nobodys, "among_several": several, "not_told": self.reason}
+        tests, several = counts.tagged + counts.by_process, counts.nobodys_among_several
+        return {"told": tests, "nobodys": counts.nobodys, "among_several": several, "not_told": self.reason}
 
     def resume(self, frame: FrameType | None) -> None:
         """Notice that the test has changed under running frames, the innermost of which is given; never raise."""
