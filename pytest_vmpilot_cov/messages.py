@@ -32,7 +32,7 @@ _TEXTS: Final = {
     "measure; add --vmpilot-cov",
     "no-startup-line": "{python} has no start-up line, so VMPILOT_COV does nothing for it; install the package into "
     "one of its site folders with pip, or start as docs/starting.md says",
-    "no-cov": "Coverage disabled via --no-cov switch!",
+    "no-cov": "nothing is measured, because of --no-cov",
     "no-cov-on-fail": "Coverage is neither reported nor judged, because a test has failed",
     "setting-unknown": "[vmpilot_cov] {name} in {where} is not a setting; use one of {choices}",
     "setting-invalid": "{name}={value} (from [vmpilot_cov] in {where}) is not {wanted}",

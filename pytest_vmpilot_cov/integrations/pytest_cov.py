@@ -14,6 +14,8 @@ from pytest_vmpilot_cov.options.report_kinds import OWN_KINDS, parse_report
 from pytest_vmpilot_cov.stash import HEADER, WARNING
 
 MODULE = "pytest_cov.plugin"
+DISABLED = "Coverage disabled via --no-cov switch!"
+"""What pytest-cov says of a contradicted ``--no-cov``, and of no other; scripts look for the whole line."""
 
 
 def is_here(manager: pytest.PytestPluginManager) -> bool:
@@ -63,7 +65,7 @@ def stand_in(config: pytest.Config, typed: argparse.Namespace, args: Sequence[st
     elif typed.no_cov:
         config.stash[HEADER] = [f"vmpilot-cov: {say('no-cov')}"]
         if _is_contradicted(args):
-            config.stash[WARNING] = say("no-cov").removesuffix(" (no-cov)")  # scripts look for pytest-cov's whole line
+            config.stash[WARNING] = DISABLED
 
 
 def silence(typed: argparse.Namespace) -> None:

@@ -72,7 +72,10 @@ class ParsedSources:
         return parsed
 
     def save(self) -> None:
-        """Write what was parsed, if any of it is new; if that fails, the next report parses again."""
+        """Write what was parsed, if any of it is new; if that fails, the next report parses again.
+
+        The working folder isn't made for it: a report changes nothing where nothing was recorded.
+        """
         with suppress(OSError):
             if not self._is_new:
                 os.utime(self._path)  # the way that was used last
@@ -85,7 +88,7 @@ class ParsedSources:
                 if room < 0:
                     del octets[-1]
                     break
-            working_folder.make_working_folder(str(self._data_folder))
+            safe_files.check_folder(os.path.dirname(self._path))
             safe_files.replace(self._path, f"{{{','.join(octets)}}}".encode("ascii"))
             for path in parsed_files.oldest_first(self._data_folder)[:-MOST_WAYS]:
                 path.unlink()

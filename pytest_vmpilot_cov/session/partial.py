@@ -14,11 +14,12 @@ from dataclasses import replace
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
 
 SHOWN_WORDS = 3
-A_PLUGIN, IGNORED, NOT_RUN = "a plugin", "ignored", "not run"
-"""Unnamed causes: tests taken out of the list, not collected, or not run."""
+A_PLUGIN, IGNORED, REPLACED, NOT_RUN = "a plugin", "ignored", "replaced", "not run"
+"""Unnamed causes: tests taken out of the list, files or whole paths not collected, tests not run."""
 _SAID = {
     A_PLUGIN: "{} taken out by a plugin",
     IGNORED: "{} ignored by a plugin",
+    REPLACED: "{} of the paths to collect replaced by a plugin",
     NOT_RUN: "{} not run",
 }
 _OPTIONS = {

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_vmpilot_cov.chdir import working_in
 from pytest_vmpilot_cov.integrations.vscode import ran_all_discovered
-from pytest_vmpilot_cov.session.partial import A_PLUGIN, IGNORED, NOT_RUN, early_end, selection
+from pytest_vmpilot_cov.session.partial import A_PLUGIN, IGNORED, NOT_RUN, REPLACED, early_end, selection
 
 
 class TakenAway:
@@ -26,6 +26,18 @@ class TakenAway:
         """How many, by who took them: a function of pytest, another package, or a constant of ``partial``."""
         self.ignored: list[str] = []
         """The paths that pytest itself ignored."""
+        self._args: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Note where pytest would collect, before a plugin replaces it."""
+        self._args = list(config.args)
+
+    def note_replaced(self, config: pytest.Config) -> None:
+        """Count the places that a plugin has kept pytest from collecting."""
+        folder = config.invocation_params.dir
+        left = {os.path.abspath(folder / arg) for arg in config.args}
+        self.add(REPLACED, sum(os.path.abspath(folder / arg) not in left for arg in self._args))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -56,8 +68,8 @@ class TakenAway:
             own: Any = config.pluginmanager.get_plugin("main")
             if own.pytest_ignore_collect(collection_path=collection_path, config=config):
                 self.ignored.append(str(collection_path))
-            elif any(fnmatch(collection_path.name, pattern) for pattern in config.getini("python_files")):
-                self.add(IGNORED, 1)
+            else:
+                self.add(IGNORED, sum(_tests_below(collection_path, config.getini("python_files"))))
         return result
 
     def add(self, who: str, number: int) -> None:
@@ -132,6 +144,7 @@ class Selection:
             session: pytest's own.
             error: the exception that ended the test loop, if any.
         """
+        self._taken.note_replaced(session.config)
         if error is None:  # else early_end says why tests did not run
             self._taken.add(NOT_RUN, len(self._expected - self._began))
         # VS Code types each test, even if it runs all of them
@@ -148,6 +161,12 @@ class Selection:
         for value in getattr(self._typed, "ignore_glob", None) or ():
             if any(fnmatch(path, os.path.abspath(folder / value)) for path in self._taken.ignored):
                 yield value
+
+
+def _tests_below(path: Path, patterns: Sequence[str]) -> Iterator[bool]:
+    """Tell of a path, or of each file below it, whether it is a test file."""
+    names = (name for _, _, names in os.walk(path) for name in names) if path.is_dir() else [path.name]
+    return (any(fnmatch(name, pattern) for pattern in patterns) for name in names)
 
 
 def _caller() -> str:

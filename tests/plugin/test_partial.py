@@ -28,6 +28,8 @@ DESELECTS = """
         del items[1:]
 """
 IGNORES = "def pytest_ignore_collect(collection_path):\n    return collection_path.name == 'test_b.py' or None\n"
+IGNORES_FOLDER = "def pytest_ignore_collect(collection_path):\n    return collection_path.name == 'sub' or None\n"
+REPLACES = "def pytest_configure(config):\n    config.args = ['test_a.py', 'sub']\n"
 NEVER_RUNS = """
     import pytest
 
@@ -86,12 +88,22 @@ def part_of(done: subprocess.CompletedProcess[str]) -> str:
         (DESELECTS, "2 deselected by conftest.py"),
         (IGNORES, "1 ignored by a plugin"),
         (NEVER_RUNS, "2 not run"),
+        (IGNORES_FOLDER, "2 ignored by a plugin"),
+        (REPLACES, "1 of the paths to collect replaced by a plugin"),
         ("def pytest_collection_modifyitems(items):\n    items.reverse()\n", ""),
+        ("def pytest_ignore_collect(collection_path):\n    return collection_path.name == 'app' or None\n", ""),
+        ("def pytest_configure(config):\n    config.args = ['sub', '.']\n", ""),
     ],
-    ids=["empties the list", "deselects", "ignores a file", "does not run", "only orders"],
+    ids=[
+        *("empties the list", "deselects", "ignores a file", "does not run", "ignores a folder", "replaces paths"),
+        *("only orders", "ignores no test", "adds a path"),
+    ],
 )
 def test_a_plugin_that_takes_tests_away_makes_a_part(parts: Project, conftest: str, expected: str) -> None:
     """Tests that a plugin takes away, at whatever moment, make the run a part; another order does not."""
+    if "sub" in conftest:
+        parts.write("sub/test_c.py", "def test_4():\n    pass\n")
+        parts.write("sub/more/test_d.py", "def test_5():\n    pass\n")
     parts.write("conftest.py", conftest)
     assert part_of(run(parts)) == expected
 
@@ -171,3 +183,14 @@ def test_a_group_of_pytest_split_is_a_part(parts: Project) -> None:
     pytest.importorskip("pytest_split")
     done = run(parts, "-p", "pytest_split.plugin", "--splits", "3", "--group", "1")
     assert part_of(done) == "2 deselected by pytest_split"
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n2")])
+def test_what_pytest_picked_picks_is_a_part(parts: Project, workers: tuple[str, ...]) -> None:
+    """pytest-picked, which replaces the paths to collect by those that git calls changed, makes a part."""
+    pytest.importorskip("pytest_picked")
+    for words in (("init", "-q"), ("add", "."), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")):
+        parts.run("git", *words)
+    parts.write("test_b.py", "def test_3():\n    assert True\n")
+    done = run(parts, "-p", "pytest_picked.plugin", "--picked", *workers)
+    assert part_of(done) == "1 of the paths to collect replaced by a plugin"

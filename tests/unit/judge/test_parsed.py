@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ def answers(of: PythonFileReporter, *, branch: bool = True) -> dict[str, Any]:
 
 
 def keep(of: SparingReporter) -> SparingReporter:
-    """Parse a source, and save what was parsed."""
+    """Parse a source, and save what was parsed, in a folder where something was recorded."""
+    with suppress(FileExistsError):
+        Path(of.filename).with_name(".vmpilot-cov").mkdir()
     of.lines()
     of._sources.save()  # type: ignore[attr-defined]
     return of
@@ -288,6 +291,15 @@ def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None
     (tmp_path / "app.py").write_text(SOURCE)
     (tmp_path / ".vmpilot-cov").write_text("not a folder")
     assert keep(reporter(tmp_path)).lines() == keep(reporter(tmp_path)).lines()
+
+
+def test_no_folder_is_made_for_it(tmp_path: Path) -> None:
+    """A report where nothing was recorded leaves nothing behind: another user may be the next to record there."""
+    (tmp_path / "app.py").write_text(SOURCE)
+    of = reporter(tmp_path)
+    of.lines()
+    of._sources.save()  # type: ignore[attr-defined]
+    assert [path.name for path in tmp_path.iterdir()] == ["app.py"]
 
 
 def test_erase_removes_what_was_parsed(tmp_path: Path) -> None:
