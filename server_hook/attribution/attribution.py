@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from server_hook.coverage_private import LiveSets
     from server_hook.store.segment import Measured
 
-QUIET_S = 2.0
-"""After how many seconds without a request a test is over that no board has shown, once another one begins."""
+QUIET_S, LOST_S = 2.0, 600.0
+"""Seconds from its last request until a test that no board shows is over, as another begins; more with one open."""
 MOST_TESTS = 1000
 LOOK_S = 0.01
 """For how many seconds there is taken to be no session where none was seen."""
@@ -64,8 +64,7 @@ class Test:
         """Begin without a request."""
         self.was_shown = False
         """Whether a board has shown it."""
-        self.requests = 0
-        """How many of its requests are not answered yet."""
+        self.requests = 0  # those that are not answered yet
         self.heard_at = 0.0
 
 
@@ -85,8 +84,7 @@ class Attribution:
         """Why tests are not told apart here; empty while they are, or no test was heard of."""
         self._cov = cov
         self._tags: Any = None
-        self._lock = _new_lock()
-        self._is_prepared = False
+        self._lock, self._is_prepared = _new_lock(), False
         self._nobodys_until = 0.0
         """Until when a request that names no test is nobody's without a look: no session is there."""
         self._engine: ByMonitoring | ByTracer | None = None
@@ -168,11 +166,11 @@ class Attribution:
     def account(self) -> dict[str, Any]:
         """Return what this process says of its requests in answers, and in its record."""
         counts = self.counts
-        told, several = counts.tagged + counts.by_process, counts.nobodys_among_several
-        return {"told": told, "nobodys": counts.nobodys, "among_several": several, "not_told": self.reason}
+        tests, several = counts.tagged + counts.by_process, counts.nobodys_among_several
+        return {"told": tests, "nobodys": counts.nobodys, "among_several": several, "not_told": self.reason}
 
     def resume(self, frame: FrameType | None) -> None:
-        """Notice that the test has changed under running frames, the innermost of which is given; never raise."""
+        """Notice that the test has changed under running frames, from the innermost on; never raise."""
         if self._engine is not None:
             try:
                 self._engine.resume(frame)
@@ -271,7 +269,8 @@ class Attribution:
             elif test.was_shown:
                 self._ended[name] = None
                 self._end(name)
-            elif unless and not test.requests and steady() - test.heard_at > QUIET_S:
+            # LOST_S: a connection of the library websockets never says that it is closed
+            elif unless and steady() - test.heard_at > (LOST_S if test.requests else QUIET_S):
                 self._end(name)
         if is_shown := _without_phase(unless) in running:
             self._ended.pop(unless, None)

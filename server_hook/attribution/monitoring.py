@@ -244,15 +244,15 @@ class ByMonitoring:
         body.coolings = min(body.coolings + 1, MOST_COOLINGS)
         with self.lock:
             ran, test = body.ran, TEST.get()
-            kept = {test: ran[test]} if test in ran else {}
-            if len(kept) == len(ran) or "greenlet" in sys.modules:
+            here = {test: ran[test]} if test in ran else {}
+            if len(here) == len(ran) or "greenlet" in sys.modules:
                 return
             body.cooling = mark = object()
             self._arm_enter(body)  # from here on, whoever enters takes the mark away
             if _frames_of(body.code) > 1:
                 return
             if body.cooling is mark and body.ran is ran:
-                body.ran, body.lacking = kept, EVERY_LINE
+                body.ran, body.lacking = here, EVERY_LINE
 
     def _arm_enter(self, body: Body) -> None:
         _arm(self._enter, body.code, _monitoring.events.PY_START | _monitoring.events.PY_RESUME)

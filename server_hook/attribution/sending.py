@@ -45,19 +45,19 @@ def current_test() -> str:
 
 
 @lru_cache(maxsize=256)
-def is_near(host: str, named: tuple[str, ...] = ()) -> bool:
-    """Tell whether a host may be told of tests: this machine, its private networks, and those that are named.
+def is_near(host: str, others: tuple[str, ...] = ()) -> bool:
+    """Tell whether a host may be told of tests: this machine, its private networks, and those that a pattern names.
 
     Args:
         host: its name or address.
-        named: patterns of other hosts that may.
+        others: patterns of other hosts that may.
     """
     host = host.lower().rstrip(".")
     if not host:
         return False
     if "." not in host and ":" not in host:  # localhost, a service of docker compose
         return True
-    if any(fnmatch(host, pattern.lower()) for pattern in named) or host.endswith(_NEAR_NAMES):
+    if any(fnmatch(host, pattern.lower()) for pattern in others) or host.endswith(_NEAR_NAMES):
         return True
     try:
         octets = _socket.inet_pton(_socket.AF_INET6 if ":" in host else _socket.AF_INET, host.partition("%")[0])

@@ -171,9 +171,9 @@ def _swap_sets(cov: Coverage, by_value: Mapping[str, LiveSets], variable: Contex
         raise UnsupportedError("this coverage.py switches contexts itself")
 
     def follow(tracer: Any) -> None:  # noqa: ANN401 - coverage's
-        found = map(by_value.get, map(variable.get, repeat("")), repeat(collector.data))
+        sets = map(by_value.get, map(variable.get, repeat("")), repeat(collector.data))
         # each step returns None, which means that no context of coverage.py's begins
-        tracer.should_start_context = partial(next, map(setattr, repeat(tracer), repeat("data"), found))
+        tracer.should_start_context = partial(next, map(setattr, repeat(tracer), repeat("data"), sets))
 
     def start_and_follow() -> Any:  # noqa: ANN401 - coverage's tracer
         tracer = start_tracer()

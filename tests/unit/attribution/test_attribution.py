@@ -95,6 +95,19 @@ def test_a_test_that_no_board_shows_is_over_when_it_is_quiet(
     assert engine.working == ["t.py::c|run"]
 
 
+def test_a_request_that_never_ends_keeps_no_test_for_good(
+    server: Attribution, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test whose connection never says that it is closed is over after a long time, not after a short one."""
+    server.begin_request([tags.to_header(FIRST)], no_ends)
+    monkeypatch.setattr(attribution, "QUIET_S", -1.0)
+    ask(server, SECOND)
+    assert engine.working == [FIRST, SECOND]
+    monkeypatch.setattr(attribution, "LOST_S", -1.0)
+    ask(server, "t.py::c|run")
+    assert engine.working == ["t.py::c|run"]
+
+
 def test_a_clock_that_the_application_stops_changes_nothing(
     server: Attribution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
