@@ -143,7 +143,13 @@ def _act_on(module: ModuleType, name: str) -> None:
     where, function = TABLE[name]
     recorder = process_state().recorder
     try:
-        getattr(import_module(where), function)(module)
+        ours = import_module(where)
+    except (ImportError, OSError) as error:  # the process has given up its rights, or its root: nothing to report
+        if recorder is not None:
+            recorder.attribution.reason = f"requests of {name} cannot be told apart: {error}"
+        return
+    try:
+        getattr(ours, function)(module)
         if recorder is not None:
             recorder.attribution.prepare()
     except Exception as error:  # noqa: BLE001 - the application imports this module, whatever we can do with it

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from server_hook.clock import steady
 from server_hook.control.channel import Channel
@@ -28,8 +28,8 @@ LOCK_WAIT_S = 5.0
 """How long an ending process waits for a cut that is under way; then it goes on without the lock."""
 LONGEST_S = 3600.0
 """Some clocks of the system refuse longer waits."""
-YIELD_S = 0.0005
-"""What the thread takes to fall asleep again once it is woken: a fork in C is best made while it waits for nothing."""
+SETTLE_S, STEP_S = 0.1, 0.0005
+"""How long at most who wakes the thread waits until it waits again, and in which steps that is looked at."""
 
 
 @contextmanager
@@ -60,6 +60,7 @@ class RecorderThread:
         self._channel = channel
         self._due = steady() + interval_s
         self._wanted = False
+        self._waits_at: Channel | None = None
         self._asleep = _new_lock()
         self._running = _new_lock()
         self._native = 0
@@ -94,16 +95,23 @@ class RecorderThread:
             _sleep(0.0002)
 
     def wake(self) -> None:
-        """Let the thread see that there is a control channel now."""
-        if self._rouse():
-            _sleep(YIELD_S)
+        """Let the thread see that there is a control channel now, and go on when it waits there.
 
-    def _rouse(self) -> bool:
-        try:
+        What comes next may be a fork in C, which copies Python's own lock as it is. If the thread holds that lock then,
+        or waits for it, the child waits forever for a thread that it does not have.
+        """
+        channel = self._channel()
+        if channel is None or self._native == _native_id() or self._waits_at is channel:
+            return
+        self._rouse()
+        until = steady() + SETTLE_S
+        while self._waits_at is not channel and self._running.locked() and steady() < until:
+            _sleep(STEP_S)
+        _sleep(STEP_S)  # it says so a few steps of Python before
+
+    def _rouse(self) -> None:
+        with suppress(RuntimeError):  # it is awake, or waits for clients
             self._asleep.release()
-        except RuntimeError:  # it is awake, or waits for clients
-            return False
-        return True
 
     def _run(self) -> None:
         self._native = _native_id()
@@ -113,9 +121,11 @@ class RecorderThread:
                 wait_s = min(max(0.0, self._due - steady()), wakeup.attend() if wakeup else LONGEST_S)
                 channel = self._channel()
                 if channel is not None and not channel.is_lost:
+                    self._waits_at = channel
                     channel.serve(min(wait_s, LONGEST_S), wakeup.fileno() if wakeup else -1)
                 else:
                     self._asleep.acquire(timeout=min(wait_s, LONGEST_S))
+                self._waits_at = None
                 if self._wanted and steady() >= self._due:
                     self._due = steady() + self._tick()  # from the tick's begin: the clock is read first
         finally:

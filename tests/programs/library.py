@@ -190,6 +190,7 @@ PROGRAMS = {
         print(os.waitpid(child, 0)[1] >> 8)
         """,
         logged=("fork-unseen",),
+        interval_s=3600,
     ),
     "thread in C": Program("""
         import ctypes, threading

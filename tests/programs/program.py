@@ -49,6 +49,8 @@ class Program:
     """The folder of the project that is measured; the program's own is ``room``."""
     logged: tuple[str, ...] = ()
     """The slugs of what the recorder logs."""
+    interval_s: float = 0.1
+    """How often the recorder's thread works; a fork in C must not come while it does."""
     prints: str | None = None
     """What it prints when it is recorded; None for the same."""
 
@@ -67,7 +69,8 @@ def lay_out(project: Project, program: Program) -> None:
     """Write a program's folder anew, as if it had never run."""
     room = project.path / "room"
     shutil.rmtree(room, ignore_errors=True)
-    project.write(".coveragerc", f"[run]\nsource = {program.source}\n[vmpilot_cov]\ninterval_s = 0.1\n")
+    settings = f"[run]\nsource = {program.source}\n[vmpilot_cov]\ninterval_s = {program.interval_s}\n"
+    project.write(".coveragerc", settings)
     project.write("nothing/__init__.py", "")
     project.write("room/work.py", "def work(number=1):\n    return number + 1\n")
     project.write("room/main.py", program.text)
