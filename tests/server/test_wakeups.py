@@ -12,7 +12,8 @@ FORKED_IN_C = """
 
     child = ctypes.PyDLL(None).fork()
     if child == 0:
-        time.sleep(1000)
+        while True:  # here no thread of ours interrupts a sleep that begins after the signal has come
+            time.sleep(0.05)
     os.kill(child, signal.SIGTERM)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGTERM
     time.sleep(1)
