@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
@@ -55,7 +55,8 @@ class ByMonitoring:
         """By the id of the code object: to hash one means to hash all of its constants."""
         self._working: dict[str, Work] = {}
         """The tests at work; replaced, never changed."""
-        self._over: list[Work] = []
+        self._over: list[tuple[str, dict[str, int]]] = []
+        """What ended tests have run since the last drain, as bitmaps: a set takes a hundred times as much."""
         self._silent: set[Body] = set()
         """Those whose ENTER every test at work has answered."""
         self._tools: tuple[int, ...] = ()
@@ -79,8 +80,9 @@ class ByMonitoring:
     def end(self, test: str) -> None:
         """Count nothing more for a test."""
         with self.lock:
-            if test in self._working:
-                self._over.append(self._working[test])
+            work = self._working.get(test)
+            if work is not None:
+                self._over.append((test, {path: lines for path, lines, _ in _new_lines(work)}))
                 self._working = {name: work for name, work in self._working.items() if name != test}
                 for body in list(self._bodies.values()):
                     while test in (ran := body.ran):
@@ -103,15 +105,16 @@ class ByMonitoring:
     def drain(self, add: Callable[[str, str, Measured], None]) -> None:
         """Add what each test has run since the last drain."""
         over = self._over.copy()
-        for work in (*self._working.values(), *over):
-            for path, lines in work.files.copy().items():
-                if len(lines) != work.drained.get(path):
-                    ran = lines.copy()
-                    add(work.test, path, bitmap(ran))
-                    work.drained[path] = len(ran)
-        for work in over:
+        for test, files in over:
+            for path, lines in files.items():
+                add(test, path, lines)
+        for work in self._working.values():
+            for path, lines, number in _new_lines(work):
+                add(work.test, path, lines)
+                work.drained[path] = number
+        for each in over:
             with suppress(ValueError):  # a signal's handler may have drained it
-                self._over.remove(work)
+                self._over.remove(each)
 
     def live_sets(self) -> list[tuple[str, LiveSets]]:
         """Return none: coverage.py fills its own."""
@@ -256,6 +259,14 @@ class ByMonitoring:
 
     def _arm_enter(self, body: Body) -> None:
         _arm(self._enter, body.code, _monitoring.events.PY_START | _monitoring.events.PY_RESUME)
+
+
+def _new_lines(work: Work) -> Iterator[tuple[str, int, int]]:
+    """Walk the files of which a test has run more lines since the last drain: path, lines as a bitmap, how many."""
+    for path, lines in work.files.copy().items():
+        if len(lines) != work.drained.get(path):
+            ran = lines.copy()
+            yield path, bitmap(ran), len(ran)
 
 
 def _arm(tool: int, code: CodeType, events: int) -> None:
