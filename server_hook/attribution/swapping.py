@@ -51,6 +51,7 @@ class ByTracer:
         self._over: list[LiveSets] = []
         self._last: list[tuple[str, LiveSets]] = []
         """What tests ran between the last cut and their end."""
+        self._follow_all: Callable[[], None] = lambda: None
         self._end_swapping: Callable[[], None] | None = None
 
     def begin(self, test: str) -> None:
@@ -62,7 +63,8 @@ class ByTracer:
         with self.lock:
             self._sets.setdefault(test, {})
             if self._end_swapping is None:
-                self._end_swapping = _swap_sets(self._cov, self._sets, TEST)
+                self._follow_all, self._end_swapping = _swap_sets(self._cov, self._sets, TEST)
+            self._follow_all()  # each time: a thread may have made its tracer while the first test began
 
     def end(self, test: str) -> None:
         """Count nothing more for a test."""
@@ -151,8 +153,12 @@ def _may_be_filled(sets: LiveSets) -> bool:
     return any(recorded or sys.getrefcount(recorded) > _UNUSED for recorded in list(sets.values()))
 
 
-def _swap_sets(cov: Coverage, by_value: Mapping[str, LiveSets], variable: ContextVar[str]) -> Callable[[], None]:
-    """Have the C tracer fill other live sets while a context variable has certain values; return how to end that.
+def _swap_sets(
+    cov: Coverage, by_value: Mapping[str, LiveSets], variable: ContextVar[str]
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Have C tracers fill other live sets while a context variable has certain values.
+
+    Returns what makes those that are there do so, and what ends it for all.
 
     It asks ``should_start_context`` before it looks for the set of a file, at each call and each resumption. What it
     asks here is all in C: no handler of a signal can run in it, which would leave the tracer's stack of frames wrong.
@@ -180,13 +186,16 @@ def _swap_sets(cov: Coverage, by_value: Mapping[str, LiveSets], variable: Contex
         follow(tracer)
         return tracer
 
+    def follow_all() -> None:
+        for tracer in list(collector.tracers):
+            if tracer.should_start_context is None:
+                follow(tracer)
+
     def end() -> None:
         vars(collector).pop("_start_tracer", None)
         for tracer in list(collector.tracers):
             tracer.should_start_context = None
             tracer.data = collector.data
 
-    for tracer in list(collector.tracers):
-        follow(tracer)
     vars(collector)["_start_tracer"] = start_and_follow  # over the method of the class
-    return end
+    return follow_all, end

@@ -105,11 +105,11 @@ def serve_in_thread(module: Any, test: str) -> None:
 async def warm_up(module: Any) -> None:
     """Run a program for nobody, one test's work after the other.
 
-    Two threads that call a function at once while it is new make CPython 3.13 lose its events: the one that is
+    Two threads that call a function at once while it is new make CPython 3.12 and 3.13 lose its events: the one that is
     interrupted in its first instruction puts the specialized one over that with the event.
     """
     global is_warming  # noqa: PLW0603
-    if sys.version_info >= (3, 13):
+    if sys.version_info >= (3, 12):
         is_warming = True
         for test in (*module.TESTS, *module.TESTS):
             with suppress(asyncio.CancelledError):
