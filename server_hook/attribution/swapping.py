@@ -176,20 +176,14 @@ def _swap_sets(
     if collector.should_start_context is not None or not all(hasattr(each, "data") for each in collector.tracers):
         raise UnsupportedError("this coverage.py switches contexts itself")
 
-    def follow(tracer: Any) -> None:  # noqa: ANN401 - coverage's
-        sets = map(by_value.get, map(variable.get, repeat("")), repeat(collector.data))
-        # each step returns None, which means that no context of coverage.py's begins
-        tracer.should_start_context = partial(next, map(setattr, repeat(tracer), repeat("data"), sets))
-
     def start_and_follow() -> Any:  # noqa: ANN401 - coverage's tracer
         tracer = start_tracer()
-        follow(tracer)
+        _follow(tracer, collector.data, by_value, variable)
         return tracer
 
     def follow_all() -> None:
-        for tracer in list(collector.tracers):
-            if tracer.should_start_context is None:
-                follow(tracer)
+        for tracer in (each for each in list(collector.tracers) if each.should_start_context is None):
+            _follow(tracer, collector.data, by_value, variable)
 
     def end() -> None:
         vars(collector).pop("_start_tracer", None)
@@ -199,3 +193,9 @@ def _swap_sets(
 
     vars(collector)["_start_tracer"] = start_and_follow  # over the method of the class
     return follow_all, end
+
+
+def _follow(tracer: Any, data: LiveSets, by_value: Mapping[str, LiveSets], variable: ContextVar[str]) -> None:  # noqa: ANN401
+    sets = map(by_value.get, map(variable.get, repeat("")), repeat(data))
+    # each step returns None, which means that no context of coverage.py's begins
+    tracer.should_start_context = partial(next, map(setattr, repeat(tracer), repeat("data"), sets))
