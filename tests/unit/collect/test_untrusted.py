@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import zlib
 from pathlib import Path
@@ -46,7 +47,8 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
 
 def spoil(raw: Any, places: list[int], values: list[Any]) -> Any:
     """Replace values anywhere in something nested by others."""
-    for place, value in zip(places, values, strict=False):
+    for place, drawn in zip(places, values, strict=False):
+        value = copy.deepcopy(drawn)  # one that is drawn twice would get into itself
         holder, left = raw, place
         while holder:
             keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
