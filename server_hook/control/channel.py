@@ -131,7 +131,7 @@ class Channel:
         except OSError:
             self._listener.close()
             raise
-        self._identity = _identity(self._listener)
+        self._identity = identity(self._listener)
 
     def serve(self, timeout_s: float, other: int = -1) -> None:
         """Answer what comes in, for at most *timeout_s* seconds or until one thing was done.
@@ -199,7 +199,7 @@ class Channel:
         listener = self._listener  # wake() may take it away, in another thread
         if listener is None:
             return False
-        if _identity(listener) == self._identity:
+        if identity(listener) == self._identity:
             return True
         listener.detach()  # the number is somebody else's now: forget it without closing
         self._listener = None
@@ -232,13 +232,13 @@ class _Connection:
 
     def __init__(self, client: socket.socket) -> None:
         self._client = client
-        self._identity = _identity(client)
+        self._identity = identity(client)
         self._received = b""
         self.deadline = steady() + REQUEST_TIME_S
 
     def receive(self, answer: Answerer) -> bool:
         """Read on; answer when the line is whole. Return whether the connection is done."""
-        if _identity(self._client) != self._identity:
+        if identity(self._client) != self._identity:
             return True  # the number is somebody else's now: what can be read is not for us
         try:
             octets = self._client.recv(MAX_REQUEST_BYTES)
@@ -255,7 +255,7 @@ class _Connection:
 
     def close(self) -> None:
         """Close the connection, unless its number has become somebody else's."""
-        if _identity(self._client) == self._identity:
+        if identity(self._client) == self._identity:
             self._client.close()
         else:
             self._client.detach()
@@ -292,9 +292,9 @@ def _out_of_the_way(sock: socket.socket) -> socket.socket:
     return _socket(fileno=number)
 
 
-def _identity(sock: socket.socket) -> tuple[int, int] | None:
-    try:
+def identity(sock: socket.socket) -> tuple[int, int] | None:
+    """Return which file a socket's descriptor is now: a program may have closed it. None if it is no file any more."""
+    with contextlib.suppress(OSError, ValueError):
         status = os.fstat(sock.fileno())
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
+        return status.st_dev, status.st_ino
+    return None

@@ -23,6 +23,7 @@ from functools import wraps
 from typing import Any
 
 from server_hook.clock import steady
+from server_hook.control.channel import identity as identity_of
 
 _set_wakeup, _kill = signal.set_wakeup_fd, signal.pthread_kill
 _pair, _socket = socket.socketpair, socket.socket  # before gevent may replace them
@@ -70,7 +71,7 @@ class Wakeup:
         with reader, writer:
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             reader, writer = _high(reader, _HIGH), _high(writer, least)
-        self._sockets = [(each, _identity(each)) for each in (reader, writer)]
+        self._sockets = [(each, identity_of(each)) for each in (reader, writer)]
         self._number = writer.fileno()
 
     def wrapper(self) -> Callable[..., int]:
@@ -132,7 +133,7 @@ class Wakeup:
 
     def _are_ours(self) -> bool:
         """Tell whether both descriptors still are our sockets; if the program has closed them, take the number back."""
-        if all(_identity(each) == identity for each, identity in self._sockets):
+        if all(identity_of(each) == identity for each, identity in self._sockets):
             return bool(self._sockets)
         self._close()
         number = self._number
@@ -146,7 +147,7 @@ class Wakeup:
     def _close(self) -> None:
         """Close both sockets, but no file that the program has opened under the number of one."""
         for each, identity in self._sockets:
-            if _identity(each) != identity:
+            if identity_of(each) != identity:
                 each.detach()
             each.close()
         self._sockets = []
@@ -161,11 +162,3 @@ def _high(sock: socket.socket, least: int) -> socket.socket:
     copy = _socket(fileno=fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, least))
     copy.settimeout(0)
     return copy
-
-
-def _identity(sock: socket.socket) -> tuple[int, int] | None:
-    try:
-        status = os.fstat(sock.fileno())
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
