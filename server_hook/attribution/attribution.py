@@ -18,7 +18,7 @@ from server_hook.environment import process_state
 from server_hook.problems import log_problem
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
 
     from coverage import Coverage
 
@@ -118,7 +118,8 @@ class Attribution:
         if sys.version_info >= (3, 12):
             from server_hook.attribution.monitoring import ByMonitoring
 
-            self._engine = ByMonitoring(self._path_of, self._lock)
+            has_arcs = core == "sysmon" and self._cov.get_option("run:branch")
+            self._engine = ByMonitoring(self._path_of, self._lock, self._arc_of if has_arcs else None)
         elif core == "ctrace":
             from server_hook.attribution.swapping import ByTracer
 
@@ -288,6 +289,13 @@ class Attribution:
         except Exception as error:  # noqa: BLE001 - a code object of the application begins to run
             self._disturbed(error)
             return ""
+
+    def _arc_of(self, code: CodeType, callback: str, *places: object) -> tuple[int, int] | None:
+        try:
+            return coverage_private.arc_of_event(self._cov, code, callback, *places)
+        except Exception as error:  # noqa: BLE001 - a function of the application runs
+            self._disturbed(error)
+            return None
 
     def _disturbed(self, error: Exception) -> None:
         if not self.reason:
