@@ -198,9 +198,7 @@ def core_in_use(cov: Coverage) -> str:
 
 
 def arc_of_event(cov: Coverage, code: CodeType, callback: str, *arguments: object) -> tuple[int, int] | None:
-    """Return the arc that an event of ``sys.monitoring`` means to a Coverage with the core sysmon; None for no arc.
-
-    Its own callback answers, for a copy of what it keeps of the code object.
+    """Return the arc that an event means to coverage.py's core sysmon, by its own callback on a copy; None for no arc.
 
     Args:
         cov: a started Coverage that measures branches.
@@ -212,8 +210,9 @@ def arc_of_event(cov: Coverage, code: CodeType, callback: str, *arguments: objec
         UnsupportedError: when this coverage.py has no such callback, or it does not run on the copy.
     """
     try:
-        (tracer,) = cov._collector.tracers  # type: ignore[union-attr]
-        info = tracer.code_infos.get(id(code))  # type: ignore[attr-defined]
+        of_it: Any = cov
+        (tracer,) = of_it._collector.tracers
+        info = tracer.code_infos.get(id(code))
         if info is None:
             return None
         info, stand_in, arcs = copy(info), copy(tracer), set[Any]()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-from types import CodeType
+import sys
+from collections.abc import Container, Iterator
+from types import CodeType, FrameType
+
+from server_hook.arcs import Arcs, number_of
+from server_hook.store.segment import MOST_LINES, Measured, bitmap
 
 PATIENCE = 64
 """How many events in a code object may say nothing new before the tests that are elsewhere are waited for no longer."""
@@ -21,6 +25,21 @@ class Work:
         """The lines of each file, and the numbers of arcs, which are none of a line."""
         self.drained: dict[str, int] = {}
         """How many lines and arcs of each file were drained."""
+
+    def new(self, *, has_arcs: bool) -> Iterator[tuple[str, Measured, int]]:
+        """Walk the files of which it has run more since the last drain: path, what it has run, how many.
+
+        Args:
+            has_arcs: whether arcs are measured.
+        """
+        for path, lines in self.files.copy().items():
+            if len(lines) != self.drained.get(path):
+                ran = lines.copy()
+                yield path, _arcs_of(ran) if has_arcs else bitmap(ran), len(ran)
+
+
+def _arcs_of(ran: set[int]) -> Arcs:
+    return Arcs.from_numbers({number_of(each, each) if 0 < each < MOST_LINES else each for each in ran})
 
 
 class Body:
@@ -46,3 +65,14 @@ class Body:
         """How many events have said nothing new, and how many may."""
         self.cooling: object = None
         """Who is about to wait no longer for those elsewhere; an entry puts an end to that."""
+
+
+def frames_of(code: CodeType) -> int:
+    """Count the frames of a code object that are on the stack of any thread."""
+    count = 0
+    for frame in list(sys._current_frames().values()):
+        each: FrameType | None = frame
+        while each is not None:
+            count += each.f_code is code
+            each = each.f_back
+    return count

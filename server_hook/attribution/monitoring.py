@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
-from server_hook.arcs import Arcs, number_of
-from server_hook.attribution.bodies import EVERYTHING, PATIENCE, Body, Work
+from server_hook.arcs import number_of
+from server_hook.attribution.bodies import EVERYTHING, PATIENCE, Body, Work, frames_of
 from server_hook.attribution.tags import TEST
 from server_hook.coverage_private import LiveSets
-from server_hook.store.segment import MOST_LINES, Measured, bitmap
+from server_hook.store.segment import Measured
 
 _monitoring: Any = getattr(sys, "monitoring", None)
 _TOOLS = (3, 4, 5, 2, 0)
@@ -88,7 +88,8 @@ class ByMonitoring:
         with self.lock:
             work = self._working.get(test)
             if work is not None:
-                self._over.append((test, {path: measured for path, measured, _ in self._new(work)}))
+                new = work.new(has_arcs=self._arc_of is not None)
+                self._over.append((test, {path: measured for path, measured, _ in new}))
                 self._working = {name: work for name, work in self._working.items() if name != test}
                 for body in list(self._bodies.values()):
                     while test in (ran := body.ran):
@@ -115,7 +116,7 @@ class ByMonitoring:
             for path, measured in files.items():
                 add(test, path, measured)
         for work in self._working.values():
-            for path, measured, number in self._new(work):
+            for path, measured, number in work.new(has_arcs=self._arc_of is not None):
                 add(work.test, path, measured)
                 work.drained[path] = number
         for each in over:
@@ -279,24 +280,13 @@ class ByMonitoring:
                 return
             body.cooling = mark = object()
             self._arm_enter(body)  # from here on, whoever enters takes the mark away
-            if _frames_of(body.code) > 1:
+            if frames_of(body.code) > 1:
                 return
             if body.cooling is mark and body.ran is ran:
                 body.ran, body.lacking = here, EVERYTHING
 
-    def _new(self, work: Work) -> Iterator[tuple[str, Measured, int]]:
-        """Walk the files of which a test has run more since the last drain: path, what it has run, how many."""
-        for path, lines in work.files.copy().items():
-            if len(lines) != work.drained.get(path):
-                ran = lines.copy()
-                yield path, bitmap(ran) if self._arc_of is None else _packed(ran), len(ran)
-
     def _arm_enter(self, body: Body) -> None:
         _arm(self._enter, body.code, _monitoring.events.PY_START | _monitoring.events.PY_RESUME)
-
-
-def _packed(ran: set[int]) -> Arcs:
-    return Arcs.from_numbers({number_of(each, each) if 0 < each < MOST_LINES else each for each in ran})
 
 
 def _arm(tool: int, code: CodeType, events: int) -> None:
@@ -306,14 +296,3 @@ def _arm(tool: int, code: CodeType, events: int) -> None:
     """
     with suppress(ValueError):  # the tool was given back meanwhile
         deque(map(_monitoring.set_local_events, (tool, tool), (code, code), (0, events)), maxlen=0)
-
-
-def _frames_of(code: CodeType) -> int:
-    """Count the frames of a code object that are on the stack of any thread."""
-    count = 0
-    for frame in list(sys._current_frames().values()):
-        each: FrameType | None = frame
-        while each is not None:
-            count += each.f_code is code
-            each = each.f_back
-    return count

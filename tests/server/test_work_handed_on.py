@@ -50,7 +50,7 @@ HEAD = """
             attribution.end_request(token)
 
     def end(test):
-        recorder.attribution._end(test)
+        recorder.attribution.serving.end(test)
 """
 
 
@@ -96,7 +96,7 @@ class Script:
         return found
 
     def branches(self, test: str) -> set[tuple[int, int]]:
-        """Judge what a test has run by coverage.py's rules; return the branches that it took, those of all by default."""
+        """Judge what a test has run by coverage.py's rules; return the branches that it took."""
         taken: set[tuple[int, int]] = set()
         for folder in working_folder.process_folders(self.folder):
             for _, parts in segment.read_folder(folder):
