@@ -29,6 +29,18 @@ HEAD = """
                 if type(value) is type(time.time) and value in clocks:
                     setattr(module, name, clocks[value])
 
+    def delete_folder():  # in one step: a tree that others write to cannot be deleted in many
+        os.rename(".vmpilot-cov", "gone")
+        shutil.rmtree("gone")
+
+    def delete_folder_before(event, name):  # the moment that a deletion at any moment may hit
+        left = [1, 2]
+        def hook(seen, arguments):
+            if left and seen == event and name in str(arguments[0]):
+                left.pop()
+                delete_folder()
+        sys.addaudithook(hook)
+
     def put_a_file_there():
         while not os.path.isfile(".vmpilot-cov"):  # the recorder makes its folder anew at any moment
             shutil.rmtree(".vmpilot-cov", ignore_errors=True)
@@ -64,7 +76,12 @@ HARMS = {
         "os.unlink('.vmpilot-cov')\n",
         "folder-unwritable",
     ),
-    "folder is deleted": Harm("work.run()\nwait_for_a_segment()\nshutil.rmtree('.vmpilot-cov')\n"),
+    "folder is deleted": Harm("work.run()\nwait_for_a_segment()\ndelete_folder()\n"),
+    "folder is deleted before a folder is made": Harm("wait_for_a_segment()\ndelete_folder_before('os.mkdir', '/.vmpilot-cov/')\ndelete_folder()\nwork.run()\n"),
+    "folder is deleted before a segment is opened": Harm("wait_for_a_segment()\ndelete_folder_before('open', '.seg')\nwork.run()\n"),
+    "folder is deleted before a segment is renamed": Harm("wait_for_a_segment()\ndelete_folder_before('os.rename', '.seg')\nwork.run()\n"),
+    "folder is deleted before the record is written": Harm("work.run()\nwait_for_a_segment()\ndelete_folder_before('open', 'record.json')\n"),
+    "folder is deleted before it is published": Harm("work.run()\nwait_for_a_segment()\ndelete_folder_before('open', '/lock')\n", kept=False),
     "broken configuration": Harm("work.run()\n", "config-broken", config="[run\nsource = app\n", kept=False),
     "bad setting": Harm("work.run()\n", "setting-invalid", config="[vmpilot_cov]\ninterval_s = 0\n", kept=False),
     "no free descriptor": Harm(
