@@ -10,7 +10,8 @@ import contextlib
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import FrameType, SimpleNamespace
+from copy import copy
+from types import CodeType, FrameType, SimpleNamespace
 from typing import Any, TypeAlias
 
 from coverage import Coverage, CoverageData, collector
@@ -194,6 +195,32 @@ def core_in_use(cov: Coverage) -> str:
     """Name the core of a started Coverage: ctrace, sysmon or pytrace."""
     tracer = getattr(cov._collector, "tracer_name", lambda: "")()
     return {"CTracer": "ctrace", "SysMonitor": "sysmon", "PyTracer": "pytrace"}.get(tracer, str(tracer))
+
+
+def arc_of_event(cov: Coverage, code: CodeType, callback: str, *arguments: object) -> tuple[int, int] | None:
+    """Return the arc that an event means to coverage.py's core sysmon, by its own callback on a copy; None for no arc.
+
+    Args:
+        cov: a started Coverage that measures branches.
+        code: where the event was.
+        callback: the name of coverage.py's callback for it.
+        arguments: what the event says beside the code object.
+
+    Raises:
+        UnsupportedError: when this coverage.py has no such callback, or it does not run on the copy.
+    """
+    try:
+        of_it: Any = cov
+        (tracer,) = of_it._collector.tracers
+        info = tracer.code_infos.get(id(code))
+        if info is None:
+            return None
+        info, stand_in, arcs = copy(info), copy(tracer), set[Any]()
+        info.file_data, stand_in.code_infos = arcs, {id(code): info}
+        getattr(stand_in, callback)(code, *arguments)
+        return next(iter(arcs), None)
+    except Exception as error:
+        raise UnsupportedError(f"branches of this coverage.py cannot be told apart: {error!r}") from error
 
 
 def forget_last_lines(cov: Coverage) -> None:
