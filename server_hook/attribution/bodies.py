@@ -45,12 +45,17 @@ def _arcs_of(ran: set[int]) -> Arcs:
 class Body:
     """A code object of the source."""
 
-    __slots__ = ("arcs", "awaited", "code", "cooling", "coolings", "lacking", "path", "patience", "ran", "size", "vain")
+    __slots__ = (
+        *("arcs", "awaited", "code", "cooling", "coolings", "is_armed", "lacking"),
+        *("path", "patience", "ran", "size", "vain"),
+    )
 
     def __init__(self, code: CodeType, path: str) -> None:
         """Begin with a code object that no test has entered."""
         self.code = code
         self.path = path
+        self.is_armed = False
+        """Whether its entries make events."""
         self.ran: dict[str, set[int]] = {}
         """The lines of each test whose work may be inside; replaced, never changed."""
         self.lacking: Container[int] = EVERYTHING

@@ -181,13 +181,16 @@ class ByMonitoring:
         if body is None and (path := self._path_of(code.co_filename, frame)):
             body = self._bodies.setdefault(id(code), Body(code, path))
             self._arm_enter(body)
+            body.is_armed = True
         return body
 
     def _on_first(self, code: CodeType, offset: int) -> Answer:
         """Meet a code object, also in a generator that had begun before the tools were there."""
-        if self._meet(code, sys._getframe(1)):
-            self._on_enter(code, offset)  # met by another thread, it may not be armed yet
-        return _monitoring.DISABLE
+        body = self._meet(code, sys._getframe(1))
+        if body is not None:
+            self._on_enter(code, offset)  # what is armed during an event tells from the next one on
+        # not before another thread has armed it, or an entry in between would make no event at all
+        return _monitoring.DISABLE if body is None or body.is_armed else None
 
     def _on_enter(self, code: CodeType, _offset: int) -> Answer:
         try:
@@ -247,9 +250,7 @@ class ByMonitoring:
                 if body.ran is ran:
                     body.lacking = lines
                 return None
-        if body.ran is ran:
-            return _monitoring.DISABLE
-        return None
+        return _monitoring.DISABLE if body.ran is ran else None
 
     def _on_arc(self, callback: str, code: CodeType, *places: object) -> Answer:
         """Take an arc for a line of its own kind: it waits for the same tests."""

@@ -179,6 +179,33 @@ def test_each_test_has_its_own_branches(script: Script) -> None:
     assert (5, 6) not in branches["b"][0]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="nothing is armed there")
+def test_a_function_that_several_threads_call_first_is_told_apart(script: Script) -> None:
+    """Whoever enters a new function while another thread has met it and not armed it yet has its lines."""
+    lines = script.run("""
+        with request("a"):
+            engine = recorder.attribution.serving.engine
+        arm, is_met, go = engine._arm_enter, threading.Event(), threading.Event()
+        def arm_late(body):
+            is_met.set()
+            go.wait()
+            arm(body)
+        engine._arm_enter = arm_late
+        def work(test):
+            with request(test):
+                main.first(test)
+        first = threading.Thread(target=work, args="a")
+        first.start()
+        is_met.wait()
+        for test in ("b", "c"):
+            work(test)
+        go.set()
+        first.join()
+    """)
+    assert lines["a"] == {2, 3}
+    assert lines["b"] == lines["c"] == {2, 4}
+
+
 def test_a_test_that_is_over_claims_nothing_more(script: Script) -> None:
     """What a test has left running in the background is nobody's once it is over."""
     lines = script.run("""
