@@ -11,10 +11,12 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from types import CodeType, FrameType, SimpleNamespace
 from typing import Any, TypeAlias
 
-from coverage import Coverage, CoverageData, collector
+from coverage import Coverage, CoverageData, collector, inorout
 from coverage.collector import Collector
 from coverage.exceptions import ConfigError, CoverageException
 from coverage.sqldata import SCHEMA_VERSION
@@ -69,6 +71,9 @@ def start(cov: Coverage) -> None:
 
     For that it reads the source of every frame, which is a tenth of what a start costs.
     """
+    if {"sys_modules_saved", "file_and_path_for_module"} <= vars(inorout).keys():
+        # its own way takes modules away that other threads import meanwhile; see _look_for
+        vars(inorout).update(sys_modules_saved=contextlib.nullcontext, file_and_path_for_module=_look_for)
     described = vars(collector).get("short_stack")
     if described is not None:
         vars(collector)["short_stack"] = str  # called with nothing, it gives an empty text
@@ -78,6 +83,22 @@ def start(cov: Coverage) -> None:
     finally:
         if described is not None:
             vars(collector)["short_stack"] = described
+
+
+def _look_for(package: str) -> tuple[str | None, list[str]]:
+    """Find a package's file and its folders, where coverage.py's own function would import the packages around it.
+
+    A trace function calls this each time that ``sys.path`` has changed: in any thread, and in the middle of imports.
+    """
+    name, *rest = package.split(".")
+    try:
+        spec = find_spec(name)
+        for part in rest:
+            name = f"{name}.{part}"
+            spec = PathFinder.find_spec(name, (spec and spec.submodule_search_locations) or [])
+    except Exception:  # noqa: BLE001 - finders are other people's
+        spec = None
+    return (spec.origin, list(spec.submodule_search_locations or ())) if spec else (None, [])
 
 
 @contextlib.contextmanager
