@@ -16,6 +16,7 @@ from server_hook.control.channel import Answerer
 from server_hook.environment import process_state
 from server_hook.problems import Problems, log_problem
 from server_hook.record import collectors, tracers
+from server_hook.record.c_forks import go_on_in_child, watch_c_forks
 from server_hook.record.drain import Drain
 from server_hook.record.presence import Presence
 from server_hook.record.reached import Reached
@@ -42,8 +43,7 @@ def current() -> Recorder | None:
 
 def notice_load(path: str) -> None:
     """Tell the recorder of this process that a file is loaded; never raise into the program that loads it."""
-    recorder = current()
-    if recorder is not None:
+    if (recorder := current()) is not None:
         recorder.notice_load(path)
 
 
@@ -86,8 +86,7 @@ class Recorder:
         self.drain = Drain(self.cov, segment.Label(origin), branch=settings.branch)
         self.attribution = self.drain.attribution
         self.reached = Reached(settings.source)
-        self.segments, self.flushed_at = 0, 0.0
-        self.rest_s = self._rested_at = 0.0
+        self.segments, self.flushed_at, self.rest_s, self._rested_at = 0, 0.0, 0.0, 0.0
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, settings.interval_s)
         self._lock, self._is_forking = _new_lock(), False
 
@@ -131,8 +130,7 @@ class Recorder:
         with holding(self._lock):
             if self.segments and not os.path.exists(self.presence.folder):
                 self.drain.requeue_all()  # the written segments were deleted
-            parts = self.drain.cut()
-            if parts:
+            if parts := self.drain.cut():
                 self._write(parts)
         self.rest_s = REST_FACTOR * (clock.cpu() - began)
         self._rested_at = clock.steady() + self.rest_s
@@ -217,7 +215,8 @@ class Recorder:
         self.thread.start()
         if self.reached.any:
             self.announce()
-        log_problem(f"process {self.pid} was forked outside Python by {parent}; it is recorded now (fork-unseen)")
+        if not go_on_in_child():
+            log_problem(f"process {self.pid} was forked outside Python by {parent}; it is recorded now (fork-unseen)")
 
     def release_parent(self) -> None:
         """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
@@ -290,6 +289,7 @@ class Recorder:
         with self.problems.fenced(self.presence.folder):
             if not self.is_here():
                 return
+            watch_c_forks()
             if self.core == "ctrace" and "greenlet" in sys.modules:
                 tracers.follow_greenlets(self.cov, frame)
             self.reached.notice(filename, path)
