@@ -141,7 +141,7 @@ def _uwsgi() -> Iterator[Row]:
     plain = Row(
         "uwsgi", ("uwsgi",), programs.WSGI, (*command, "--master"), serving=2, parents=1, ends=ends, usual=False
     )
-    for options in ((), ("--lazy-apps",), ("--py-call-osafterfork",), ("--py-call-uwsgi-fork-hooks",)):
+    for options in ((), ("--lazy-apps",), ("--py-call-uwsgi-fork-hooks",)):
         row = replace(plain, name=" ".join(["uwsgi", *options]), command=(*plain.command, *options))
         yield replace(row, parents=0 if options == ("--lazy-apps",) else 1)
     recycle = ("--max-requests", str(MAX_REQUESTS))

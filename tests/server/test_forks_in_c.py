@@ -53,6 +53,7 @@ HOLD = """def hold():  # parent
 
 """
 
+
 def write(app: Project, source: str) -> None:
     """Write an application in which nothing is written before a process ends."""
     app.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 3600\n")
