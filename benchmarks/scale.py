@@ -35,9 +35,9 @@ NOBODY = 1 << 30
 """A pid that no process has."""
 END = """
 import sys, time
-from server_hook.store.publish import publish_pipeline
+from server_hook.store.publish import MOST_BEHIND, publish_pipeline
 began = time.process_time()
-publish_pipeline(sys.argv[1])
+publish_pipeline(sys.argv[1], "", MOST_BEHIND)
 print(time.process_time() - began)
 """
 COMBINE = [sys.executable, "-m", "pytest_vmpilot_cov", "combine"]
@@ -85,7 +85,8 @@ class Simulation:
         segment.write(place, 1, parts)
         record = records.Record(name, NOBODY, "pipeline", started=time.time() - 2000, ended=ended)
         records.write_record(place, record)
-        os.utime(f"{place}/{records.RECORD}", (ended or time.time() - 900,) * 2)
+        for path in (f"{place}/{records.RECORD}", place):
+            os.utime(path, (ended or time.time() - 900,) * 2)
 
     def end(self, folder: Path, parts: Sequence[Part]) -> tuple[float, float]:
         """End one more process; return the CPU seconds of publishing, and the peak of its memory in MiB."""

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from coverage import Coverage, CoverageData, collector
 from coverage.collector import Collector
 from coverage.exceptions import ConfigError, CoverageException
+from coverage.numbits import numbits_union
 from coverage.sqldata import SCHEMA_VERSION
 
 from server_hook.arcs import Arcs
@@ -235,6 +236,33 @@ def open_to_write(path: str) -> Iterator[sqlite3.Connection]:
         base.execute("PRAGMA synchronous = OFF")
         base.execute("PRAGMA cache_size = -256")  # KiB; a file that is written from end to end needs no more
         yield base
+
+
+def add_measured(
+    base: sqlite3.Connection, contexts: Iterable[tuple[str, Mapping[str, Measured]]], encode: Encode
+) -> None:
+    """Add what was measured to an open data file of the schema that is known here, beside what it holds already.
+
+    Args:
+        base: the file.
+        contexts: context, and for each of its files the path and what was measured.
+        encode: as for ``add_contexts``; of the kind that the file holds.
+    """
+    for context, files in contexts:
+        base.execute("INSERT OR IGNORE INTO context (context) VALUES (?)", (context,))
+        ((number,),) = base.execute("SELECT id FROM context WHERE context = ?", (context,))
+        base.executemany("INSERT OR IGNORE INTO file (path) VALUES (?)", ((path,) for path in files))
+        for path, measured in files.items():
+            ((place,),) = base.execute("SELECT id FROM file WHERE path = ?", (path,))
+            encoded = encode(measured)
+            if isinstance(encoded, bytes):
+                where = "FROM line_bits WHERE file_id = ? AND context_id = ?"
+                for (before,) in base.execute(f"SELECT numbits {where}", (place, number)):
+                    encoded = numbits_union(before, encoded)
+                base.execute("INSERT OR REPLACE INTO line_bits VALUES (?, ?, ?)", (place, number, encoded))
+            else:
+                arcs = [(place, number, *arc) for arc in encoded]
+                base.executemany("INSERT OR IGNORE INTO arc VALUES (?, ?, ?, ?)", arcs)
 
 
 def writes_known_schema() -> bool:

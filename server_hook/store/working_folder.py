@@ -18,6 +18,8 @@ WORKING_FOLDER = ".vmpilot-cov"
 IDENTITY, LOCK, IGNORE = "identity", "lock", ".gitignore"
 RESETS = "resets"
 """Name of the file in a working folder that lists when its servers were reset, in seconds since the epoch."""
+PUBLISHED = "published.json"
+"""Name of the file in a working folder that says which folders the published file holds."""
 LOCK_WAIT_S = 10.0
 _DIGITS = frozenset("0123456789abcdef")
 
