@@ -7,34 +7,24 @@ meanwhile; no public call copies what was measured and leaves the rest alone.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import FrameType, SimpleNamespace
+from collections.abc import Callable, Iterator
+from copy import copy
+from types import CodeType, FrameType, SimpleNamespace
 from typing import Any, TypeAlias
 
-from coverage import Coverage, CoverageData, collector
+from coverage import Coverage, CoverageData, collector, inorout
 from coverage.collector import Collector
 from coverage.exceptions import ConfigError, CoverageException
-from coverage.numbits import numbits_union
-from coverage.sqldata import SCHEMA_VERSION
 
 from server_hook.arcs import Arcs
+from server_hook.packages import find_package
 
 REFUSALS = (CoverageException, ConfigError)
 """What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
 
-KNOWN_SCHEMA = 7
-"""The schema of coverage.py's data files that is read and written directly (its documentation: "Coverage.py database
-schema"); files of another one are written through its own calls."""
-
-
 LiveSets: TypeAlias = dict[str, set[Any]]
 """What a tracer is filling, by absolute path: line numbers, arcs, or packed arcs."""
-
-
-Measured: TypeAlias = int | Arcs
-Encode: TypeAlias = Callable[[Measured], bytes | Arcs]
 
 
 class UnsupportedError(Exception):
@@ -69,6 +59,9 @@ def start(cov: Coverage) -> None:
 
     For that it reads the source of every frame, which is a tenth of what a start costs.
     """
+    if {"sys_modules_saved", "file_and_path_for_module"} <= vars(inorout).keys():
+        # its own way takes modules away that other threads import meanwhile
+        vars(inorout).update(sys_modules_saved=contextlib.nullcontext, file_and_path_for_module=find_package)
     described = vars(collector).get("short_stack")
     if described is not None:
         vars(collector)["short_stack"] = str  # called with nothing, it gives an empty text
@@ -197,6 +190,32 @@ def core_in_use(cov: Coverage) -> str:
     return {"CTracer": "ctrace", "SysMonitor": "sysmon", "PyTracer": "pytrace"}.get(tracer, str(tracer))
 
 
+def arc_of_event(cov: Coverage, code: CodeType, callback: str, *arguments: object) -> tuple[int, int] | None:
+    """Return the arc that an event means to coverage.py's core sysmon, by its own callback on a copy; None for no arc.
+
+    Args:
+        cov: a started Coverage that measures branches.
+        code: where the event was.
+        callback: the name of coverage.py's callback for it.
+        arguments: what the event says beside the code object.
+
+    Raises:
+        UnsupportedError: when this coverage.py has no such callback, or it does not run on the copy.
+    """
+    try:
+        of_it: Any = cov
+        (tracer,) = of_it._collector.tracers
+        info = tracer.code_infos.get(id(code))
+        if info is None:
+            return None
+        info, stand_in, arcs = copy(info), copy(tracer), set[Any]()
+        info.file_data, stand_in.code_infos = arcs, {id(code): info}
+        getattr(stand_in, callback)(code, *arguments)
+        return next(iter(arcs), None)
+    except Exception as error:
+        raise UnsupportedError(f"branches of this coverage.py cannot be told apart: {error!r}") from error
+
+
 def forget_last_lines(cov: Coverage) -> None:
     """Let no arc lead from a line of before to one that runs from now on.
 
@@ -226,75 +245,3 @@ def close_data(data: CoverageData) -> None:
             base.con.close()
             base.con = None
     data._dbs = {}
-
-
-@contextlib.contextmanager
-def open_to_write(path: str) -> Iterator[sqlite3.Connection]:
-    """Open a data file that has no readers yet, and commit at the end; like coverage.py, without waiting for disks."""
-    with contextlib.closing(sqlite3.connect(path)) as base, base:
-        base.execute("PRAGMA journal_mode = OFF")
-        base.execute("PRAGMA synchronous = OFF")
-        base.execute("PRAGMA cache_size = -256")  # KiB; a file that is written from end to end needs no more
-        yield base
-
-
-def add_measured(
-    base: sqlite3.Connection, contexts: Iterable[tuple[str, Mapping[str, Measured]]], encode: Encode
-) -> None:
-    """Add what was measured to an open data file of the schema that is known here, beside what it holds already.
-
-    Args:
-        base: the file.
-        contexts: context, and for each of its files the path and what was measured.
-        encode: as for ``add_contexts``; of the kind that the file holds.
-    """
-    for context, files in contexts:
-        base.execute("INSERT OR IGNORE INTO context (context) VALUES (?)", (context,))
-        ((number,),) = base.execute("SELECT id FROM context WHERE context = ?", (context,))
-        base.executemany("INSERT OR IGNORE INTO file (path) VALUES (?)", ((path,) for path in files))
-        for path, measured in files.items():
-            ((place,),) = base.execute("SELECT id FROM file WHERE path = ?", (path,))
-            encoded = encode(measured)
-            if isinstance(encoded, bytes):
-                where = "FROM line_bits WHERE file_id = ? AND context_id = ?"
-                for (before,) in base.execute(f"SELECT numbits {where}", (place, number)):
-                    encoded = numbits_union(before, encoded)
-                base.execute("INSERT OR REPLACE INTO line_bits VALUES (?, ?, ?)", (place, number, encoded))
-            else:
-                arcs = [(place, number, *arc) for arc in encoded]
-                base.executemany("INSERT OR IGNORE INTO arc VALUES (?, ?, ?, ?)", arcs)
-
-
-def writes_known_schema() -> bool:
-    """Tell whether this coverage.py writes the schema that is known here."""
-    return SCHEMA_VERSION == KNOWN_SCHEMA
-
-
-def add_contexts(path: str, contexts: Iterable[tuple[str, Mapping[str, Measured]]], encode: Encode) -> None:
-    """Add what was measured in many contexts to a data file in one go.
-
-    ``CoverageData`` needs a round trip for each context: with thousands, most of a session's end.
-
-    Args:
-        path: a data file of the schema that is known here; it knows all the files already, and holds nothing of them.
-        contexts: context, and for each of its files the path and what was measured.
-        encode: makes of this lines (as numbits) or arcs.
-    """
-    with open_to_write(path) as base:
-        ids = dict(base.execute("SELECT path, id FROM file"))
-        rows: dict[int, list[tuple[int, Measured]]] = {}
-        for context, files in contexts:
-            number = base.execute("INSERT INTO context (context) VALUES (?)", (context,)).lastrowid or 0
-            for file, measured in files.items():
-                rows.setdefault(ids[file], []).append((number, measured))
-        # in the order of the tables' indices, which are smaller if they grow at their end alone
-        for place in sorted(rows):
-            for number, each in rows[place]:
-                encoded = encode(each)
-                if isinstance(encoded, bytes):
-                    base.execute("INSERT INTO line_bits VALUES (?, ?, ?)", (place, number, encoded))
-                else:
-                    arcs = [(place, number, *arc) for arc in encoded]
-                    base.executemany("INSERT INTO arc VALUES (?, ?, ?, ?)", arcs)
-        base.execute("PRAGMA temp_store = MEMORY")  # sorting needs no folder that may be written
-        base.execute("REINDEX line_bits")  # a tenth smaller; what is added to the file next takes the room

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 
 from server_hook.arcs import Arcs
-from server_hook.coverage_private import add_measured, open_to_write, writes_known_schema
+from server_hook.coverage_tables import add_measured, open_to_write, writes_known_schema
 from server_hook.store import publication, segment
 from server_hook.store.publication import TABLE, Moments
 from server_hook.store.segment import ByLabel

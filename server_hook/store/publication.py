@@ -16,7 +16,8 @@ from coverage.exceptions import CoverageException
 
 from server_hook.arcs import Arcs
 from server_hook.clock import is_moment
-from server_hook.coverage_private import add_contexts, close_data, open_to_write, writes_known_schema
+from server_hook.coverage_private import close_data
+from server_hook.coverage_tables import add_contexts, open_to_write, writes_known_schema
 from server_hook.store import safe_files, segment, witnesses, working_folder
 from server_hook.store.clean_up import PUBLISHING
 from server_hook.store.database import open_to_read

@@ -33,16 +33,16 @@ def publish_pipeline(data_folder: str, relative_to: str = "", most_behind: int |
         return target
     until = clock.steady() + ENDING_WAIT_S
     with lock(data_folder, ENDING_WAIT_S) as held:
-        if held:
-            with contextlib.suppress(OSError):  # what is not folded counts all the same
-                _fold(data_folder, relative_to)
+        present = _folded(data_folder, relative_to) if held else {}
         seen: set[tuple[str, int]] = set()
-        while held and not seen.issuperset(present := published.states(Path(data_folder)).items()):
+        while not seen.issuperset(present.items()):
             if seen and clock.steady() > until:
                 break  # others end all the time; this process must end, too
-            seen.update(present)  # a process that could not wait for the lock has left its last segment for this one
+            seen.update(present.items())
             keep_foreign(target, data_folder)
-            _publish(data_folder, relative_to, most_behind, dict(present))
+            _publish(data_folder, relative_to, most_behind, present)
+            # a process that could not wait for the lock has left its last segment for this one
+            present = published.states(Path(data_folder))
     return target
 
 
@@ -51,16 +51,19 @@ def _basis(data_folder: str, relative_to: str) -> list[object]:
     return [relative_to, epochs.last_reset(data_folder)]
 
 
-def _fold(data_folder: str, relative_to: str) -> None:
-    """Fold folders, and write down what the published file holds after that."""
+def _folded(data_folder: str, relative_to: str) -> published.States:
+    """Fold folders, write down what the published file holds after that, and return the folders that are there."""
     here, target, basis = Path(data_folder), os.path.join(data_folder, PIPELINE_FILE), _basis(data_folder, relative_to)
-    before = published.states(here)
-    folded = compaction.compact(here)
-    made = published.read(data_folder, target, basis) if folded else None
-    if made is not None:
+    before, folded = published.states(here), compaction.Folded()
+    with contextlib.suppress(OSError):  # what is not folded counts all the same
+        folded = compaction.compact(here)
+    if not folded:
+        return before
+    present = published.states(here)
+    if made := published.read(data_folder, target, basis):
         held, anew = made
-        held = published.after_folding(held, before, published.states(here), folded)
-        published.write(data_folder, target, basis, held, anew)
+        published.write(data_folder, target, basis, published.after_folding(held, before, present, folded), anew)
+    return present
 
 
 def _publish(data_folder: str, relative_to: str, most_behind: int | None, present: published.States) -> None:
@@ -89,7 +92,8 @@ def _chosen(states: published.States, most_behind: int | None) -> list[str]:
     """Choose the folders to read: of those that have rested, only some."""
     rested_ns = (clock.now() - clean_up.REST_S) * 1e9
     behind = [name for name, state in states.items() if state < rested_ns]
-    return [name for name in states if name not in set(behind[most_behind:])] if most_behind is not None else [*states]
+    left_out = set(behind[most_behind:] if most_behind is not None else ())
+    return [name for name in states if name not in left_out]
 
 
 def _noting(parts: Iterable[Part], oldest: dict[str, float]) -> Iterator[Part]:

@@ -28,11 +28,7 @@ States: TypeAlias = Mapping[str, int]
 
 def states(data_folder: Path) -> States:
     """Return the state of each process's folder."""
-    found: dict[str, int] = {}
-    for folder in working_folder.process_folders(data_folder):
-        with suppress(FileNotFoundError):  # folded or erased meanwhile
-            found[folder.name] = os.stat(folder).st_mtime_ns
-    return found
+    return {os.path.basename(path): status.st_mtime_ns for path, status in working_folder.walk(data_folder)}
 
 
 def read(data_folder: str, target: str, basis: object) -> tuple[States, float] | None:
@@ -74,7 +70,7 @@ def after_folding(held: States, before: States, now: States, folded: Mapping[str
     """
     known = dict(held)
     for name, replaced in folded.items():
-        parts = [known.pop(each, None) == before[each] for each in replaced]  # a list: each of them goes
+        parts = [known.pop(each, _UNSETTLED) == before.get(each) for each in replaced]  # a list: each of them goes
         if all(parts):
             known[name] = now[name]
     return known

@@ -21,6 +21,7 @@ RESETS = "resets"
 PUBLISHED = "published.json"
 """Name of the file in a working folder that says which folders the published file holds."""
 LOCK_WAIT_S = 10.0
+_MOST_DELETIONS = 3  # a tree is deleted in steps
 _DIGITS = frozenset("0123456789abcdef")
 
 
@@ -47,6 +48,19 @@ def make_folder(data_folder: str, identifier: str) -> str:
     return _make(os.path.join(make_working_folder(data_folder), identifier))
 
 
+def again_if_gone(write: Callable[[], object]) -> None:
+    """Call what makes a folder and writes into it, and again where somebody deletes the folder at that moment.
+
+    Raises:
+        OSError: what it raises; FileNotFoundError when that does not end.
+    """
+    for _ in range(_MOST_DELETIONS):
+        with contextlib.suppress(FileNotFoundError):
+            write()
+            return
+    write()
+
+
 def _make(folder: str) -> str:
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder)
@@ -66,6 +80,12 @@ def process_folders(data_folder: Path, refuse: Callable[[OSError], object] = str
         data_folder: holds the working folder.
         refuse: hears of each thing in the working folder that is not used.
     """
+    for path, _ in walk(data_folder, refuse):
+        yield Path(path)
+
+
+def walk(data_folder: Path, refuse: Callable[[OSError], object] = str) -> Iterator[tuple[str, os.stat_result]]:
+    """Walk the same folders, as plain paths with what the system knows of them."""
     working = os.path.join(data_folder, WORKING_FOLDER)
     try:
         safe_files.check_folder(working)
@@ -81,7 +101,7 @@ def process_folders(data_folder: Path, refuse: Callable[[OSError], object] = str
             status = os.lstat(path)
             if stat.S_ISDIR(status.st_mode):
                 safe_files.check_owner(path, status)
-                yield Path(path)
+                yield path, status
             else:
                 safe_files.check_regular(path, status)
         except FileNotFoundError:  # compacted or erased meanwhile
