@@ -36,6 +36,7 @@ FLOORS = {
         ("config",),
         ("coverage_private",),
         ("arcs", "problems", "clock", "environment", "command_line"),
+        ("systems",),
     ),
 }
 """The floors of each package, the top one first: a module imports from its own wing and from the floors below."""
