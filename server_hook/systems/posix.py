@@ -97,6 +97,17 @@ def copy_to_number(number: int, least: int) -> int:
     return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, least)
 
 
+def split_words(command: str) -> list[str]:
+    """Split a command line into words as a shell does.
+
+    Raises:
+        ValueError: when a quote is not closed.
+    """
+    import shlex  # most processes split none
+
+    return shlex.split(command)
+
+
 def saves_at_console_events(_save: Callable[[], None]) -> bool:
     """Tell that a console sends signals here, and no events."""
     return False

@@ -121,6 +121,19 @@ def start_thread(run: Callable[[], None]) -> None:
     _start(run, ())
 
 
+def split_words(command: str) -> list[str]:
+    """Split a command line into words by blanks and quotes; a backslash is part of a path.
+
+    Raises:
+        ValueError: when a quote is not closed.
+    """
+    import shlex  # most processes split none
+
+    lexer = shlex.shlex(command, posix=True)
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+    return list(lexer)
+
+
 def saves_at_console_events(save: Callable[[], None]) -> bool:
     """Call *save* before Ctrl-Break, or the end of the console or of its user's session, ends this process.
 
