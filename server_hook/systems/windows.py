@@ -98,7 +98,7 @@ def try_lock(file: BinaryIO) -> None:
     """
     try:
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # from its first byte on, which need not be there
-    except PermissionError:
+    except OSError:  # PermissionError; Wine gives no number
         raise BlockingIOError from None
 
 
