@@ -35,7 +35,7 @@ def unsupported() -> str:
     if sys.version_info < OLDEST:
         return "Python %d.%d is too old; use 3.11 or later (system-unsupported)" % sys.version_info[:2]  # noqa: UP031 - it is to read this
     if not hasattr(os, "fork") and sys.platform != "win32":
-        return f"{sys.platform} is no POSIX system; use Linux, macOS or WSL (system-unsupported)"
+        return f"{sys.platform} is no POSIX system; use Linux, macOS or Windows (system-unsupported)"
     return ""
 
 

@@ -40,7 +40,7 @@ _kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
 _kernel.GetExitCodeProcess.argtypes = (wintypes.HANDLE, ctypes.POINTER(wintypes.DWORD))
 _kernel.GetProcessTimes.argtypes = (wintypes.HANDLE, *[ctypes.POINTER(wintypes.FILETIME)] * 4)
 _Handler = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
-_handlers: list[object] = []
+_handlers: list[Callable[[int], int]] = []
 """What Windows calls must live as long as the process."""
 
 
@@ -140,15 +140,14 @@ def saves_at_console_events(save: Callable[[], None]) -> bool:
     Windows calls it in a thread of its own, whatever the main thread does. Ctrl-C is Python's KeyboardInterrupt.
     """
 
-    @_Handler
     def handle(event: int) -> bool:
         is_handled = event == _CTRL_BREAK and _get_handler(signal.SIGBREAK) is not signal.SIG_DFL
         if event != _CTRL_C and not is_handled:
             save()
         return False  # what comes next is as without us
 
-    _handlers.append(handle)
-    _kernel.SetConsoleCtrlHandler(handle, 1)
+    _handlers.append(_Handler(handle))
+    _kernel.SetConsoleCtrlHandler(_handlers[-1], 1)
     return True
 
 
