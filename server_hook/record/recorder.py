@@ -24,6 +24,7 @@ from server_hook.record.thread import RecorderThread, holding
 from server_hook.record.tracing import check_tracing
 from server_hook.store import records, segment, segments
 from server_hook.store.publish import publish_pipeline  # early: a signal may come inside a late import
+from server_hook.store.working_folder import again_if_gone
 
 if TYPE_CHECKING:
     from coverage.collector import Collector
@@ -42,8 +43,7 @@ def current() -> Recorder | None:
 
 def notice_load(path: str) -> None:
     """Tell the recorder of this process that a file is loaded; never raise into the program that loads it."""
-    recorder = current()
-    if recorder is not None:
+    if recorder := current():
         recorder.notice_load(path)
 
 
@@ -75,8 +75,7 @@ class Recorder:
             parent: the pid of the recorded process that forked this one; 0 where none did.
         """
         self.settings, self.data_folder = settings, data_folder
-        self.pid = _getpid()
-        self.parent = parent or os.getppid()  # the process that forked it may have ended since
+        self.pid, self.parent = _getpid(), parent or os.getppid()  # the process that forked it may have ended since
         self.is_fork = bool(parent)
         """Whether a recorded process forked this one; that one publishes as long as it lives."""
         self.has_forked, self.core = False, ""
@@ -125,17 +124,12 @@ class Recorder:
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
-        began = clock.cpu()
-        if not self.is_here():
-            return
-        with holding(self._lock):
-            if self.segments and not os.path.exists(self.presence.folder):
-                self.drain.requeue_all()  # the written segments were deleted
-            parts = self.drain.cut()
-            if parts:
-                self._write(parts)
-        self.rest_s = REST_FACTOR * (clock.cpu() - began)
-        self._rested_at = clock.steady() + self.rest_s
+        if self.is_here():
+            began = clock.cpu()
+            with self._undisturbed():
+                again_if_gone(self._write)
+            self.rest_s = REST_FACTOR * (clock.cpu() - began)
+            self._rested_at = clock.steady() + self.rest_s
 
     def reset(self) -> None:
         """Begin a new epoch: what was measured so far is written, and every line is new again."""
@@ -145,15 +139,14 @@ class Recorder:
         tracers.see_all_again(self.cov, self.core)
         self.flush()
 
-    def _write(self, parts: list[segment.Part]) -> None:
-        try:
-            self.announce()
+    def _write(self) -> None:
+        if self.presence.record is None and not self.drain.cut():
+            return
+        self.announce()  # before the cut: it may queue all anew
+        if parts := self.drain.cut():
             for octets in segments.encode(parts):
                 self.segments += 1  # first: a signal handler in between must not take the same number
                 segments.write(self.presence.folder, self.segments, octets)
-        except OSError as error:
-            self.problems.unwritable(self.presence.folder, error)
-        else:
             self.drain.mark_written(parts)
             self.flushed_at = clock.now()
             self.problems.writable()
@@ -168,11 +161,16 @@ class Recorder:
         with holding(self._lock), self.problems.fenced(self.presence.folder):
             if not self.segments:
                 self.presence.remove()
-            self.presence.end(**self.attribution.account())
+            again_if_gone(self._end)
         is_publisher = not self.is_fork or os.getppid() != self.parent  # a parent that lives publishes for its forks
         if self.origin == "pipeline" and is_publisher and (self.segments or self.has_forked):
             with self.problems.fenced(self.data_folder):
-                publish_pipeline(self.data_folder, self.settings.relative_to)
+                again_if_gone(lambda: publish_pipeline(self.data_folder, self.settings.relative_to))
+
+    def _end(self) -> None:
+        if self.presence.is_deleted:
+            self._write()
+        self.presence.end(**self.attribution.account())
 
     def stop(self) -> None:
         """Stop to measure for good, without writing anything."""
@@ -250,7 +248,9 @@ class Recorder:
 
     def _announce_anew(self) -> None:
         with holding(self._lock):
-            self.presence.announce(self.origin, self.core, self.settings)
+            if self.presence.is_deleted:
+                self.drain.requeue_all()
+            again_if_gone(lambda: self.presence.announce(self.origin, self.core, self.settings))
         self.thread.wake()
 
     def notice_collector(self, collector: Collector) -> None:
@@ -260,7 +260,7 @@ class Recorder:
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        """Hold the lock, and let no error out, inside a call of another coverage.py."""
+        """Hold the lock, and let no error out."""
         with self.problems.fenced(self.presence.folder), holding(self._lock):
             yield
 

@@ -1,4 +1,4 @@
-"""A system that has no processes, such as WebAssembly: one clear line in the hook, the session and every verb, and nothing else broken."""
+"""A system without processes, such as WebAssembly: one clear line in the hook, the session and every verb."""
 
 from __future__ import annotations
 
