@@ -13,6 +13,7 @@ from pytest_vmpilot_cov.model import Delivery, Options, Place, is_elsewhere
 from server_hook.control import client
 from server_hook.store import epochs, records, working_folder
 from server_hook.store.records import Record
+from server_hook.systems.systems import system
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def life_in(place: Path, record: records.Record) -> records.Life:
         record: that of the process.
     """
     life = records.life_of(record, records.heartbeat_age_s(place))
-    if life != "live" or not record.socket or records.start_ticks(record.pid):
+    if life != "live" or not record.socket or system.start_of(record.pid):
         return life
     return "dead" if client.is_dead(record.socket, record.id, records.owner_of(place)) else "live"
 
