@@ -10,9 +10,11 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from server_hook.clock import steady
 from server_hook.control.channel import Channel
@@ -20,7 +22,8 @@ from server_hook.environment import process_state
 
 _sleep, _native_id = time.sleep, getattr(_thread, "get_native_id", lambda: 0)
 _new_lock, _start = _thread.allocate_lock, _thread.start_new_thread
-_mask, _all_signals = signal.pthread_sigmask, signal.valid_signals()
+_signal: Any = sys.modules["_signal"]  # what signal wraps; that makes an enumeration of each signal, each time
+_mask, _all_signals = _signal.pthread_sigmask, _signal.valid_signals()
 
 STOP_S = 1.0
 """How long a fork or an end waits for the thread, which may be writing a segment."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from server_hook import clock
-from server_hook.store import compaction, epochs, records, segment, working_folder
+from server_hook.store import compaction, epochs, records, safe_files, segment, working_folder
 from server_hook.store.publication import blocks_in, holds_arcs, is_published_here, write_or_remove
 from server_hook.store.segment import ByLabel, Part
 from server_hook.store.working_folder import lock
@@ -28,7 +28,6 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
     target = os.path.join(data_folder, PIPELINE_FILE)
     if not any(working_folder.process_folders(Path(data_folder))):
         return target
-    segments = Path(data_folder, working_folder.WORKING_FOLDER)
     until = clock.steady() + ENDING_WAIT_S
     with lock(data_folder, ENDING_WAIT_S) as held:
         branch = held and holds_arcs(target)  # a session may have published it so, to be combined with its own arcs
@@ -36,7 +35,7 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
             with contextlib.suppress(OSError):  # what is not folded counts all the same
                 compaction.compact(Path(data_folder))
         seen: set[Path] = set()
-        while held and (present := set(segments.glob("*/*" + segment.SUFFIX))) > seen:
+        while held and (present := _segments_of(Path(data_folder))) > seen:
             if seen and clock.steady() > until:
                 break  # others end all the time; this process must end, too
             seen = present  # a process that could not wait for the lock has left its last segment for this one
@@ -45,6 +44,11 @@ def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
             united = relative(newest(_noting(read_parts(Path(data_folder)), oldest)), relative_to)
             write_or_remove(target, united, branch=branch, oldest=oldest, blocks=blocks_in(Path(target)))
     return target
+
+
+def _segments_of(data_folder: Path) -> set[Path]:
+    folders = working_folder.process_folders(data_folder)
+    return {folder / name for folder in folders for name in safe_files.names_in(folder, segment.SUFFIX)}
 
 
 def _noting(parts: Iterable[Part], oldest: dict[str, float]) -> Iterator[Part]:
