@@ -102,5 +102,11 @@ class Arcs(AbstractSet[tuple[int, int]]):
         return f"Arcs({list(self)})"
 
 
+def number_of(start: int, end: int) -> int:
+    """Make of an arc the number that ``Arcs.from_numbers`` takes."""
+    upper, lower = (end, start) if sys.byteorder == "little" else (start, end)
+    return upper << 32 | (lower & 0xFFFFFFFF)
+
+
 def _in_order(numbers: Iterable[int]) -> bytes:
     return array(_PAIR, sorted(numbers)).tobytes()

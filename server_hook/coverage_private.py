@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import FrameType, ModuleType, SimpleNamespace
+from copy import copy
+from types import CodeType, FrameType, SimpleNamespace
 from typing import Any, TypeAlias
 
 from coverage import Coverage, CoverageData, collector, inorout
@@ -20,18 +20,16 @@ from coverage.exceptions import ConfigError, CoverageException
 from coverage.sqldata import SCHEMA_VERSION
 
 from server_hook.arcs import Arcs
+from server_hook.packages import find_package, sysconfig_that_remembers
 
 REFUSALS = (CoverageException, ConfigError)
 """What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
 
 KNOWN_SCHEMA = 7
-"""The schema of coverage.py's data files that is read and written directly (its documentation: "Coverage.py database
-schema"); files of another one are written through its own calls."""
-
+"""The schema ("Coverage.py database schema") that is read and written directly; others through coverage.py's calls."""
 
 LiveSets: TypeAlias = dict[str, set[Any]]
 """What a tracer is filling, by absolute path: line numbers, arcs, or packed arcs."""
-
 
 Measured: TypeAlias = int | Arcs
 Encode: TypeAlias = Callable[[Measured], bytes | Arcs]
@@ -69,7 +67,10 @@ def start(cov: Coverage) -> None:
 
     For that it reads the source of every frame, which is a tenth of what a start costs.
     """
-    _remember_install_paths()
+    if {"sysconfig", "sys_modules_saved", "file_and_path_for_module"} <= vars(inorout).keys():
+        vars(inorout)["sysconfig"] = sysconfig_that_remembers()
+        # its own way takes modules away that other threads import meanwhile
+        vars(inorout).update(sys_modules_saved=contextlib.nullcontext, file_and_path_for_module=find_package)
     described = vars(collector).get("short_stack")
     if described is not None:
         vars(collector)["short_stack"] = str  # called with nothing, it gives an empty text
@@ -79,27 +80,6 @@ def start(cov: Coverage) -> None:
     finally:
         if described is not None:
             vars(collector)["short_stack"] = described
-
-
-def _remember_install_paths() -> None:
-    """Have coverage.py ask once where each scheme installs packages.
-
-    It asks four times: three at its start, once more when a program's folder comes into ``sys.path``. Each time costs a
-    fiftieth of the start.
-    """
-    if vars(inorout).get("sysconfig") is not sysconfig:
-        return
-    paths: dict[tuple[str, str], dict[str, str]] = {}
-
-    def get_paths(scheme: str) -> dict[str, str]:
-        key = scheme, sys.prefix  # a script that activates an environment changes this
-        if key not in paths:
-            paths[key] = sysconfig.get_paths(scheme)
-        return paths[key]
-
-    view = ModuleType("sysconfig")
-    vars(view).update(vars(sysconfig), get_paths=get_paths)
-    vars(inorout)["sysconfig"] = view
 
 
 @contextlib.contextmanager
@@ -219,6 +199,32 @@ def core_in_use(cov: Coverage) -> str:
     return {"CTracer": "ctrace", "SysMonitor": "sysmon", "PyTracer": "pytrace"}.get(tracer, str(tracer))
 
 
+def arc_of_event(cov: Coverage, code: CodeType, callback: str, *arguments: object) -> tuple[int, int] | None:
+    """Return the arc that an event means to coverage.py's core sysmon, by its own callback on a copy; None for no arc.
+
+    Args:
+        cov: a started Coverage that measures branches.
+        code: where the event was.
+        callback: the name of coverage.py's callback for it.
+        arguments: what the event says beside the code object.
+
+    Raises:
+        UnsupportedError: when this coverage.py has no such callback, or it does not run on the copy.
+    """
+    try:
+        of_it: Any = cov
+        (tracer,) = of_it._collector.tracers
+        info = tracer.code_infos.get(id(code))
+        if info is None:
+            return None
+        info, stand_in, arcs = copy(info), copy(tracer), set[Any]()
+        info.file_data, stand_in.code_infos = arcs, {id(code): info}
+        getattr(stand_in, callback)(code, *arguments)
+        return next(iter(arcs), None)
+    except Exception as error:
+        raise UnsupportedError(f"branches of this coverage.py cannot be told apart: {error!r}") from error
+
+
 def forget_last_lines(cov: Coverage) -> None:
     """Let no arc lead from a line of before to one that runs from now on.
 
@@ -289,7 +295,6 @@ def add_contexts(path: str, contexts: Iterable[tuple[str, Mapping[str, Measured]
                 if isinstance(encoded, bytes):
                     base.execute("INSERT INTO line_bits VALUES (?, ?, ?)", (place, number, encoded))
                 else:
-                    arcs = [(place, number, *arc) for arc in encoded]
-                    base.executemany("INSERT INTO arc VALUES (?, ?, ?, ?)", arcs)
+                    base.executemany("INSERT INTO arc VALUES (?, ?, ?, ?)", ((place, number, *arc) for arc in encoded))
         base.execute("PRAGMA temp_store = MEMORY")  # sorting needs no folder that may be written
         base.execute("REINDEX line_bits")  # a tenth smaller; what is added to the file next takes the room

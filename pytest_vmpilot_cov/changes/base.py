@@ -45,12 +45,12 @@ def find_base(git: Repository, typed: Setting[str]) -> Base:
     head = _commit(git, "HEAD")
     remotes = git.answer("remote").split("\n")
     remote = f"refs/remotes/{'origin' if 'origin' in remotes else remotes[0]}/"
-    named = _typed(typed, remote) if typed.value else [*_of_ci(remote)]
-    for ref, _ in named or _upstreams(git, remote):
+    candidates = _typed(typed, remote) if typed.value else [*_of_ci(remote)]
+    for ref, _ in candidates or _upstreams(git, remote):
         if commit := _commit(git, ref):
             return _left(git, head, commit, ref)
-    if named:
-        raise GitError(_no_commit(git, *named[0]))
+    if candidates:
+        raise GitError(_no_commit(git, *candidates[0]))
     if not head:
         return Base(git.answer("hash-object", "-t", "tree", os.devnull), "an empty repository")
     if not git.answer("symbolic-ref", "--quiet", "HEAD"):

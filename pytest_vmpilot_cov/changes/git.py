@@ -54,13 +54,13 @@ class Repository:
         """
         options = [word for setting in _CONFIGURED for word in ("-c", setting)]
         command = ["git", "-C", self.top, "--no-pager", "--literal-pathspecs", *options, *words]
-        kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+        inherited = {name: value for name, value in os.environ.items() if name not in _DROPPED}
         # messages are recognized in English; no question, and no lock while somebody else works with the index
         fixed = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
         try:
             done = subprocess.run(  # noqa: S603 - the user's own git, with words that no shell reads
                 command,
-                env={**kept, **fixed},
+                env={**inherited, **fixed},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=LIMIT_S,

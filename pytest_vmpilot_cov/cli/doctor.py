@@ -38,23 +38,23 @@ import json, os, sys
 try:
     import coverage, server_hook
     from coverage import tracer
-    found = {"coverage": coverage.__version__}
+    facts = {"coverage": coverage.__version__}
 except ImportError as error:
-    found = {"missing": str(error)}
+    facts = {"missing": str(error)}
 try:
     import pytest
-    found["pytest"] = pytest.__version__
+    facts["pytest"] = pytest.__version__
 except ImportError:  # a server's interpreter need not have it
     pass
-found["python"] = ".".join(map(str, sys.version_info[:3]))
-found["kind"] = sys.implementation.name
-found["free"] = not getattr(sys, "_is_gil_enabled", lambda: True)()
+facts["python"] = ".".join(map(str, sys.version_info[:3]))
+facts["kind"] = sys.implementation.name
+facts["free"] = not getattr(sys, "_is_gil_enabled", lambda: True)()
 import site
 places = [*site.getsitepackages(), site.getusersitepackages() if site.ENABLE_USER_SITE else ""]
-found["line"] = any(os.path.exists(f"{path}/a0_vmpilot_cov.pth") for path in places)
+facts["line"] = any(os.path.exists(f"{path}/a0_vmpilot_cov.pth") for path in places)
 path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-found["hook"] = any(each.endswith("server_hook") and os.path.exists(f"{each}/sitecustomize.py") for each in path)
-print(json.dumps(found))
+facts["hook"] = any(each.endswith("server_hook") and os.path.exists(f"{each}/sitecustomize.py") for each in path)
+print(json.dumps(facts))
 """
 _TRIAL_S = 60.0
 

@@ -60,10 +60,10 @@ class Looking:
         with self._lock:
             if time.monotonic() >= self._next:
                 began = time.monotonic()
-                asked = self._ask()
-                news = _news_of(asked)
+                deliveries = self._ask()
+                news = _news_of(deliveries)
                 if news != self._news or not self._versions:
-                    self._add(self._counted(asked))
+                    self._add(self._counted(deliveries))
                     self._news = news
                 self._next = time.monotonic() + max(EVERY_S, time.monotonic() - began)
             version = next(reversed(self._versions))
@@ -78,9 +78,9 @@ class Looking:
         folders = distinct(map(folder_of, places_of(self._options)))
         return ask_all(list(find_processes(folders, self._options, Scope())), "dump")
 
-    def _counted(self, asked: list[Delivery]) -> Contents:
+    def _counted(self, answered: list[Delivery]) -> Contents:
         """Count what lies on disk now; what the processes have answered stands beside it."""
-        answers = {each.folder: each for each in asked}
+        answers = {each.folder: each for each in answered}
         options = self._options
         with working_in(options.root):
             collected = collect(options, Scope(ask=False))
@@ -104,11 +104,11 @@ class Looking:
             self._versions.popitem(last=False)
 
 
-def _answered(read: Delivery, asked: Delivery | None) -> Delivery:
+def _answered(delivery: Delivery, answer: Delivery | None) -> Delivery:
     """Add to what was read of a process what it has answered."""
-    if asked is None:
-        return read
-    return replace(read, asked=asked.asked, answered=asked.answered, answer=asked.answer, problem=asked.problem)
+    if answer is None:
+        return delivery
+    return replace(delivery, asked=answer.asked, answered=answer.answered, answer=answer.answer, problem=answer.problem)
 
 
 def _news_of(deliveries: list[Delivery]) -> _News:

@@ -89,11 +89,11 @@ def lend_fixtures(manager: pytest.PytestPluginManager, *, over_its_own: bool = F
 
 
 def _note_without_effect(config: pytest.Config, typed: argparse.Namespace) -> None:
-    given = without_effect(typed)
-    if "--cov" in given and not (typed.help or typed.version):
+    flags = without_effect(typed)
+    if "--cov" in flags and not (typed.help or typed.version):
         raise pytest.UsageError(say("cov-without-effect"))
-    if given:
-        config.stash[HEADER] = [f"vmpilot-cov: {say('option-without-effect', flags=', '.join(given))}"]
+    if flags:
+        config.stash[HEADER] = [f"vmpilot-cov: {say('option-without-effect', flags=', '.join(flags))}"]
 
 
 def without_effect(typed: argparse.Namespace) -> list[str]:

@@ -215,13 +215,13 @@ def config_of_session(root: Path, config_option: str) -> str:
         UsageError: when the requested one does not exist.
     """
     # the option's default is pytest-cov's: typed or not, it reads the same
-    given = config_option if config_option != ".coveragerc" else os.environ.get("COVERAGE_RCFILE", "")
-    if not given:
+    requested = config_option if config_option != ".coveragerc" else os.environ.get("COVERAGE_RCFILE", "")
+    if not requested:
         return find_config_above(str(root)) or str(root)
-    path = root / Path(given).expanduser()
+    path = root / Path(requested).expanduser()
     try:
         # below the rootdir first, then below the working folder
-        config_file, folder = locate(str(path if path.exists() else Path(given).expanduser()))
+        config_file, folder = locate(str(path if path.exists() else Path(requested).expanduser()))
     except HookError as error:
         raise UsageError(str(error)) from None
     return config_file or folder

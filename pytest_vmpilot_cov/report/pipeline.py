@@ -92,14 +92,14 @@ def _told_apart(deliveries: Iterable[Delivery]) -> Iterator[str]:
     began = max((record.started for record in records if record.id == record.session), default=0.0)
     servers = [each for each in deliveries if each.record.origin == "pipeline" and _ran_since(each, began)]
     accounts = [each.answer or each.record for each in servers]
-    asked = [account for account in accounts if account.told or account.nobodys or account.not_told]
-    if not asked:
+    served = [account for account in accounts if account.told or account.nobodys or account.not_told]
+    if not served:
         return
-    nobodys, several = sum(each.nobodys for each in asked), sum(each.among_several for each in asked)
+    nobodys, several = sum(each.nobodys for each in served), sum(each.among_several for each in served)
     meanwhile = f" ({several} while several tests ran)" if several else ""
     left = f"; {count(nobodys, 'request was', 'requests were')} nobody's{meanwhile}" if nobodys else ""
-    told = sum(bool(account.told) for account in asked)
-    yield f"Tests told apart in {told} of {count(len(asked), 'server', 'servers')}{left}"
+    told_apart = sum(bool(account.told) for account in served)
+    yield f"Tests told apart in {told_apart} of {count(len(served), 'server', 'servers')}{left}"
     for each, account in zip(servers, accounts, strict=True):
         if account.not_told:
             yield f"Tests not told apart in {_pids([each])}: {account.not_told}"

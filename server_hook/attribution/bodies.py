@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-from types import CodeType
+import sys
+from collections.abc import Container, Iterator
+from types import CodeType, FrameType
+
+from server_hook.arcs import Arcs, number_of
+from server_hook.store.segment import MOST_LINES, Measured, bitmap
 
 PATIENCE = 64
 """How many events in a code object may say nothing new before the tests that are elsewhere are waited for no longer."""
-EVERY_LINE: Container[int] = range(1 << 31)
+EVERYTHING: Container[int] = range(-1 << 63, 1 << 63)
+"""All lines, and the numbers of all arcs."""
 
 
 class Work:
@@ -17,23 +22,46 @@ class Work:
         """Begin with nothing."""
         self.test = test
         self.files: dict[str, set[int]] = {}
+        """The lines of each file, and the numbers of arcs, which are none of a line."""
         self.drained: dict[str, int] = {}
-        """How many lines of each file were drained."""
+        """How many lines and arcs of each file were drained."""
+
+    def new(self, *, has_arcs: bool) -> Iterator[tuple[str, Measured, int]]:
+        """Walk the files of which it has run more since the last drain: path, what it has run, how many.
+
+        Args:
+            has_arcs: whether arcs are measured.
+        """
+        for path, lines in self.files.copy().items():
+            if len(lines) != self.drained.get(path):
+                ran = lines.copy()
+                yield path, _arcs_of(ran) if has_arcs else bitmap(ran), len(ran)
+
+
+def _arcs_of(ran: set[int]) -> Arcs:
+    return Arcs.from_numbers({number_of(each, each) if 0 < each < MOST_LINES else each for each in ran})
 
 
 class Body:
     """A code object of the source."""
 
-    __slots__ = ("awaited", "code", "cooling", "coolings", "lacking", "path", "patience", "ran", "size", "vain")
+    __slots__ = (
+        *("arcs", "awaited", "code", "cooling", "coolings", "is_armed", "lacking"),
+        *("path", "patience", "ran", "size", "vain"),
+    )
 
     def __init__(self, code: CodeType, path: str) -> None:
         """Begin with a code object that no test has entered."""
         self.code = code
         self.path = path
+        self.is_armed = False
+        """Whether its entries make events."""
         self.ran: dict[str, set[int]] = {}
         """The lines of each test whose work may be inside; replaced, never changed."""
-        self.lacking: Container[int] = EVERY_LINE
-        """The lines of the test that was last seen to lack one."""
+        self.lacking: Container[int] = EVERYTHING
+        """What the test has run that was last seen to lack something."""
+        self.arcs: dict[tuple[object, ...], int] = {}
+        """The numbers of the arcs that events mean, by the event and where it was; 0 for no arc."""
         self.awaited: object = None
         """The tests at work of which some have not entered it yet, when that was last looked at."""
         self.size = len(code.co_code)
@@ -42,3 +70,14 @@ class Body:
         """How many events have said nothing new, and how many may."""
         self.cooling: object = None
         """Who is about to wait no longer for those elsewhere; an entry puts an end to that."""
+
+
+def frames_of(code: CodeType) -> int:
+    """Count the frames of a code object that are on the stack of any thread."""
+    count = 0
+    for frame in list(sys._current_frames().values()):
+        each: FrameType | None = frame
+        while each is not None:
+            count += each.f_code is code
+            each = each.f_back
+    return count

@@ -69,7 +69,11 @@ def _wrap_threads(threading: Any) -> None:  # noqa: ANN401 - the module
     def run_tagged(self: Any) -> None:  # noqa: ANN401 - a Thread
         owner = vars(self).pop(_OWNER, None)
         if owner is not None:
-            _become(owner)
+            context = vars(self).get("_context")  # from Python 3.14 on a thread runs in one, which may be empty
+            if context is None:
+                _become(owner)
+            elif TEST not in context:
+                context.run(_become, owner)
         bootstrap(self)
 
     # the outermost call of a new thread: a frame of ours around run() would stand in the tracebacks of the application

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
-from server_hook.attribution.bodies import EVERY_LINE, PATIENCE, Body, Work
+from server_hook.arcs import number_of
+from server_hook.attribution.bodies import EVERYTHING, PATIENCE, Body, Work, frames_of
 from server_hook.attribution.tags import TEST
 from server_hook.coverage_private import LiveSets
-from server_hook.store.segment import Measured, bitmap
+from server_hook.store.segment import Measured
 
 _monitoring: Any = getattr(sys, "monitoring", None)
 _TOOLS = (3, 4, 5, 2, 0)
@@ -32,6 +34,8 @@ OCTETS_AN_EVENT = 16
 MOST_COOLINGS = 4
 """How many times the patience doubles, where those who were elsewhere keep coming back."""
 
+ArcOf: TypeAlias = Callable[..., "tuple[int, int] | None"]
+"""Takes a code object, the name of coverage.py's callback for an event, and what the event says beside."""
 Answer: TypeAlias = object
 """What a callback returns: ``sys.monitoring.DISABLE``, or None to be called again."""
 
@@ -43,20 +47,22 @@ class UnavailableError(Exception):
 class ByMonitoring:
     """Tells tests apart from Python 3.12 on."""
 
-    def __init__(self, path_of: Callable[[str, FrameType], str], lock: Any) -> None:  # noqa: ANN401 - a _thread.RLock
+    def __init__(self, path_of: Callable[[str, FrameType], str], lock: Any, arc_of: ArcOf | None = None) -> None:  # noqa: ANN401 - a _thread.RLock
         """Prepare; no tool is taken before the first test.
 
         Args:
             path_of: returns the path of a file that is measured, by its name and a frame of it; else an empty text.
             lock: is held while something is armed.
+            arc_of: returns the arc that an event means, where coverage.py takes arcs from such events.
         """
         self._path_of = path_of
+        self._arc_of = arc_of
         self._bodies: dict[int, Body] = {}
         """By the id of the code object: to hash one means to hash all of its constants."""
         self._working: dict[str, Work] = {}
         """The tests at work; replaced, never changed."""
-        self._over: list[tuple[str, dict[str, int]]] = []
-        """What ended tests have run since the last drain, as bitmaps: a set takes a hundred times as much."""
+        self._over: list[tuple[str, dict[str, Measured]]] = []
+        """What ended tests have run since the last drain, packed: a set takes a hundred times as much."""
         self._silent: set[Body] = set()
         """Those whose ENTER every test at work has answered."""
         self._tools: tuple[int, ...] = ()
@@ -82,13 +88,14 @@ class ByMonitoring:
         with self.lock:
             work = self._working.get(test)
             if work is not None:
-                self._over.append((test, {path: lines for path, lines, _ in _new_lines(work)}))
+                new = work.new(has_arcs=self._arc_of is not None)
+                self._over.append((test, {path: measured for path, measured, _ in new}))
                 self._working = {name: work for name, work in self._working.items() if name != test}
                 for body in list(self._bodies.values()):
                     while test in (ran := body.ran):
                         left = {name: lines for name, lines in ran.items() if name != test}
                         if body.ran is ran:
-                            body.ran, body.lacking = left, EVERY_LINE
+                            body.ran, body.lacking = left, EVERYTHING
 
     def resume(self, frame: FrameType | None) -> None:
         """Notice that the test has changed while these frames run: no event will tell.
@@ -106,11 +113,11 @@ class ByMonitoring:
         """Add what each test has run since the last drain."""
         over = self._over.copy()
         for test, files in over:
-            for path, lines in files.items():
-                add(test, path, lines)
+            for path, measured in files.items():
+                add(test, path, measured)
         for work in self._working.values():
-            for path, lines, number in _new_lines(work):
-                add(work.test, path, lines)
+            for path, measured, number in work.new(has_arcs=self._arc_of is not None):
+                add(work.test, path, measured)
                 work.drained[path] = number
         for each in over:
             with suppress(ValueError):  # a signal's handler may have drained it
@@ -159,6 +166,12 @@ class ByMonitoring:
             _monitoring.register_callback(self._line, event, self._on_first)
         _monitoring.register_callback(self._enter, events.PY_THROW, self._on_throw)
         _monitoring.register_callback(self._line, events.LINE, self._on_line)
+        self._events_inside = events.LINE
+        if self._arc_of is not None:
+            self._events_inside |= events.BRANCH_LEFT | events.BRANCH_RIGHT | events.PY_RETURN
+            for event in (events.BRANCH_LEFT, events.BRANCH_RIGHT):
+                _monitoring.register_callback(self._line, event, partial(self._on_arc, "sysmon_branch_either"))
+            _monitoring.register_callback(self._line, events.PY_RETURN, self._on_return)
         _monitoring.set_events(self._enter, events.PY_THROW)
         _monitoring.set_events(self._line, events.PY_START | events.PY_RESUME)
 
@@ -168,13 +181,16 @@ class ByMonitoring:
         if body is None and (path := self._path_of(code.co_filename, frame)):
             body = self._bodies.setdefault(id(code), Body(code, path))
             self._arm_enter(body)
+            body.is_armed = True
         return body
 
     def _on_first(self, code: CodeType, offset: int) -> Answer:
         """Meet a code object, also in a generator that had begun before the tools were there."""
-        if self._meet(code, sys._getframe(1)):
-            self._on_enter(code, offset)  # met by another thread, it may not be armed yet
-        return _monitoring.DISABLE
+        body = self._meet(code, sys._getframe(1))
+        if body is not None:
+            self._on_enter(code, offset)  # what is armed during an event tells from the next one on
+        # not before another thread has armed it, or an entry in between would make no event at all
+        return _monitoring.DISABLE if body is None or body.is_armed else None
 
     def _on_enter(self, code: CodeType, _offset: int) -> Answer:
         try:
@@ -211,9 +227,9 @@ class ByMonitoring:
             body.patience = (PATIENCE + body.size * (len(body.ran) + 1) // OCTETS_AN_EVENT) << body.coolings
             lines = work.files.setdefault(body.path, set())
             if body.ran.get(test) is not lines:
-                body.awaited, body.lacking = None, EVERY_LINE
+                body.awaited, body.lacking = None, EVERYTHING
                 body.ran = {**body.ran, test: lines}
-                _arm(self._line, body.code, _monitoring.events.LINE)
+                _arm(self._line, body.code, self._events_inside)
 
     def _on_line(self, code: CodeType, number: int) -> Answer:
         try:
@@ -234,9 +250,22 @@ class ByMonitoring:
                 if body.ran is ran:
                     body.lacking = lines
                 return None
-        if body.ran is ran:
+        return _monitoring.DISABLE if body.ran is ran else None
+
+    def _on_arc(self, callback: str, code: CodeType, *places: object) -> Answer:
+        """Take an arc for a line of its own kind: it waits for the same tests."""
+        try:
+            body = self._bodies[id(code)]
+        except KeyError:
             return _monitoring.DISABLE
-        return None
+        number = body.arcs.get(places)
+        if number is None:
+            arc = self._arc_of(code, callback, *places) if self._arc_of is not None else None
+            number = body.arcs[places] = number_of(*arc) if arc else 0
+        return self._on_line(code, number) if number else _monitoring.DISABLE
+
+    def _on_return(self, code: CodeType, offset: int, _value: object) -> Answer:
+        return self._on_arc("sysmon_py_return", code, offset, None)  # the value would live as long as what is noted
 
     def _cool(self, body: Body) -> None:
         """Wait no longer for the lines of tests that are elsewhere; ENTER tells when they are back.
@@ -252,21 +281,13 @@ class ByMonitoring:
                 return
             body.cooling = mark = object()
             self._arm_enter(body)  # from here on, whoever enters takes the mark away
-            if _frames_of(body.code) > 1:
+            if frames_of(body.code) > 1:
                 return
             if body.cooling is mark and body.ran is ran:
-                body.ran, body.lacking = here, EVERY_LINE
+                body.ran, body.lacking = here, EVERYTHING
 
     def _arm_enter(self, body: Body) -> None:
         _arm(self._enter, body.code, _monitoring.events.PY_START | _monitoring.events.PY_RESUME)
-
-
-def _new_lines(work: Work) -> Iterator[tuple[str, int, int]]:
-    """Walk the files of which a test has run more lines since the last drain: path, lines as a bitmap, how many."""
-    for path, lines in work.files.copy().items():
-        if len(lines) != work.drained.get(path):
-            ran = lines.copy()
-            yield path, bitmap(ran), len(ran)
 
 
 def _arm(tool: int, code: CodeType, events: int) -> None:
@@ -276,14 +297,3 @@ def _arm(tool: int, code: CodeType, events: int) -> None:
     """
     with suppress(ValueError):  # the tool was given back meanwhile
         deque(map(_monitoring.set_local_events, (tool, tool), (code, code), (0, events)), maxlen=0)
-
-
-def _frames_of(code: CodeType) -> int:
-    """Count the frames of a code object that are on the stack of any thread."""
-    count = 0
-    for frame in list(sys._current_frames().values()):
-        each: FrameType | None = frame
-        while each is not None:
-            count += each.f_code is code
-            each = each.f_back
-    return count

@@ -15,7 +15,7 @@ from server_hook.attribution.imports import report, wrap
 from server_hook.environment import process_state
 
 if TYPE_CHECKING:
-    from server_hook.attribution.attribution import Ends
+    from server_hook.attribution.serving import Ends
     from server_hook.attribution.tags import Request as Begun
 
 _state = process_state()
@@ -27,6 +27,12 @@ To ask a socket for its ends takes longer than all the rest, and is seldom neede
 """
 Read: TypeAlias = Callable[..., Request]
 """Reads the request from the arguments of the wrapped call."""
+
+
+def is_nobodys() -> bool:
+    """Tell, at the least cost, whether a request that names no test is nobody's; False where it needs a look."""
+    recorder = _state.recorder
+    return recorder is None or recorder.attribution.is_nobodys()
 
 
 def begin(read: Read, *args: Any) -> Begun | None:

@@ -11,10 +11,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook.attribution.imports import report, wrap
-from server_hook.attribution.receiving import Request, address, around_coroutine, begin, end, ends_of
+from server_hook.attribution.receiving import Request, address, around_coroutine, begin, end, ends_of, is_nobodys
 
 if TYPE_CHECKING:
-    from server_hook.attribution.attribution import Ends
+    from server_hook.attribution.serving import Ends
     from server_hook.attribution.tags import Request as Begun
 
 App: TypeAlias = Callable[..., Any]
@@ -77,18 +77,22 @@ def _ends_of_rsgi(scope: Any) -> Ends:
 def tag(app: App) -> App:
     """Return an application that answers each request under its test."""
 
-    async def tagged(scope: Any, receive: Any, send: Any) -> Any:
-        kind = scope["type"]
-        if kind == "lifespan":
-            return await app(scope, receive, send)
+    async def answer(scope: Any, receive: Any, send: Any) -> Any:
+        # here, and not in the call: a server may make the coroutine in one context and run it in another
         token = begin(_of_asgi, scope, receive)
-        messages = _Messages(scope, receive) if kind == "websocket" else None
+        messages = _Messages(scope, receive) if scope["type"] == "websocket" else None
         try:
             return await app(scope, messages or receive, send)
         finally:
             if messages is not None:
                 end(messages.token)
             end(token)
+
+    def tagged(scope: Any, receive: Any, send: Any) -> Any:
+        kind = scope["type"]
+        if kind == "lifespan" or (kind == "http" and not _has_baggage(scope) and is_nobodys()):
+            return app(scope, receive, send)  # no coroutine of ours around it
+        return answer(scope, receive, send)
 
     return tagged
 
@@ -108,10 +112,15 @@ class _Messages:
 
 
 def _of_asgi(scope: Any, receive: Any, *_: object) -> Request:
-    headers, baggage = scope["headers"], []
-    if b"baggage" in dict(headers):  # in one step: below Python 3.12 each turn of a loop of ours is traced
-        baggage = [value.decode("latin-1") for name, value in headers if name == b"baggage"]
+    baggage = [value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage"]
     return baggage, _ends_of_asgi, scope, receive
+
+
+def _has_baggage(scope: Any) -> bool:
+    try:
+        return b"baggage" in dict(scope["headers"])  # in one step, in C
+    except Exception:  # noqa: BLE001 - what is wrong with it is reported where it is read
+        return True
 
 
 def _ends_of_asgi(scope: Any, receive: Any) -> Ends:

@@ -10,7 +10,7 @@ from server_hook.attribution.imports import wrap
 from server_hook.attribution.receiving import Request, address, around, around_coroutine, begin, end, ends_of, no_ends
 
 if TYPE_CHECKING:
-    from server_hook.attribution.attribution import Ends
+    from server_hook.attribution.serving import Ends
 
 _BEGUN = "_vmpilot_cov_begun"
 """Where a handler or a connection keeps what ends its request."""

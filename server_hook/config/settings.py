@@ -92,10 +92,10 @@ def read_with_coverage(path: str, overrides: Mapping[str, object] | None = None)
     """Read the configuration as ``read_settings`` does; also return the Coverage that has read it, to measure with."""
     config_file, folder = locate(path)
     own, cov = read_own_section(config_file), open_coverage(config_file)
-    given = dict(overrides or {})
+    overriding = dict(overrides or {})
 
     def option(name: str) -> Any:  # noqa: ANN401 - coverage's options have many types
-        return given[name] if given.get(name) is not None else cov.get_option(name)
+        return overriding[name] if overriding.get(name) is not None else cov.get_option(name)
 
     branch = bool(option("run:branch"))
     names = _names(option("run:source"))

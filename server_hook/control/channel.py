@@ -75,14 +75,14 @@ class Answer(NamedTuple):
             ValueError: when a value is missing, or not of its kind.
         """
         example = cls("", 0)._asdict()
-        given = {name: value for name, value in raw.items() if name in example}
-        for name, value in given.items():
+        fields = {name: value for name, value in raw.items() if name in example}
+        for name, value in fields.items():
             kinds = (int, float) if isinstance(example[name], float) else (type(example[name]),)
             if type(value) not in kinds or (isinstance(value, float) and not isfinite(value)):
                 raise ValueError(f"{name}={value!r}")
-        if not given.keys() >= {"id", "pid"}:
+        if not fields.keys() >= {"id", "pid"}:
             raise ValueError("no id or no pid")
-        return cls(**given)
+        return cls(**fields)
 
 
 Answerer: TypeAlias = Callable[[str, Mapping[str, Any]], Answer]

@@ -22,6 +22,8 @@ from server_hook.store.segment import Label, Part, Source
 if TYPE_CHECKING:
     from server_hook.attribution.bounds import Bounds
 
+MOST_TESTS = 1000
+"""Of how many tests is kept what was cut, to write it again if it is gone: a server may live for weeks."""
 Seen: TypeAlias = dict[str, Any]
 """What was cut of each file: a bitmap of lines, or a set of arcs as the tracer keeps them, or as we do for tests."""
 
@@ -117,6 +119,7 @@ class Drain:
                 earlier = seen_earlier.setdefault(label, {})  # requeue_all may have to write it again
                 for path, recorded in seen.items():
                     earlier[path] = earlier[path] | recorded if path in earlier else recorded
+        _forget_oldest(self._tests_earlier)
         self._seen, self._seen_of_others, self._seen_of_tests = {}, {}, {}
         self.attribution.see_all_again()
         self._epoch = moment
@@ -156,6 +159,7 @@ class Drain:
             return
         label = Label(self.label.origin, test)
         seen = self._seen_of_tests.setdefault(label, {})
+        _forget_oldest(self._seen_of_tests)
         new: Any = segment.to_arcs(measured) if self._branch else measured
         before = seen.get(path)
         if before:
@@ -224,3 +228,9 @@ class Drain:
     def _open_part(self, moment: float, label: Label | None = None) -> Part:
         label = label or self.label
         return self._parts.setdefault((label, self._epoch), Part(label, moment, moment, epoch=self._epoch))
+
+
+def _forget_oldest(tests: dict[Label, Seen]) -> None:
+    if len(tests) > MOST_TESTS:
+        for label in list(tests)[:-MOST_TESTS]:
+            tests.pop(label, None)  # one that still runs is written anew, which changes nothing

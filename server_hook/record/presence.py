@@ -53,7 +53,12 @@ class Presence:
     def is_complete(self) -> bool:
         """Whether the folder and the record were made and, like the channel, are still there."""
         channel_is_lost = self.channel is not None and self.channel.is_lost
-        return self.record is not None and not channel_is_lost and os.path.exists(self.folder)
+        return self.record is not None and not channel_is_lost and not self.is_deleted
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the folder, with all that was written, was there and is gone."""
+        return self.record is not None and not os.path.exists(self.folder)
 
     def announce(self, origin: str, core: str, settings: Settings) -> None:
         """Make the folder, open the control channel, and write the record.

@@ -16,6 +16,7 @@ from server_hook.control.channel import Answerer
 from server_hook.environment import process_state
 from server_hook.problems import Problems, log_problem
 from server_hook.record import collectors, tracers
+from server_hook.record.c_forks import go_on_in_child, watch_c_forks
 from server_hook.record.drain import Drain
 from server_hook.record.presence import Presence
 from server_hook.record.reached import Reached
@@ -24,6 +25,7 @@ from server_hook.record.thread import RecorderThread, holding
 from server_hook.record.tracing import check_tracing
 from server_hook.store import records, segment, segments
 from server_hook.store.publish import publish_pipeline  # early: a signal may come inside a late import
+from server_hook.store.working_folder import again_if_gone
 
 if TYPE_CHECKING:
     from coverage.collector import Collector
@@ -42,8 +44,7 @@ def current() -> Recorder | None:
 
 def notice_load(path: str) -> None:
     """Tell the recorder of this process that a file is loaded; never raise into the program that loads it."""
-    recorder = current()
-    if recorder is not None:
+    if recorder := current():
         recorder.notice_load(path)
 
 
@@ -74,22 +75,20 @@ class Recorder:
             session: the id of the test session that this process belongs to, empty for none; None makes it a session.
             name: what its id ends with, so that a caller can find it by a name of its own.
             parent: the pid of the recorded process that forked this one; 0 where none did.
-            cov: a Coverage of this configuration to measure with; makes one by default.
+            cov: a Coverage that has read this configuration; makes one by default.
         """
-        self.settings, self.data_folder, self.pid = settings, data_folder, _getpid()
-        self.parent = parent or os.getppid()  # the process that forked it may have ended since
+        self.settings, self.data_folder = settings, data_folder
+        self.pid, self.parent = _getpid(), parent or os.getppid()  # the process that forked it may have ended since
         self.is_fork = bool(parent)
         """Whether a recorded process forked this one; that one publishes as long as it lives."""
-        self.has_forked, self.core = False, ""
         self.problems = Problems()
         self.presence = Presence(data_folder, name, session, self.problems)
         self.cov = cov or open_coverage(settings.config_file)
         self.drain = Drain(self.cov, segment.Label(origin), branch=settings.branch)
-        self.attribution = self.drain.attribution
-        self.reached = Reached(settings.source)
+        self.attribution, self.reached = self.drain.attribution, Reached(settings.source)
         self.segments, self.flushed_at, self.rest_s, self._rested_at = 0, 0.0, 0.0, 0.0
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, settings.interval_s)
-        self._lock, self._is_forking = _new_lock(), False
+        self._lock, self._is_forking, self.has_forked, self.core = _new_lock(), False, False, ""
 
     def start(self, answerer: Answerer | None = None) -> None:
         """Start to measure, and a thread that writes a segment each interval and answers the control channel.
@@ -125,17 +124,12 @@ class Recorder:
 
     def flush(self) -> None:
         """Cut, and write all that is in memory as one segment; on failure it stays in memory."""
-        began = clock.cpu()
-        if not self.is_here():
-            return
-        with holding(self._lock):
-            if self.segments and not os.path.exists(self.presence.folder):
-                self.drain.requeue_all()  # the written segments were deleted
-            parts = self.drain.cut()
-            if parts:
-                self._write(parts)
-        self.rest_s = REST_FACTOR * (clock.cpu() - began)
-        self._rested_at = clock.steady() + self.rest_s
+        if self.is_here():
+            began = clock.cpu()
+            with self._undisturbed():
+                again_if_gone(self._write)
+            self.rest_s = REST_FACTOR * (clock.cpu() - began)
+            self._rested_at = clock.steady() + self.rest_s
 
     def reset(self) -> None:
         """Begin a new epoch: what was measured so far is written, and every line is new again."""
@@ -145,15 +139,14 @@ class Recorder:
         tracers.see_all_again(self.cov, self.core)
         self.flush()
 
-    def _write(self, parts: list[segment.Part]) -> None:
-        try:
-            self.announce()
+    def _write(self) -> None:
+        if self.presence.record is None and not self.drain.cut():
+            return
+        self.announce()  # before the cut: it may queue all anew
+        if parts := self.drain.cut():
             for octets in segments.encode(parts):
                 self.segments += 1  # first: a signal handler in between must not take the same number
                 segments.write(self.presence.folder, self.segments, octets)
-        except OSError as error:
-            self.problems.unwritable(self.presence.folder, error)
-        else:
             self.drain.mark_written(parts)
             self.flushed_at = clock.now()
             self.problems.writable()
@@ -168,11 +161,16 @@ class Recorder:
         with holding(self._lock), self.problems.fenced(self.presence.folder):
             if not self.segments:
                 self.presence.remove()
-            self.presence.end(**self.attribution.account())
+            again_if_gone(self._end)
         is_publisher = not self.is_fork or os.getppid() != self.parent  # a parent that lives publishes for its forks
         if self.origin == "pipeline" and is_publisher and (self.segments or self.has_forked):
             with self.problems.fenced(self.data_folder):
-                publish_pipeline(self.data_folder, self.settings.relative_to)
+                again_if_gone(lambda: publish_pipeline(self.data_folder, self.settings.relative_to))
+
+    def _end(self) -> None:
+        if self.presence.is_deleted:
+            self._write()
+        self.presence.end(**self.attribution.account())
 
     def stop(self) -> None:
         """Stop to measure for good, without writing anything."""
@@ -197,8 +195,7 @@ class Recorder:
     def is_here(self) -> bool:
         """Tell whether this process is the one that is measured; move into a child that was forked outside Python.
 
-        uWSGI and other programs in C fork without Python's hooks. The child goes on measuring with what it has
-        inherited, until the first call of this in it notices that the pid is another one.
+        Such a child goes on measuring with what it has inherited, until the first call of this notices its pid.
         """
         if self.pid != _getpid() and not self._is_forking:  # os.fork is left to the hooks of lifecycle
             with self.problems.fenced(self.presence.folder):
@@ -208,8 +205,7 @@ class Recorder:
     def _move_into_child(self) -> None:
         parent, self.pid, self.parent = self.pid, _getpid(), os.getppid()
         self.is_fork = False  # the parent knows of no child, and may publish before it ends
-        self.presence = self.presence.of_child()
-        self.drain = self.drain.of_child(self.cov)
+        self.presence, self.drain = self.presence.of_child(), self.drain.of_child(self.cov)
         self.attribution = self.drain.attribution
         self.segments, self._lock = 0, _new_lock()  # a thread that held the old one is not here to release it
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, self.settings.interval_s)
@@ -217,7 +213,8 @@ class Recorder:
         self.thread.start()
         if self.reached.any:
             self.announce()
-        log_problem(f"process {self.pid} was forked outside Python by {parent}; it is recorded now (fork-unseen)")
+        if not go_on_in_child():
+            log_problem(f"process {self.pid} was forked outside Python by {parent}; it is recorded now (fork-unseen)")
 
     def release_parent(self) -> None:
         """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
@@ -250,7 +247,9 @@ class Recorder:
 
     def _announce_anew(self) -> None:
         with holding(self._lock):
-            self.presence.announce(self.origin, self.core, self.settings)
+            if self.presence.is_deleted:
+                self.drain.requeue_all()
+            again_if_gone(lambda: self.presence.announce(self.origin, self.core, self.settings))
         self.thread.wake()
 
     def notice_collector(self, collector: Collector) -> None:
@@ -260,7 +259,7 @@ class Recorder:
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        """Hold the lock, and let no error out, inside a call of another coverage.py."""
+        """Hold the lock, and let no error out."""
         with self.problems.fenced(self.presence.folder), holding(self._lock):
             yield
 
@@ -290,6 +289,7 @@ class Recorder:
         with self.problems.fenced(self.presence.folder):
             if not self.is_here():
                 return
+            watch_c_forks()
             if self.core == "ctrace" and "greenlet" in sys.modules:
                 tracers.follow_greenlets(self.cov, frame)
             self.reached.notice(filename, path)

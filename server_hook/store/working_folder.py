@@ -19,6 +19,7 @@ IDENTITY, LOCK, IGNORE = "identity", "lock", ".gitignore"
 RESETS = "resets"
 """Name of the file in a working folder that lists when its servers were reset, in seconds since the epoch."""
 LOCK_WAIT_S = 10.0
+_MOST_DELETIONS = 3  # a tree is deleted in steps
 _DIGITS = frozenset("0123456789abcdef")
 
 
@@ -43,6 +44,19 @@ def make_folder(data_folder: str, identifier: str) -> str:
         OSError: as ``make_working_folder``.
     """
     return _make(os.path.join(make_working_folder(data_folder), identifier))
+
+
+def again_if_gone(write: Callable[[], object]) -> None:
+    """Call what makes a folder and writes into it, and again where somebody deletes the folder at that moment.
+
+    Raises:
+        OSError: what it raises; FileNotFoundError when that does not end.
+    """
+    for _ in range(_MOST_DELETIONS):
+        with contextlib.suppress(FileNotFoundError):
+            write()
+            return
+    write()
 
 
 def _make(folder: str) -> str:

@@ -124,6 +124,7 @@ TESTS = """
     def test_fixture(get_in_fixture):
         pass
 """
+NEEDS_CURL = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 COMMAND = "python -m uvicorn app.server:application --lifespan off --log-level warning --port"
 ASKED = {
     "test_urllib|run": "urllib",
@@ -211,6 +212,7 @@ def test_every_client_is_told_apart(driven: Project, workers: tuple[str, ...], s
     assert line == f"Tests told apart in {1 + len(started)} of {1 + len(started)} servers"
 
 
+@NEEDS_CURL
 def test_a_script_is_told_apart(driven: Project) -> None:
     """What the commands of a shell script ask for is the script's."""
     driven.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ne2e_scripts = scripts/*.sh\n")
@@ -219,6 +221,7 @@ def test_a_script_is_told_apart(driven: Project) -> None:
     assert told_apart(driven.path) == [{"scripts/ask.sh::ask.sh|run": numbered(SERVER, "all", "path", "script")}]
 
 
+@NEEDS_CURL
 def test_a_stranger_is_nobody_while_a_test_runs(driven: Project) -> None:
     """A request that somebody else sends on this machine is nobody's, although exactly one test runs."""
     driven.write(
@@ -266,7 +269,7 @@ def test_a_server_that_asks_another(driven: Project) -> None:
     ]
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@NEEDS_CURL
 def test_a_server_at_a_unix_socket(driven: Project, tmp_path: Path) -> None:
     """A client that connects to a Unix socket is found by its process."""
     path = tmp_path / "s"  # short: the kernel allows about 100 letters
@@ -287,6 +290,7 @@ def test_a_server_at_a_unix_socket(driven: Project, tmp_path: Path) -> None:
     assert found == [{"test_curl|run": numbered(SERVER, "wsgi", "path", "curl")}]
 
 
+@NEEDS_CURL
 def test_a_child_that_serves_many_tests(driven: Project) -> None:
     """A server that a test's set-up starts as an ordinary child works for whoever asks it, not for the set-up."""
     driven.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 600\n")  # one segment, at its end

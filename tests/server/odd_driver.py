@@ -25,8 +25,6 @@ may_be: set[tuple[str, str, int]] = set()
 left: list[tuple[str, Any]] = []
 pool = ThreadPoolExecutor(4)
 LOCK = threading.Lock()
-is_warming = False
-"""Whether a program runs for nobody yet."""
 main_loop: asyncio.AbstractEventLoop
 async_items: list[asyncio.Queue[Any]] = []
 thread_items: queue.Queue[Any] = queue.Queue()
@@ -38,7 +36,7 @@ class Odd(Exception):  # noqa: N818 - what the programs raise
 
 def n(test: str, line: int) -> None:
     """Note that a line runs for a test."""
-    noted.add((sys._getframe(1).f_globals["__name__"], "" if is_warming else test, line))
+    noted.add((sys._getframe(1).f_globals["__name__"], test, line))
 
 
 def m(test: str, line: int) -> None:
@@ -102,23 +100,6 @@ def serve_in_thread(module: Any, test: str) -> None:
         attribution().end_request(request)
 
 
-async def warm_up(module: Any) -> None:
-    """Run a program for nobody, one test's work after the other.
-
-    Two threads that call a function at once while it is new make CPython 3.12 and 3.13 lose its events: the one that is
-    interrupted in its first instruction puts the specialized one over that with the event.
-    """
-    global is_warming  # noqa: PLW0603
-    if sys.version_info >= (3, 12):
-        is_warming = True
-        for test in (*module.TESTS, *module.TESTS):
-            with suppress(asyncio.CancelledError):
-                await module.f0(test)
-            await asyncio.to_thread(module.f1, test)
-        await clear_up()
-        is_warming = False
-
-
 async def clear_up() -> None:
     """Wait for what was left for the end."""
     while left:
@@ -142,7 +123,6 @@ async def run(module: Any) -> None:
     thread.start()
     await asyncio.sleep(0)
     tests = [*module.TESTS, ""]
-    await warm_up(module)
     threads = [threading.Thread(target=serve_in_thread, args=(module, test)) for test in tests]
     for each in threads:
         each.start()

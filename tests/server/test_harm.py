@@ -29,6 +29,18 @@ HEAD = """
                 if type(value) is type(time.time) and value in clocks:
                     setattr(module, name, clocks[value])
 
+    def delete_folder():  # in one step: a tree that others write to cannot be deleted in many
+        os.rename(".vmpilot-cov", "gone")
+        shutil.rmtree("gone")
+
+    def delete_folder_before(event, name):  # the moment that a deletion at any moment may hit
+        left = [1, 2]
+        def hook(seen, arguments):
+            if left and seen == event and name in str(arguments[0]):
+                left.pop()
+                delete_folder()
+        sys.addaudithook(hook)
+
     def put_a_file_there():
         while not os.path.isfile(".vmpilot-cov"):  # the recorder makes its folder anew at any moment
             shutil.rmtree(".vmpilot-cov", ignore_errors=True)
@@ -64,7 +76,12 @@ HARMS = {
         "os.unlink('.vmpilot-cov')\n",
         "folder-unwritable",
     ),
-    "folder is deleted": Harm("work.run()\nwait_for_a_segment()\nshutil.rmtree('.vmpilot-cov')\n"),
+    "folder is deleted": Harm("work.run()\nwait_for_a_segment()\ndelete_folder()\n"),
+    "folder is deleted before a folder is made": Harm("wait_for_a_segment()\ndelete_folder_before('os.mkdir', '/.vmpilot-cov/')\ndelete_folder()\nwork.run()\n"),
+    "folder is deleted before a segment is opened": Harm("wait_for_a_segment()\ndelete_folder_before('open', '.seg')\nwork.run()\n"),
+    "folder is deleted before a segment is renamed": Harm("wait_for_a_segment()\ndelete_folder_before('os.rename', '.seg')\nwork.run()\n"),
+    "folder is deleted before the record is written": Harm("work.run()\nwait_for_a_segment()\ndelete_folder_before('open', 'record.json')\n"),
+    "folder is deleted before it is published": Harm("work.run()\nwait_for_a_segment()\ndelete_folder_before('open', '/lock')\n", kept=False),
     "broken configuration": Harm("work.run()\n", "config-broken", config="[run\nsource = app\n", kept=False),
     "bad setting": Harm("work.run()\n", "setting-invalid", config="[vmpilot_cov]\ninterval_s = 0\n", kept=False),
     "no free descriptor": Harm(
@@ -243,3 +260,28 @@ def test_an_edited_file_without_reload_is_stale(project: Project) -> None:
     project.run("python", "main.py", env={"VMPILOT_COV": "."})
     report = project.run("vmpilot-cov", "combine")
     assert "2 lines that pipeline reached in app/work.py do not count" in report.stdout + report.stderr
+
+
+OUTER = """
+import threading
+
+thread = threading.Thread(target=__import__, args=["late"])
+thread.start()
+thread.join()
+print("outer")
+"""
+
+
+def test_looking_for_the_source_imports_nothing(project: Project) -> None:
+    """After a change of sys.path coverage.py looks anew, and takes away no module that another thread has imported."""
+    project.write(".coveragerc", "[run]\nsource = outer.inner\n")
+    project.write(
+        "main.py",
+        "import sys\nsys.path.append('elsewhere')\nimport new\nprint(sorted({'late', 'outer'} & set(sys.modules)))\nimport outer.inner\nprint('late' in sys.modules)\n",
+    )
+    files = {"new": "", "late": "", "elsewhere/outer/__init__": OUTER, "elsewhere/outer/inner/__init__": "x = 1\n"}
+    for name, text in files.items():
+        project.write(f"{name}.py", text)
+    ran = project.run("python", "main.py", env={"VMPILOT_COV": "."})
+    assert (ran.stdout, ran.stderr) == ("[]\nouter\nTrue\n", "")
+    assert lines_in(project.path / ".coverage.pipeline") == {"__init__.py": [1]}

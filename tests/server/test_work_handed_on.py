@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from coverage import Coverage, CoverageData
 
 from server_hook.store import segment, working_folder
 from tests.server.test_attribution import PATIENCE_S
@@ -47,7 +50,7 @@ HEAD = """
             attribution.end_request(token)
 
     def end(test):
-        recorder.attribution._end(test)
+        recorder.attribution.serving.end(test)
 """
 
 
@@ -92,6 +95,28 @@ class Script:
                             found.setdefault(part.label.context, set()).update(lines)
         return found
 
+    def branches(self, test: str) -> set[tuple[int, int]]:
+        """Judge what a test has run by coverage.py's rules; return the branches that it took."""
+        taken: set[tuple[int, int]] = set()
+        for folder in working_folder.process_folders(self.folder):
+            for _, parts in segment.read_folder(folder):
+                assert isinstance(parts, list), parts
+                measured = [part.files for part in parts if part.label.context == test]
+                taken.update(*(segment.to_arcs(each) for files in measured for each in files.values()))
+        path = str(self.folder / "app/main.py")
+        data = CoverageData(str(self.folder / "data"))
+        data.erase()
+        data.add_arcs({path: taken})
+        data.write()
+        data.close()
+        report = str(self.folder / "report.json")
+        judge = Coverage(str(self.folder / "data"), branch=True, config_file=False)
+        judge.load()
+        judge.json_report(outfile=report)
+        judge.get_data().close()
+        (judged,) = json.loads(Path(report).read_text())["files"].values()
+        return set(map(tuple, judged["executed_branches"]))
+
 
 def test_each_test_has_its_own_lines_and_the_totals_have_all(script: Script) -> None:
     """Two tests that take different ways through a function have these, and what all have run has both."""
@@ -104,6 +129,81 @@ def test_each_test_has_its_own_lines_and_the_totals_have_all(script: Script) -> 
     assert lines["a"] == {2, 3}
     assert lines["b"] == {2, 4}
     assert lines[""] >= {2, 3, 4}
+
+
+@pytest.mark.skipif((3, 12) <= sys.version_info < (3, 14), reason="a test has lines alone there")
+def test_each_test_has_its_own_branches(script: Script) -> None:
+    """Two tests at once that take different ways have the branches of these ways, as each would have alone."""
+    ways = """
+        def ways(which):
+            for number in range(2):
+                if which == "a" and number:
+                    break
+            else:
+                while number < 3:
+                    number += 1
+            with suppress(ValueError):
+                if which == "b":
+                    raise ValueError
+            match which:
+                case "a":
+                    return 1
+                case "b":
+                    pass
+            try:
+                if number:
+                    return 2
+            finally:
+                number = 0
+    """
+    main = script.folder / "app/main.py"
+    main.write_text("from contextlib import suppress\n" + dedent(ways))
+    (script.folder / ".coveragerc").write_text("[run]\nsource = app\nbranch = true\n")
+    branches: dict[str, list[set[tuple[int, int]]]] = {}
+    for tests in ("a", "b", "ab"):
+        script.run(f"""
+            threads = []
+            for test in "{tests}":
+                with request(test):
+                    main.ways(test)
+                    threads.append(threading.Thread(target=main.ways, args=test))
+                    threads[-1].start()
+            for each in threads:
+                each.join()
+        """)
+        for test in tests:
+            branches.setdefault(test, []).append(script.branches(test if tests == "ab" else ""))
+        shutil.rmtree(script.folder / working_folder.WORKING_FOLDER)
+    assert [both for _, both in branches.values()] == [alone for alone, _ in branches.values()]
+    assert (5, 6) in branches["a"][0]
+    assert (5, 6) not in branches["b"][0]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="nothing is armed there")
+def test_a_function_that_several_threads_call_first_is_told_apart(script: Script) -> None:
+    """Whoever enters a new function while another thread has met it and not armed it yet has its lines."""
+    lines = script.run("""
+        with request("a"):
+            engine = recorder.attribution.serving.engine
+        arm, is_met, go = engine._arm_enter, threading.Event(), threading.Event()
+        def arm_late(body):
+            is_met.set()
+            go.wait()
+            arm(body)
+        engine._arm_enter = arm_late
+        def work(test):
+            with request(test):
+                main.first(test)
+        first = threading.Thread(target=work, args="a")
+        first.start()
+        is_met.wait()
+        for test in ("b", "c"):
+            work(test)
+        go.set()
+        first.join()
+    """)
+    assert lines["a"] == {2, 3}
+    assert lines["b"] == lines["c"] == {2, 4}
 
 
 def test_a_test_that_is_over_claims_nothing_more(script: Script) -> None:

@@ -28,8 +28,8 @@ def changes(before: Contents, after: Contents) -> dict[str, Any] | None:
 
 def shared(before: Contents, after: Contents) -> Contents:
     """Return the later state with the parts of the earlier one in it that are equal, so that both take little more."""
-    known = {file["name"]: file for file in before.files}
-    files = (known[file["name"]] if file == known.get(file["name"]) else file for file in after.files)
+    earlier = {file["name"]: file for file in before.files}
+    files = (earlier[file["name"]] if file == earlier.get(file["name"]) else file for file in after.files)
     return replace(after, files=tuple(files))
 
 

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from server_hook.attribution import attribution, boards, carrying, tags
-from server_hook.attribution.attribution import Attribution, Ends
+from server_hook.attribution import boards, serving, tags
+from server_hook.attribution.attribution import Attribution
 from server_hook.attribution.peers import Peers
+from server_hook.attribution.serving import Ends, Serving
 from tests.unit.attribution.conftest import Posting
 
 FIRST, SECOND = "t.py::a|run", "t.py::b|run"
@@ -43,10 +44,11 @@ def engine() -> Engine:
 def server(posting: Posting, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Attribution:
     """Give what tells tests apart in a server that sees the boards of a data folder."""
     monkeypatch.setattr(boards, "LOOK_S", 0.0)
-    monkeypatch.setattr(carrying, "carry", lambda: None)
+    monkeypatch.setattr(serving, "carry", lambda: None)
     server = Attribution(None)  # type: ignore[arg-type]  # no Coverage is asked
-    server._tags, server._carry, server._is_prepared = tags, lambda: None, True
-    server._engine, server._peers = engine, Peers([str(posting.folder)])  # type: ignore[assignment]
+    server._tags, server._is_prepared = tags, True
+    server.serving = Serving(Peers([str(posting.folder)]))
+    server.serving.engine = engine  # type: ignore[assignment]
     return server
 
 
@@ -90,7 +92,7 @@ def test_a_test_that_no_board_shows_is_over_when_it_is_quiet(
     ask(server, FIRST)
     ask(server, SECOND)
     assert engine.working == [FIRST, SECOND]
-    monkeypatch.setattr(attribution, "QUIET_S", -1.0)
+    monkeypatch.setattr(serving, "QUIET_S", -1.0)
     ask(server, "t.py::c|run")
     assert engine.working == ["t.py::c|run"]
 
@@ -100,10 +102,10 @@ def test_a_request_that_never_ends_keeps_no_test_for_good(
 ) -> None:
     """A test whose connection never says that it is closed is over after a long time, not after a short one."""
     server.begin_request([tags.to_header(FIRST)], no_ends)
-    monkeypatch.setattr(attribution, "QUIET_S", -1.0)
+    monkeypatch.setattr(serving, "QUIET_S", -1.0)
     ask(server, SECOND)
     assert engine.working == [FIRST, SECOND]
-    monkeypatch.setattr(attribution, "LOST_S", -1.0)
+    monkeypatch.setattr(serving, "LOST_S", -1.0)
     ask(server, "t.py::c|run")
     assert engine.working == ["t.py::c|run"]
 
@@ -114,8 +116,25 @@ def test_a_clock_that_the_application_stops_changes_nothing(
     """A request that came while freezegun had set all clocks years ahead makes none nobody's after that."""
     clocks = (time.monotonic, time.time, time.perf_counter)
     with monkeypatch.context() as frozen:
-        for name, value in vars(attribution).copy().items():  # as freezegun does, in every module
+        for name, value in vars(serving).copy().items():  # as freezegun does, in every module
             if any(value is clock for clock in clocks):
-                frozen.setattr(attribution, name, lambda: 1e12)
+                frozen.setattr(serving, name, lambda: 1e12)
         server.begin_request([], no_ends)
-    assert server._nobodys_until < 1e12
+    assert server.serving is not None
+    assert 0 < server.serving.nobodys_until < 1e12
+
+
+def test_only_the_latest_tests_that_are_over_are_remembered(
+    server: Attribution, engine: Engine, posting: Posting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that lives for weeks does not grow with each test: late requests are nobody's for the latest alone."""
+    monkeypatch.setattr(serving, "MOST_ENDED", 3)
+    board = posting.board("")
+    names = [f"t.py::{number}|run" for number in range(6)]
+    for name in names:
+        board.show(name)
+        ask(server, name)
+    assert server.serving is not None
+    assert list(server.serving._ended) == names[2:5]
+    ask(server, names[4])
+    assert engine.working == names[5:]

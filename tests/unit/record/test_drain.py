@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from server_hook import coverage_private
 from server_hook.arcs import Arcs
 from server_hook.coverage_private import UnsupportedError
+from server_hook.record import drain
 from server_hook.record.drain import Drain
 from server_hook.store.fingerprint import UNVERIFIED, fingerprint
 from server_hook.store.segment import Label, Measured, Source, bitmap
@@ -305,3 +306,17 @@ def test_a_coverage_that_describes_no_stack_is_started(monkeypatch: pytest.Monke
     with pytest.raises(ValueError, match="started"):
         coverage_private.start(cov)  # type: ignore[arg-type]
     assert not hasattr(collector, "short_stack")
+
+
+def test_a_server_does_not_grow_with_every_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what the latest tests have run is kept to be written again, before a reset and after it."""
+    monkeypatch.setattr(drain, "MOST_TESTS", 3)
+    live = Live()
+    for epoch in range(2):
+        for number in range(6):
+            live.drain.add_of_test(f"t{epoch}{number}", APP, bitmap([number]))
+            assert live.write()[Label("unit", f"t{epoch}{number}")] == {Source(APP): bitmap([number])}
+        live.drain.begin_epoch(1.0 + epoch)
+    live.drain.requeue_all()
+    tests = {label.context for label in live.write() if label.context}
+    assert tests == {"t13", "t14", "t15"}
