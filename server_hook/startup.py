@@ -3,7 +3,6 @@
 # No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import _thread
 import contextlib
-import gc
 import json
 import os
 import sys
@@ -65,7 +64,7 @@ def start_from_environment() -> None:
         os.environ[VARIABLE] = decision.config  # a child may start in another folder
     try:
         if isinstance(decision, Start):
-            with _in_some_folder(decision.config), _no_garbage_collected():
+            with _in_some_folder(decision.config):
                 _begin(decision)
             return
     except HookError as error:
@@ -135,21 +134,6 @@ def _in_some_folder(config: str) -> Iterator[None]:
             os.close(gone)
     else:
         yield
-
-
-@contextlib.contextmanager
-def _no_garbage_collected() -> Iterator[None]:
-    """Collect no garbage meanwhile: nearly all that is made here stays, and would be walked again and again."""
-    if not gc.isenabled() or gc.get_freeze_count():  # somebody else has plans with it
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.unfreeze()  # both in one step: all is old now, and no collection of what is young walks it
-        gc.enable()
 
 
 def _begin(start: Start) -> None:

@@ -17,7 +17,7 @@ from coverage.exceptions import CoverageException
 from server_hook.arcs import Arcs
 from server_hook.clock import is_moment
 from server_hook.coverage_private import add_contexts, close_data, open_to_write, writes_known_schema
-from server_hook.store import safe_files, segment, witnesses, working_folder
+from server_hook.store import safe_files, segment, working_folder
 from server_hook.store.clean_up import PUBLISHING
 from server_hook.store.database import open_to_read
 from server_hook.store.segment import ByLabel, Source
@@ -92,14 +92,20 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
         with open_to_write(aside) as base:
             _write_fingerprints(base, united, folder, oldest, places)
             _write_blocks(base, blocks)
-            if told_apart and len(origins_of(united)) > 1:  # else the origin is plain
-                witnesses.write(base, told_apart)
+            if told_apart and len(origins_of(united)) > 1:  # else the origin is plain, as in every server
+                _write_shares(base, told_apart)
         os.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
         raise OSError(errno.EIO, str(error), target) from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(aside)
+
+
+def _write_shares(base: sqlite3.Connection, told_apart: ByLabel) -> None:
+    from server_hook.store import witnesses  # no server writes any, and each would pay for it
+
+    witnesses.write(base, told_apart)
 
 
 def _emptied(path: str) -> str:

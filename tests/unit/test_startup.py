@@ -11,6 +11,7 @@ import pytest
 
 from server_hook.command_line import debugger_of, interpreter_flags, is_server_command, program_of, program_words
 from server_hook.config.settings import Settings, read_settings
+from server_hook.packages import install_paths
 from server_hook.startup import Refusal, Start, _server_settings, decide
 from server_hook.store import records, working_folder
 
@@ -25,9 +26,9 @@ def counted(self, **options):
     made.append(1)
     init(self, **options)
 
-def noted(scheme):
+def noted(scheme, **options):
     asked.append(scheme)
-    return get_paths(scheme)
+    return get_paths(scheme, **options)
 
 Coverage.__init__, sysconfig.get_paths = counted, noted
 gc.callbacks.append(lambda phase, info: collected.append(phase))
@@ -298,3 +299,9 @@ def test_a_start_does_nothing_twice(tmp_path: Path) -> None:
         [sys.executable, "-c", script, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
     ).stdout
     assert [True, [], True, 1, sorted(sysconfig.get_scheme_names())] == json.loads(output)
+
+
+def test_install_paths_are_those_of_sysconfig() -> None:
+    """Each scheme installs where sysconfig says."""
+    schemes = sysconfig.get_scheme_names()
+    assert {each: sysconfig.get_paths(each) for each in schemes} == {each: install_paths(each) for each in schemes}
