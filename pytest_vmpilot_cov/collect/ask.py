@@ -13,6 +13,7 @@ from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes
 from pytest_vmpilot_cov.model import Delivery, Options
 from pytest_vmpilot_cov.servers.ports import listening_at
 from server_hook.control import client
+from server_hook.control.channel import CAN_LISTEN
 from server_hook.store import epochs, publish, records, working_folder
 from server_hook.store.records import Record
 
@@ -115,5 +116,6 @@ def _why_unreachable(delivery: Delivery) -> str:
         return "it runs on another host or in another pid namespace and cannot be asked"
     path = delivery.record.socket
     if not path:
-        return delivery.record.problem or "it has no control channel"
+        nowhere = "" if CAN_LISTEN else ", as nothing has on this system"
+        return delivery.record.problem or f"it has no control channel{nowhere}"
     return client.why_not_asked(path, delivery.record.id, records.owner_of(delivery.folder))

@@ -13,6 +13,7 @@ from pytest_vmpilot_cov.model import Delivery, Options, Place, is_elsewhere
 from server_hook.control import client
 from server_hook.store import epochs, records, working_folder
 from server_hook.store.records import Record
+from server_hook.systems.systems import system
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def find_processes(
             if (scope.session and not is_own) or not (scope.all_runs or is_of_run(record, options)):
                 continue
         life = records.life_of(record, records.heartbeat_age_s(place))
-        if life == "live" and not records.start_ticks(record.pid) and _is_silent(place, record):
+        if life == "live" and not system.start_of(record.pid) and _is_silent(place, record):
             life = "dead"  # a system without /proc: the pid alone tells little
         # a copy has no process to ask
         if scope.place_of(place).is_copy or (life == "live" and is_elsewhere(record.place, place)):

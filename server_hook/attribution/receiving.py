@@ -7,8 +7,8 @@ ours never reaches a request: it is then nobody's.
 
 from __future__ import annotations
 
+import socket  # a server has it
 from collections.abc import Callable
-from socket import AF_UNIX  # a server has it
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook.attribution.imports import report, wrap
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from server_hook.attribution.tags import Request as Begun
 
 _state = process_state()
+_UNIX = getattr(socket, "AF_UNIX", None)
 
 Request: TypeAlias = tuple[Any, ...]
 """The values of a request's headers ``baggage``, what returns the two ends of its connection, and that one's arguments.
@@ -107,7 +108,7 @@ def ends_of(connection: Any, peer: Any = None) -> Ends:
         peer: the other end, where the server has asked for it already.
     """
     try:
-        if connection.family == AF_UNIX:
+        if connection.family == _UNIX:
             return None, connection.fileno()
         return address(connection.getsockname()), address(peer or connection.getpeername())
     except OSError:
