@@ -29,12 +29,6 @@ Read: TypeAlias = Callable[..., Request]
 """Reads the request from the arguments of the wrapped call."""
 
 
-def is_nobodys() -> bool:
-    """Tell, at the least cost, whether a request that names no test is nobody's; False where it needs a look."""
-    recorder = _state.recorder
-    return recorder is None or recorder.attribution.is_nobodys()
-
-
 def begin(read: Read, *args: Any) -> Begun | None:
     """Tell the recorder that a request begins in this context; never raise.
 
