@@ -111,10 +111,14 @@ class Attribution:
             if not baggage:
                 if self.is_nobodys():
                     return None
-            elif self.serving is not None and self.bounds is None and len(baggage) == 1:
-                # few calls of ours: below Python 3.12 each is traced
-                if test := self.serving.begin_as_lately(baggage[0]):
-                    return self._tags.Request(test)  # type: ignore[no-any-return]
+            elif (
+                self.serving is not None
+                and self.bounds is None
+                and len(baggage) == 1
+                and (test := self.serving.begin_as_lately(baggage[0]))
+            ):
+                # few calls of ours in the usual case: below Python 3.12 each is traced
+                return self._tags.Request(test)  # type: ignore[no-any-return]
             self.prepare()
             serving = self.serving
             test = serving.test_of(baggage, ends, ends_of) if serving is not None else ""

@@ -69,7 +69,7 @@ def around(owner: Any, name: str, read: Read) -> None:
             token = begin(read, *args)
             try:
                 return original(*args, **kwargs)
-            finally:
+            finally:  # the thread answers somebody else's request next
                 end(token)
 
         return answer
@@ -101,7 +101,7 @@ def ends_of(connection: Any, peer: Any = None) -> Ends:
         peer: the other end, where the server has asked for it already.
     """
     try:
-        if connection.family == AF_UNIX:
+        if connection.family == AF_UNIX:  # it has no ports; the kernel tells the process by the descriptor
             return None, connection.fileno()
         return address(connection.getsockname()), address(peer or connection.getpeername())
     except OSError:

@@ -72,7 +72,7 @@ class Serving:
         self.engine: ByMonitoring | ByTracer | None = None
         """What tells their work apart; without one, a request still has its test for whoever is asked on its behalf."""
         self.lately: dict[str, Test] = {}
-        """The tests at work by the header of their requests; to be believed without a look until the next one is due."""
+        """The tests at work by the header of their requests, believed until the next look is due."""
         self.look_due = 0.0
         self._peers = peers
         self._tests: dict[str, Test] = {}
