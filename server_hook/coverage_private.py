@@ -14,12 +14,13 @@ from copy import copy
 from types import CodeType, FrameType, SimpleNamespace
 from typing import Any, TypeAlias
 
-from coverage import Coverage, CoverageData, collector
+from coverage import Coverage, CoverageData, collector, inorout
 from coverage.collector import Collector
 from coverage.exceptions import ConfigError, CoverageException
 from coverage.sqldata import SCHEMA_VERSION
 
 from server_hook.arcs import Arcs
+from server_hook.packages import find_package
 
 REFUSALS = (CoverageException, ConfigError)
 """What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
@@ -28,10 +29,8 @@ KNOWN_SCHEMA = 7
 """The schema of coverage.py's data files that is read and written directly (its documentation: "Coverage.py database
 schema"); files of another one are written through its own calls."""
 
-
 LiveSets: TypeAlias = dict[str, set[Any]]
 """What a tracer is filling, by absolute path: line numbers, arcs, or packed arcs."""
-
 
 Measured: TypeAlias = int | Arcs
 Encode: TypeAlias = Callable[[Measured], bytes | Arcs]
@@ -69,6 +68,9 @@ def start(cov: Coverage) -> None:
 
     For that it reads the source of every frame, which is a tenth of what a start costs.
     """
+    if {"sys_modules_saved", "file_and_path_for_module"} <= vars(inorout).keys():
+        # its own way takes modules away that other threads import meanwhile
+        vars(inorout).update(sys_modules_saved=contextlib.nullcontext, file_and_path_for_module=find_package)
     described = vars(collector).get("short_stack")
     if described is not None:
         vars(collector)["short_stack"] = str  # called with nothing, it gives an empty text
@@ -293,7 +295,6 @@ def add_contexts(path: str, contexts: Iterable[tuple[str, Mapping[str, Measured]
                 if isinstance(encoded, bytes):
                     base.execute("INSERT INTO line_bits VALUES (?, ?, ?)", (place, number, encoded))
                 else:
-                    arcs = [(place, number, *arc) for arc in encoded]
-                    base.executemany("INSERT INTO arc VALUES (?, ?, ?, ?)", arcs)
+                    base.executemany("INSERT INTO arc VALUES (?, ?, ?, ?)", ((place, number, *arc) for arc in encoded))
         base.execute("PRAGMA temp_store = MEMORY")  # sorting needs no folder that may be written
         base.execute("REINDEX line_bits")  # a tenth smaller; what is added to the file next takes the room

@@ -25,7 +25,8 @@ PATIENCE_S = float(os.environ.get("TEST_PATIENCE_S", "60"))
 """How long a test waits for an event before it gives up: generous, because no test may depend on speed."""
 
 
-needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="this system shows no processes")
+SHOWS_PROCESSES = os.path.exists("/proc/self/stat")
+needs_proc = pytest.mark.skipif(not SHOWS_PROCESSES, reason="this system shows no processes")
 """For tests that look at processes as Linux shows them, or at what is found out that way."""
 
 NEIGHBOURS = ("anyio", "asyncio", "django", "hypothesispytest", "randomly", "rerunfailures", "timeout")

@@ -38,13 +38,17 @@ def end_server(process: subprocess.Popen[bytes]) -> bool:
 
 def end_session(process: subprocess.Popen[bytes]) -> bool:
     """End a process and every other one of its session; return whether no process was killed."""
-
-    def send(number: signal.Signals) -> None:
-        if not _send(_members(process.pid), number):  # without /proc: the process group at least
-            with suppress(OSError):
-                os.killpg(process.pid, number)
-
-    return _end(send, lambda: process.poll() is not None and not _members(process.pid))
+    leader = process.pid
+    if os.path.exists("/proc/self/stat"):
+        return _end(
+            lambda number: _send(_members(leader), number),
+            lambda: process.poll() is not None and not _members(leader),
+        )
+    # its process group at least, which is the session of a program that makes no groups
+    return _end(
+        lambda number: _signal_group(leader, number),
+        lambda: process.poll() is not None and not _signal_group(leader, 0),
+    )
 
 
 def end_descendants(ancestor: int) -> bool:
@@ -87,6 +91,15 @@ def _send(pids: Collection[int], number: signal.Signals) -> bool:
         with suppress(OSError):
             os.kill(pid, number)
     return bool(pids)
+
+
+def _signal_group(leader: int, number: int) -> bool:
+    """Send a signal to a process group, 0 for none; return whether it has a process that can have it."""
+    try:
+        os.killpg(leader, number)
+    except OSError:  # PermissionError is macOS's answer for a group of zombies
+        return False
+    return True
 
 
 def _members(session: int) -> list[int]:

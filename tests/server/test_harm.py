@@ -260,3 +260,28 @@ def test_an_edited_file_without_reload_is_stale(project: Project) -> None:
     project.run("python", "main.py", env={"VMPILOT_COV": "."})
     report = project.run("vmpilot-cov", "combine")
     assert "2 lines that pipeline reached in app/work.py do not count" in report.stdout + report.stderr
+
+
+OUTER = """
+import threading
+
+thread = threading.Thread(target=__import__, args=["late"])
+thread.start()
+thread.join()
+print("outer")
+"""
+
+
+def test_looking_for_the_source_imports_nothing(project: Project) -> None:
+    """After a change of sys.path coverage.py looks anew, and takes away no module that another thread has imported."""
+    project.write(".coveragerc", "[run]\nsource = outer.inner\n")
+    project.write(
+        "main.py",
+        "import sys\nsys.path.append('elsewhere')\nimport new\nprint(sorted({'late', 'outer'} & set(sys.modules)))\nimport outer.inner\nprint('late' in sys.modules)\n",
+    )
+    files = {"new": "", "late": "", "elsewhere/outer/__init__": OUTER, "elsewhere/outer/inner/__init__": "x = 1\n"}
+    for name, text in files.items():
+        project.write(f"{name}.py", text)
+    ran = project.run("python", "main.py", env={"VMPILOT_COV": "."})
+    assert (ran.stdout, ran.stderr) == ("[]\nouter\nTrue\n", "")
+    assert lines_in(project.path / ".coverage.pipeline") == {"__init__.py": [1]}

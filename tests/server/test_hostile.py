@@ -18,7 +18,7 @@ import pytest
 
 from server_hook.control import channel
 from server_hook.control import client as client_
-from tests.conftest import PATIENCE_S, Project, Server, numbered, wait_for
+from tests.conftest import PATIENCE_S, Project, Server, needs_proc, numbered, wait_for
 from tests.server.processes import (
     SERVE,
     descriptors,
@@ -125,6 +125,7 @@ def idle(path: str) -> None:
         client.close()
 
 
+@needs_proc
 @pytest.mark.parametrize("hostility", [flood, idle])
 def test_hostile_clients_change_nothing(app: Project, hostility: Callable[[str], None]) -> None:
     """After 100,000 hostile messages, or 1,000 idle connections, a process answers, records and holds as before."""
@@ -174,6 +175,7 @@ def test_who_asks_waits_behind_a_full_queue(app: Project) -> None:
         client.close()
 
 
+@needs_proc
 def test_nothing_listens_on_a_network(app: Project) -> None:
     """A recorded process has no internet socket but its own."""
     server = serve(app)

@@ -14,7 +14,7 @@ from pytest_vmpilot_cov.servers import launch as launch_
 from pytest_vmpilot_cov.servers import stop
 from pytest_vmpilot_cov.servers.launch import PipelineServer, PipelineServerWarning, launch
 from pytest_vmpilot_cov.servers.readiness import Readiness
-from tests.conftest import PATIENCE_S, Project, free_port
+from tests.conftest import PATIENCE_S, Project, free_port, needs_proc
 
 
 def start(project: Project, script: str, goal: Readiness) -> PipelineServer:
@@ -31,6 +31,7 @@ def survivors(project: Project) -> list[str]:
     return [line for line in done.stdout.splitlines() if not line.startswith("Z")]
 
 
+@needs_proc
 def test_what_does_not_end_is_killed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not heed SIGTERM is killed with its children, and a warning says so; once."""
     monkeypatch.setattr(launch_, "STOP_S", 0.2)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import Project, lines_in, numbered, wait_for
+from tests.conftest import Project, lines_in, needs_proc, numbered, wait_for
 from tests.server.matrix import KILL_GROUP, MAX_REQUESTS, ROWS, TERM, Row
 from tests.server.subject import Subject, delivered, end_all, start
 
@@ -65,6 +65,7 @@ def test_a_server_keeps_every_line(app: Project, row: Row, end: str) -> None:
     assert "vmpilot-cov:" not in subject.server.log.read_text()
 
 
+@needs_proc
 @pytest.mark.parametrize("name", ["uvicorn --workers", "uvicorn --reload"])
 def test_orphans_go_on_recording(app: Project, name: str) -> None:
     """Children that serve on after their parent was killed are found and named, and keep every line to their end."""

@@ -21,7 +21,7 @@ import pytest
 from server_hook.attribution.boards import Board
 from server_hook.attribution.tags import to_header
 from server_hook.store import records, segment, working_folder
-from tests.conftest import PATIENCE_S, Project, Server, numbered, wait_for
+from tests.conftest import PATIENCE_S, SHOWS_PROCESSES, Project, Server, numbered, wait_for
 from tests.server import witness_programs as programs
 from tests.server.subject import end_all
 from tests.server.witness_rows import ROWS, WitnessRow
@@ -61,7 +61,7 @@ def test_a_server_tells_tests_apart(app: Project, row: WitnessRow) -> None:
             open_gate(app, name, step)
     ask_in_turn(row, server)
     expected = {test: numbered(row.source, name, "all") for name, test in TESTS.items() if test}
-    if row.sees_peers:
+    if row.sees_peers and SHOWS_PROCESSES:
         board.show(THIRD)
         assert ask(row, server, "nobody") == body_of(row, "nobody")
         board.show("")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -57,6 +59,13 @@ def recorded(folder: Path, record: Record, *parts: Part) -> Path:
     if parts:
         segment.write(str(place), 1, parts)
     return place
+
+
+def ended_pid() -> int:
+    """Return the pid of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    process.wait()
+    return process.pid
 
 
 def some_settings(folder: Path, **changes: Any) -> Settings:

@@ -35,12 +35,12 @@ FLOORS = {
         ("control", "store"),
         ("config",),
         ("coverage_private",),
-        ("arcs", "problems", "clock", "environment", "command_line"),
+        ("arcs", "problems", "clock", "environment", "command_line", "packages"),
     ),
 }
 """The floors of each package, the top one first: a module imports from its own wing and from the floors below."""
 
-MOST_AT_THE_TOP = {"pytest_vmpilot_cov": 23, "server_hook": 14}
+MOST_AT_THE_TOP = {"pytest_vmpilot_cov": 23, "server_hook": 16}
 """How many modules and wings a package may have at its top: what a stranger takes in at one look."""
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PLUGIN.parent)))

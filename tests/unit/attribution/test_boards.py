@@ -12,7 +12,7 @@ from server_hook.attribution import boards
 from server_hook.attribution.boards import PAGE_BYTES, UNNAMED, Board, Boards
 from server_hook.store import clean_up
 from server_hook.store.safe_files import RefusedError
-from tests.conftest import wait_for
+from tests.conftest import needs_proc, wait_for
 from tests.unit.attribution.conftest import Posting
 
 
@@ -78,6 +78,7 @@ def test_a_new_board_is_seen_at_once(posting: Posting, monkeypatch: pytest.Monke
     assert readers.are_several()
 
 
+@needs_proc
 def test_a_killed_session_claims_nothing(posting: Posting) -> None:
     """The board of a process that was killed in the middle of a test shows nothing, and is forgotten."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:

@@ -17,9 +17,8 @@ from server_hook.attribution import kernel, peers
 from server_hook.attribution.peers import NOBODY, Peers, Witness
 from server_hook.environment import CONTEXT_VARIABLE, ORIGIN_VARIABLE
 from server_hook.store import records, working_folder
+from tests.conftest import needs_proc
 from tests.unit.attribution.conftest import Posting
-
-pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="only Linux tells whose a connection is")
 
 TEST = "tests/test_chat.py::test_a|run"
 CLIENT = """
@@ -60,6 +59,7 @@ def asked(clients: Peers, server: socket.socket) -> Witness:
     return clients.test_of(server.getsockname(), server.getpeername())
 
 
+@needs_proc
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_descendant_of_a_test_process_is_its_tests(posting: Posting, host: str) -> None:
     """A grandchild's connection is of the test that the board shows, over IPv4, IPv6 and from one to the other."""
@@ -72,6 +72,7 @@ def test_a_descendant_of_a_test_process_is_its_tests(posting: Posting, host: str
         assert asked(clients, server) == NOBODY
 
 
+@needs_proc
 def test_the_test_process_itself_is_its_tests(posting: Posting) -> None:
     """A raw socket of the test process is of the test that runs."""
     posting.board(TEST)
@@ -102,6 +103,7 @@ def test_several_tests_are_counted(posting: Posting) -> None:
         other.communicate(b"\n")
 
 
+@needs_proc
 def test_a_unix_socket_tells_its_process(posting: Posting, tmp_path: Path) -> None:
     """A connection over a Unix socket is looked up by its descriptor."""
     posting.board(TEST)
@@ -113,6 +115,7 @@ def test_a_unix_socket_tells_its_process(posting: Posting, tmp_path: Path) -> No
             server.getsockname()  # still open
 
 
+@needs_proc
 @pytest.mark.parametrize(("started", "expected"), [
     ("tests/test_chat.py::test_a|run", TEST),
     ("tests/test_chat.py::test_before|run", ""),
@@ -132,6 +135,7 @@ def test_a_pipeline_that_the_session_has_started_is_no_client_of_a_test(posting:
         assert asked(Peers([str(posting.folder)]), server) == NOBODY
 
 
+@needs_proc
 def test_a_descendant_that_is_recorded_as_a_pipeline_is_no_client(posting: Posting) -> None:
     """The record tells of a pipeline, too, where the environment does not: ``server_command``."""
     posting.board(TEST)
@@ -146,6 +150,7 @@ def test_a_descendant_that_is_recorded_as_a_pipeline_is_no_client(posting: Posti
         assert asked(Peers([str(posting.folder)]), server) == NOBODY
 
 
+@needs_proc
 def test_a_session_inside_a_test_has_its_own_board(posting: Posting) -> None:
     """The nearest test process decides, also while it runs no test."""
     posting.board(TEST)
@@ -157,6 +162,7 @@ def test_a_session_inside_a_test_has_its_own_board(posting: Posting) -> None:
         assert asked(Peers([str(posting.folder)]), server) == NOBODY
 
 
+@needs_proc
 def test_ports_that_are_used_again(posting: Posting, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new connection between the same ports is looked up anew."""
     monkeypatch.setattr(peers, "SURE_S", 0.0)
@@ -204,6 +210,7 @@ def test_a_search_has_an_end(posting: Posting, monkeypatch: pytest.MonkeyPatch) 
         assert asked(Peers([str(posting.folder)]), server) == NOBODY
 
 
+@needs_proc
 def test_a_connection_is_looked_up_once(posting: Posting, monkeypatch: pytest.MonkeyPatch) -> None:
     """The requests that follow on a connection need neither the kernel nor a search."""
     monkeypatch.setattr(peers, "SURE_S", 1e9)
@@ -215,6 +222,7 @@ def test_a_connection_is_looked_up_once(posting: Posting, monkeypatch: pytest.Mo
         assert asked(clients, server).test == TEST
 
 
+@needs_proc
 @pytest.mark.parametrize("tool", ["curl", "wget"])
 def test_tools_that_know_nothing_of_tests(posting: Posting, tool: str) -> None:
     """A request of a tool in any language is found by its process."""
@@ -223,6 +231,8 @@ def test_tools_that_know_nothing_of_tests(posting: Posting, tool: str) -> None:
     posting.board(TEST)
     with listening() as listener, subprocess.Popen([tool, f"http://127.0.0.1:{listener.getsockname()[1]}/"]) as process:
         server, _ = listener.accept()
-        with server:
-            assert asked(Peers([str(posting.folder)]), server) == Witness(TEST, "process")
-        process.kill()
+        try:
+            with server:
+                assert asked(Peers([str(posting.folder)]), server) == Witness(TEST, "process")
+        finally:
+            process.kill()  # it would try again, for as long as the listener is open

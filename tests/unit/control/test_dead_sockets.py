@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from server_hook.control import channel, client
+from tests.unit.conftest import ended_pid
 
 
 @pytest.fixture
@@ -33,13 +33,6 @@ def left_behind(path: Path) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as ended:
         ended.bind(str(path))
     return str(path)
-
-
-def ended_pid() -> int:
-    """Return the pid of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
 
 
 def test_where_nobody_listens_a_process_is_dead(folder: Path, listener: socket.socket) -> None:

@@ -22,7 +22,7 @@ from server_hook.store import records as records_
 from server_hook.store.records import Record
 from server_hook.store.segment import Label, Part, Source, bitmap
 from tests.unit.combine.test_unite import FRESH, STALE, any_parts, unite
-from tests.unit.conftest import a_part, recorded, some_options
+from tests.unit.conftest import a_part, ended_pid, recorded, some_options
 
 MANY = compaction.FOLD_AT + 6
 SETTINGS = {"branch": False, "folder": "/app", "source": ["/app"], "omit": ["/app/x.py"], "interval_s": 1.0}
@@ -192,7 +192,7 @@ def test_processes_that_were_reset_are_folded_too(tmp_path: Path) -> None:
 def test_a_killed_process_that_wrote_nothing_leaves_nothing(tmp_path: Path) -> None:
     """The folder of a process that was killed before its first segment goes; that of a live one stays."""
     leave_many(tmp_path)
-    for number, pid in ((7, 7), (8, os.getpid())):
+    for number, pid in ((7, ended_pid()), (8, os.getpid())):
         here = records_.describe_process(f"{number}-a", "pipeline", "", SETTINGS)._replace(pid=pid)
         place = recorded(tmp_path, here)
         os.utime(place / records_.RECORD, (number, number))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from server_hook import clock
 from server_hook.store import records, working_folder
 from server_hook.store.records import Record
+from tests.conftest import needs_proc
 
 HERE = records.describe_process("1-ab", "pipeline", "", {"interval_s": 1.0})
 RAW = {"id": "1-ab", "pid": 7, "origin": "pipeline"}
@@ -107,6 +108,7 @@ def test_a_pid_of_nobody_is_dead() -> None:
     assert expected == records.life_of(HERE._replace(pid=process.pid), 0.0)
 
 
+@needs_proc
 def test_a_zombie_is_dead() -> None:
     """A process that has ended and that nobody has waited for records nothing any more."""
     with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
