@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,12 +21,14 @@ from server_hook.attribution.imports import watch_imports
 from server_hook.environment import process_state
 from server_hook.problems import HookError, log_problem
 from server_hook.record import recorder as recording
+from server_hook.record.c_forks import forget_c_forks, go_on_in_child, is_uwsgi, load_ctypes, watch_c_forks
 from server_hook.record.collectors import watch_starts
 from server_hook.record.reloads import stop_watching_loads, watch_loads
 from server_hook.record.signals import save_before_defaults
 from server_hook.record.tracers import enter_running_frames, forget_live, is_tracing_for, let_go, trace_again
 from server_hook.record.tracing import share_trace_function
 from server_hook.record.verbs import answer
+from server_hook.systems.systems import system
 
 if TYPE_CHECKING:
     from coverage.collector import Collector
@@ -72,19 +75,22 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
         return
     state.is_followed = True  # fork hooks cannot be taken away; each asks for the current recorder when it runs
     atexit.register(_end)  # early, to run late: what the application registers from now on comes first
-    os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
     for name in ("_exit", "abort", "execv", "execve"):  # the other exec functions call one of the two
         _save_before(name)
-    for name in ("fork", "forkpty"):
-        _go_on_after(name)
+    if hasattr(os, "fork"):
+        os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
+        for name in ("fork", "forkpty"):
+            _go_on_after(name)
     for name in ("unshare", "setns"):
         _step_aside_for(name)
     watch_loads(recording.notice_load)
     watch_starts(_notice_collector)
     watch_imports()
+    load_ctypes()
+    watch_c_forks()
     if traces:
         share_trace_function(_is_ours, _trace_again)
-    if signals:
+    if signals and not system.saves_at_console_events(_finish):
         state.wakeup = save_before_defaults(_finish, _resume)
 
 
@@ -120,9 +126,12 @@ def _end() -> None:
 
     It would keep ``sys.stdout`` alive, and what ``__del__`` methods print at the very end would not be flushed.
     """
+    if is_uwsgi():  # a further signal ends a worker at once, and a whole group gets one from its master, too
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
     _finish()
     with _fenced("what is measured could not be let go"):
         stop_watching_loads()
+        forget_c_forks()
         current = recording.current()
         if current is not None and current.core == "ctrace":
             let_go(current.cov)
@@ -223,6 +232,7 @@ def _begin_anew_in_child() -> None:
     if inherited is None or inherited.pid == os.getpid():
         return
     with _fenced("this forked child is not recorded"):
+        go_on_in_child()
         process_state().test = ""  # the parent goes on to other tests without telling
         inherited.release_parent()
         wakeup = process_state().wakeup

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import _thread
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,10 +16,10 @@ from contextlib import contextmanager, suppress
 from server_hook.clock import steady
 from server_hook.control.channel import Channel
 from server_hook.environment import process_state
+from server_hook.systems.systems import system
 
 _sleep, _native_id = time.sleep, getattr(_thread, "get_native_id", lambda: 0)
-_new_lock, _start = _thread.allocate_lock, _thread.start_new_thread
-_mask, _all_signals = signal.pthread_sigmask, signal.valid_signals()
+_new_lock = _thread.allocate_lock
 
 STOP_S = 1.0
 """How long a fork or an end waits for the thread, which may be writing a segment."""
@@ -59,7 +58,8 @@ class RecorderThread:
         self._tick = tick
         self._channel = channel
         self._due = steady() + interval_s
-        self._wanted = False
+        self.is_wanted = False
+        """Whether it is to run: it is not while it has stepped aside for a fork."""
         self._waits_at: Channel | None = None
         self._asleep = _new_lock()
         self._running = _new_lock()
@@ -67,21 +67,18 @@ class RecorderThread:
 
     def start(self) -> None:
         """Start the thread, unless it runs."""
-        self._wanted = True
+        self.is_wanted = True
         if self._running.acquire(blocking=False):  # the thread itself releases it when it ends
             self._asleep = _new_lock()
             self._asleep.acquire()  # held, so that the thread sleeps on it until _rouse lets it go
-            mask = _mask(signal.SIG_SETMASK, _all_signals)  # what the application blocks must not come here
             try:
-                _start(self._run, ())
+                system.start_thread(self._run)
             except RuntimeError:  # no thread can be had: what is measured is written at the end
                 self._running.release()
-            finally:
-                _mask(signal.SIG_SETMASK, mask)
 
     def stop(self) -> None:
         """End the thread, and wait until the system has forgotten it."""
-        self._wanted = False
+        self.is_wanted = False
         channel = self._channel()
         if channel is not None:  # it waits in one of two places: for clients, or on its own lock
             channel.wake()
@@ -116,7 +113,7 @@ class RecorderThread:
     def _run(self) -> None:
         self._native = _native_id()
         try:
-            while self._wanted:
+            while self.is_wanted:
                 wakeup = process_state().wakeup
                 wait_s = min(max(0.0, self._due - steady()), wakeup.attend() if wakeup else LONGEST_S)
                 channel = self._channel()
@@ -126,7 +123,7 @@ class RecorderThread:
                 else:
                     self._asleep.acquire(timeout=min(wait_s, LONGEST_S))
                 self._waits_at = None
-                if self._wanted and steady() >= self._due:
+                if self.is_wanted and steady() >= self._due:
                     self._due = steady() + self._tick()  # from the tick's begin: the clock is read first
         finally:
             self._running.release()

@@ -11,6 +11,7 @@ from server_hook.coverage_tables import add_measured, open_to_write, writes_know
 from server_hook.store import publication, segment
 from server_hook.store.publication import TABLE, Moments
 from server_hook.store.segment import ByLabel
+from server_hook.systems.systems import system
 
 
 def add(target: str, united: ByLabel, oldest: Moments) -> bool:
@@ -47,7 +48,7 @@ def add(target: str, united: ByLabel, oldest: Moments) -> bool:
             }
             publication.add_fingerprints(base, new, os.path.dirname(target), oldest)
             _make_older(base, oldest)
-        os.replace(aside, target)
+        system.replace(aside, target)
     return True
 
 

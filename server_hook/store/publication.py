@@ -23,6 +23,7 @@ from server_hook.store.clean_up import PUBLISHING
 from server_hook.store.database import open_to_read
 from server_hook.store.segment import ByLabel, Source
 from server_hook.store.working_folder import folder_identity
+from server_hook.systems.systems import system
 
 TABLE = "vmpilot_cov_source"
 """Our own table in a published file: origin, path, fingerprint, the identity of the working folder that published it,
@@ -95,7 +96,7 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
             _write_blocks(base, blocks)
             if told_apart and len(origins_of(united)) > 1:  # else the origin is plain
                 witnesses.write(base, told_apart)
-        os.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
+        system.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
 
 
 @contextlib.contextmanager

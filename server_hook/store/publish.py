@@ -12,6 +12,7 @@ from server_hook.store import additions, clean_up, compaction, epochs, published
 from server_hook.store.publication import blocks_in, holds_arcs, is_published_here, write_or_remove
 from server_hook.store.segment import ByLabel, Part
 from server_hook.store.working_folder import lock
+from server_hook.systems.systems import system
 
 PIPELINE_FILE = ".coverage.pipeline"
 ENDING_WAIT_S = 0.5
@@ -162,7 +163,7 @@ def keep_foreign(target: str, data_folder: str) -> None:
     refuge = ""
     try:
         refuge = working_folder.make_folder(data_folder, f"kept-{int(os.lstat(target).st_mtime_ns):x}")
-        os.replace(target, os.path.join(refuge, os.path.basename(target)))
+        system.replace(target, os.path.join(refuge, os.path.basename(target)))
     except FileNotFoundError:  # coverage.py deletes what it combines, at any moment
         with contextlib.suppress(OSError):
             os.rmdir(refuge)

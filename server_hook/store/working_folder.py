@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from server_hook import clock
 from server_hook.store import safe_files
 from server_hook.store.safe_files import RefusedError
+from server_hook.systems.systems import system
 
 WORKING_FOLDER = ".vmpilot-cov"
 IDENTITY, LOCK, IGNORE = "identity", "lock", ".gitignore"
@@ -133,7 +133,7 @@ def lock(data_folder: str, wait_s: float = LOCK_WAIT_S) -> Iterator[bool]:
         until, held = clock.steady() + wait_s, False
         while not held and clock.steady() < until:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it has no time limit of its own
+                system.try_lock(file)  # it has no time limit of its own
                 held = True
             except BlockingIOError:
                 time.sleep(0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from pytest_vmpilot_cov.verdict import reach_verdict
 from server_hook.store.records import Record
 from server_hook.store.segment import Measured, Part, Source, bitmap
 from tests.browser import CHROMIUM, NEEDS_CHROMIUM, Browser, chromium
-from tests.conftest import numbered, plain
+from tests.conftest import SHOWS_PROCESSES, numbered, plain
 from tests.unit.conftest import NOBODY, a_part, recorded, some_options
 
 PICTURES = os.environ.get("TEST_PICTURES", "")
@@ -128,6 +129,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Made:
 @pytest.fixture(scope="session")
 def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Give one browser to all tests of this process."""
+    if sys.platform == "linux" and not SHOWS_PROCESSES:
+        pytest.skip("Chromium needs /proc")
     if CHROMIUM is None:
         pytest.skip(NEEDS_CHROMIUM)
     with chromium(tmp_path_factory.mktemp("chromium")) as browser:

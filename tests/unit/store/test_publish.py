@@ -14,6 +14,7 @@ from server_hook.arcs import Arcs
 from server_hook.coverage_private import close_data
 from server_hook.store import publication, publish, segment, working_folder
 from server_hook.store.segment import ByLabel, Label, Part, Source, bitmap
+from server_hook.systems.systems import system
 from tests.unit.conftest import a_part, opened_below
 
 APP, LIB = Source("/app/main.py", "1" * 32), Source("/app/lib.py", "2" * 32)
@@ -248,7 +249,7 @@ def test_a_foreign_file_that_is_deleted_meanwhile_leaves_nothing(
         target.unlink()
         raise FileNotFoundError
 
-    monkeypatch.setattr(os, "replace", delete)
+    monkeypatch.setattr(system, "replace", delete)
     publish.keep_foreign(str(target), str(tmp_path))
     assert not list(working_folder.process_folders(tmp_path))
 
