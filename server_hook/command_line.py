@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from server_hook.systems.systems import system
+
 NEVER_A_PIPELINE = ("pytest", "py.test", "pip", "vmpilot-cov", "pytest_vmpilot_cov", "coverage")
 _DEBUGGERS = ("debugpy", "pydevd", "pdb")
 
@@ -74,15 +76,13 @@ def _parse(command: Sequence[str]) -> tuple[str, list[str]]:
                 del rest[: not attached]
                 break
             flags += letter
-    return flags, [os.path.basename(rest[0]), *rest[1:]] if rest else []
+    return flags, [os.path.basename(rest[0]).removesuffix(".exe"), *rest[1:]] if rest else []
 
 
 def is_server_command(command: Sequence[str], server_command: str) -> bool:
     """Tell whether a command line is the one that the configuration names as the server, whatever follows it."""
-    import shlex  # most processes are never compared
-
     try:
-        wanted = program_words(shlex.split(server_command))
+        wanted = program_words(system.split_words(server_command))
     except ValueError:
         return False
     return bool(wanted) and program_words(command)[: len(wanted)] == wanted

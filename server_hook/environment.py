@@ -35,8 +35,8 @@ def unsupported() -> str:
     """Say why nothing can be recorded on this system, or by this Python; empty where it can."""
     if sys.version_info < OLDEST:
         return "Python %d.%d is too old; use 3.11 or later (system-unsupported)" % sys.version_info[:2]  # noqa: UP031 - it is to read this
-    if not hasattr(os, "fork"):
-        return f"{sys.platform} is no POSIX system; use Linux, macOS or WSL (system-unsupported)"
+    if not hasattr(os, "fork") and sys.platform != "win32":
+        return f"{sys.platform} is no POSIX system; use Linux, macOS or Windows (system-unsupported)"
     return ""
 
 

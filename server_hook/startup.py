@@ -83,7 +83,7 @@ def is_main_interpreter() -> bool:
     # first what needs no import: this runs at every start
     try:  # to set a handler that is set is allowed in the main interpreter's main thread, where this usually runs
         signal.signal(signal.SIGXFSZ, signal.getsignal(signal.SIGXFSZ))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):  # AttributeError: Windows has fewer signals
         with contextlib.suppress(ImportError):
             interpreters = __import__("_xxsubinterpreters")
             return bool(interpreters.get_current() == interpreters.get_main())
@@ -124,13 +124,11 @@ def _in_some_folder(config: str) -> Iterator[None]:
     try:
         os.getcwd()
     except FileNotFoundError:
-        gone = os.open(".", os.O_RDONLY)
-        os.chdir(config if os.path.isdir(config) else os.path.dirname(config))
-        try:
+        from server_hook.systems.systems import system
+
+        with system.coming_back():
+            os.chdir(config if os.path.isdir(config) else os.path.dirname(config))
             yield
-        finally:
-            os.fchdir(gone)
-            os.close(gone)
     else:
         yield
 

@@ -39,7 +39,7 @@ That of hypothesis takes longer than all else in a small session.
 @pytest.fixture(autouse=True, scope="session")
 def default_signals() -> None:
     """Let the tests' programs meet signals as at a terminal, also where the tests run in the background or by nohup."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    for number in (signal.Signals[name] for name in ("SIGINT", "SIGQUIT", "SIGHUP") if hasattr(signal, name)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 

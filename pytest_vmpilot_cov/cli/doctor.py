@@ -32,6 +32,9 @@ from server_hook.environment import FOREIGN_VARIABLES, VARIABLE
 from server_hook.problems import one_line
 from server_hook.store import parsed_files, publication
 
+# the hard case: nothing registered with atexit runs when a signal ends a process, where there are signals
+_HARD_END = ("os.kill(os.getpid(), 15)", "SIGTERM") if hasattr(os, "fork") else ("os._exit(1)", "os._exit")
+
 # coverage.tracer is the C tracer: the pure-Python one is no choice, as it broke requests of servers
 _PROBE = """
 import json, os, sys
@@ -48,6 +51,7 @@ except ImportError:  # a server's interpreter need not have it
     pass
 facts["python"] = ".".join(map(str, sys.version_info[:3]))
 facts["kind"] = sys.implementation.name
+facts["system"] = sys.platform
 facts["free"] = not getattr(sys, "_is_gil_enabled", lambda: True)()
 import site
 places = [*site.getsitepackages(), site.getusersitepackages() if site.ENABLE_USER_SITE else ""]
@@ -117,8 +121,8 @@ def _trial() -> Finding:
         folder = Path(name).resolve()
         (folder / ".coveragerc").write_text("[run]\nsource = tiny\n")
         (folder / "tiny").mkdir()
-        # the hard case: nothing registered with atexit runs when a signal ends a process
-        (folder / "tiny/__init__.py").write_text("import os\n\nos.kill(os.getpid(), 15)\n")
+        end, how = _HARD_END
+        (folder / "tiny/__init__.py").write_text(f"import os\n\n{end}\n")
         # settings of this shell must not decide the outcome of the trial
         cleared = {key: value for key, value in os.environ.items() if not key.startswith(("VMPILOT_COV", "COVERAGE_"))}
         ran = subprocess.run(
@@ -131,7 +135,7 @@ def _trial() -> Finding:
             check=False,
         )
         if (folder / ".coverage.pipeline").exists():
-            return Finding(good=True, text="a tiny process that was ended by SIGTERM has been recorded")
+            return Finding(good=True, text=f"a tiny process that was ended by {how} has been recorded")
         return Finding(
             good=False, text=f"a tiny process was not recorded; it said: {one_line(ran.stderr) or 'nothing'}"
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_vmpilot_cov.cli.foreground import end_alike, holding_signals, run_command
 from pytest_vmpilot_cov.cli.output import show_problem
 from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.collect.processes import Scope
@@ -18,6 +18,11 @@ from pytest_vmpilot_cov.publish import only, write
 from pytest_vmpilot_cov.servers.command import split_command
 from server_hook.environment import DATA_DIR_VARIABLE, FOREIGN_VARIABLES, ORIGIN_VARIABLE, SESSION_VARIABLE, VARIABLE
 from server_hook.store import publish, records
+
+if sys.platform == "win32":
+    from pytest_vmpilot_cov.cli.console import end_alike, holding_signals, run_command
+else:
+    from pytest_vmpilot_cov.cli.foreground import end_alike, holding_signals, run_command
 
 
 def serve(options: Options, command: Sequence[str]) -> int:

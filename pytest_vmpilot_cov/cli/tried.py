@@ -15,7 +15,7 @@ def untried(probe: Mapping[str, object]) -> Iterator[str]:
     """Say of what an interpreter has that it is unknown here, and what that means.
 
     Args:
-        probe: its versions, whether its threads run freely, and what kind of Python it is.
+        probe: its versions, its system, whether its threads run freely, and what kind of Python it is.
     """
     for name, (first, last) in TRIED.items():
         text = str(probe.get(name.lower(), ""))
@@ -27,6 +27,8 @@ def untried(probe: Mapping[str, object]) -> Iterator[str]:
     kind = str(probe.get("kind", "cpython"))
     if kind != "cpython":
         yield f"Python of the kind {kind} was tried in part{_SO}"
+    if probe.get("system") == "win32":
+        yield f"Windows is experimental{_SO}"
     if probe.get("free"):
         yield f"a Python without the global lock was never tried{_SO}"
 

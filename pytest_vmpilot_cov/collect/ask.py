@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of
+from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, life_in, places_of
 from pytest_vmpilot_cov.model import Delivery, Options
 from pytest_vmpilot_cov.servers.ports import listening_at
 from server_hook.control import client
+from server_hook.control.channel import CAN_LISTEN
 from server_hook.store import epochs, publish, records, working_folder
 from server_hook.store.records import Record
 
@@ -101,7 +102,7 @@ def _last_record(delivery: Delivery, until: float) -> Record | None:
         record = records.read_record(delivery.folder)
         if record is None:  # its folder is gone, too: compacted or erased
             return delivery.record
-        if records.life_of(record, 0.0) == "dead":
+        if life_in(delivery.folder, record) == "dead":
             return record
         if time.monotonic() > until:
             return None
@@ -115,5 +116,6 @@ def _why_unreachable(delivery: Delivery) -> str:
         return "it runs on another host or in another pid namespace and cannot be asked"
     path = delivery.record.socket
     if not path:
-        return delivery.record.problem or "it has no control channel"
+        nowhere = "" if CAN_LISTEN else ", as nothing has on this system"
+        return delivery.record.problem or f"it has no control channel{nowhere}"
     return client.why_not_asked(path, delivery.record.id, records.owner_of(delivery.folder))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from pytest_vmpilot_cov.messages import UsageError, say
+from server_hook.systems.systems import system
 
 PORT = "{port}"
 """The placeholder in a command, or in a variable, for the port of the server."""
@@ -25,7 +26,7 @@ def split_command(command: str | Sequence[str | os.PathLike[str]], where: str = 
         UsageError: when it cannot be split.
     """
     try:
-        words = shlex.split(command) if isinstance(command, str) else [os.fspath(word) for word in command]
+        words = system.split_words(command) if isinstance(command, str) else [os.fspath(word) for word in command]
     except ValueError as error:
         if where:
             text = say("setting-invalid", name="server_command", value=command, where=where, wanted=error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from pytest_vmpilot_cov.options.options import config_of_session, listed
 from pytest_vmpilot_cov.servers.stop import end_session
 from server_hook.config.files import locate, read_own_section
 from server_hook.problems import HookError
+from server_hook.systems.systems import system
 
 if TYPE_CHECKING:
     from _pytest._code.code import TerminalRepr
@@ -111,7 +111,7 @@ def _folder(own: Mapping[str, str], folder: Path, root: Path) -> Path:
 
 def _arguments(own: Mapping[str, str]) -> tuple[str, ...]:
     try:
-        return tuple(shlex.split(own.get("e2e_scripts_args", "")))
+        return tuple(system.split_words(own.get("e2e_scripts_args", "")))
     except ValueError as error:
         raise _SettingError("e2e_scripts_args", f"words as in a shell: {error}") from None
 

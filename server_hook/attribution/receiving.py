@@ -7,8 +7,8 @@ ours never reaches a request: it is then nobody's.
 
 from __future__ import annotations
 
+import socket  # a server has it
 from collections.abc import Callable
-from socket import AF_UNIX  # a server has it
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook.attribution.imports import report, wrap
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from server_hook.attribution.tags import Request as Begun
 
 _state = process_state()
+_UNIX = getattr(socket, "AF_UNIX", None)
 
 Request: TypeAlias = tuple[Any, ...]
 """The values of a request's headers ``baggage``, what returns the two ends of its connection, and that one's arguments.
@@ -27,12 +28,6 @@ To ask a socket for its ends takes longer than all the rest, and is seldom neede
 """
 Read: TypeAlias = Callable[..., Request]
 """Reads the request from the arguments of the wrapped call."""
-
-
-def is_nobodys() -> bool:
-    """Tell, at the least cost, whether a request that names no test is nobody's; False where it needs a look."""
-    recorder = _state.recorder
-    return recorder is None or recorder.attribution.is_nobodys()
 
 
 def begin(read: Read, *args: Any) -> Begun | None:
@@ -75,7 +70,7 @@ def around(owner: Any, name: str, read: Read) -> None:
             token = begin(read, *args)
             try:
                 return original(*args, **kwargs)
-            finally:
+            finally:  # the thread answers somebody else's request next
                 end(token)
 
         return answer
@@ -107,7 +102,7 @@ def ends_of(connection: Any, peer: Any = None) -> Ends:
         peer: the other end, where the server has asked for it already.
     """
     try:
-        if connection.family == AF_UNIX:
+        if connection.family == _UNIX:  # it has no ports; the kernel tells the process by the descriptor
             return None, connection.fileno()
         return address(connection.getsockname()), address(peer or connection.getpeername())
     except OSError:

@@ -6,7 +6,6 @@ a network. All names of the standard library are taken at import, before gevent 
 
 # No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 
 from server_hook.clock import steady
 from server_hook.config.settings import INTERVAL_S
+from server_hook.systems.systems import system
 
 VERSION = 1
 MAX_REQUEST_BYTES = 4096
@@ -88,6 +88,8 @@ class Answer(NamedTuple):
 Answerer: TypeAlias = Callable[[str, Mapping[str, Any]], Answer]
 
 _socket, _poll, _sleep = socket.socket, getattr(select, "poll", None), time.sleep
+CAN_LISTEN = _poll is not None and hasattr(socket, "AF_UNIX")
+"""Whether this system has Unix sockets that can be waited for: not on Windows."""
 
 
 def socket_folder() -> str:
@@ -118,8 +120,6 @@ class Channel:
         Raises:
             OSError: when nothing can listen there.
         """
-        if _poll is None or not hasattr(socket, "AF_UNIX"):
-            raise OSError("this system has no Unix sockets to poll")
         self.path = path
         self._answer = answer
         self._connections: dict[int, _Connection] = {}
@@ -286,9 +286,9 @@ def _out_of_the_way(sock: socket.socket) -> socket.socket:
     """Leave the low numbers to the application: what it opens gets those that it would get without us."""
     with sock:
         try:
-            number = fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, LEAST_DESCRIPTOR)
+            number = system.copy_to_number(sock.fileno(), LEAST_DESCRIPTOR)
         except OSError:  # fewer are allowed; 0 to 2 are the standard streams, even where they are closed
-            number = fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 3)
+            number = system.copy_to_number(sock.fileno(), 3)
     return _socket(fileno=number)
 
 

@@ -28,6 +28,7 @@ from server_hook.record.signals import save_before_defaults
 from server_hook.record.tracers import enter_running_frames, forget_live, is_tracing_for, let_go, trace_again
 from server_hook.record.tracing import share_trace_function
 from server_hook.record.verbs import answer
+from server_hook.systems.systems import system
 
 if TYPE_CHECKING:
     from coverage.collector import Collector
@@ -74,11 +75,12 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
         return
     state.is_followed = True  # fork hooks cannot be taken away; each asks for the current recorder when it runs
     atexit.register(_end)  # early, to run late: what the application registers from now on comes first
-    os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
     for name in ("_exit", "abort", "execv", "execve"):  # the other exec functions call one of the two
         _save_before(name)
-    for name in ("fork", "forkpty"):
-        _go_on_after(name)
+    if hasattr(os, "fork"):
+        os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew_in_child)
+        for name in ("fork", "forkpty"):
+            _go_on_after(name)
     for name in ("unshare", "setns"):
         _step_aside_for(name)
     watch_loads(recording.notice_load)
@@ -88,7 +90,7 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
     watch_c_forks()
     if traces:
         share_trace_function(_is_ours, _trace_again)
-    if signals:
+    if signals and not system.saves_at_console_events(_finish):
         state.wakeup = save_before_defaults(_finish, _resume)
 
 

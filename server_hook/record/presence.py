@@ -9,7 +9,7 @@ from typing import Any
 
 from server_hook import clock
 from server_hook.config.settings import Settings
-from server_hook.control.channel import Answerer, Channel, socket_folder
+from server_hook.control.channel import CAN_LISTEN, Answerer, Channel, socket_folder
 from server_hook.problems import Problems
 from server_hook.store import clean_up, records, working_folder
 
@@ -112,7 +112,7 @@ class Presence:
 
     def listen(self) -> None:
         """Open the control channel, unless it is open; a process that has nothing to show can be asked all the same."""
-        if self.answerer is None or not (self.channel is None or self.channel.is_lost):
+        if self.answerer is None or not CAN_LISTEN or not (self.channel is None or self.channel.is_lost):
             return
         try:
             self.channel = Channel(f"{socket_folder()}/{self.id}.sock", self.answerer)

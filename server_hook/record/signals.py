@@ -20,7 +20,7 @@ from typing import Any
 from server_hook.record.wakeups import Wakeup
 
 _ENDING = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU")
-CAUGHT = frozenset(getattr(signal, name) for name in _ENDING)
+CAUGHT = frozenset(getattr(signal, name) for name in _ENDING if hasattr(signal, name))
 """Signals that end a process without a word when they are left to their default."""
 
 

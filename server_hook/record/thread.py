@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import _thread
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,10 +16,10 @@ from contextlib import contextmanager, suppress
 from server_hook.clock import steady
 from server_hook.control.channel import Channel
 from server_hook.environment import process_state
+from server_hook.systems.systems import system
 
 _sleep, _native_id = time.sleep, getattr(_thread, "get_native_id", lambda: 0)
-_new_lock, _start = _thread.allocate_lock, _thread.start_new_thread
-_mask, _all_signals = signal.pthread_sigmask, signal.valid_signals()
+_new_lock = _thread.allocate_lock
 
 STOP_S = 1.0
 """How long a fork or an end waits for the thread, which may be writing a segment."""
@@ -72,13 +71,10 @@ class RecorderThread:
         if self._running.acquire(blocking=False):  # the thread itself releases it when it ends
             self._asleep = _new_lock()
             self._asleep.acquire()  # held, so that the thread sleeps on it until _rouse lets it go
-            mask = _mask(signal.SIG_SETMASK, _all_signals)  # what the application blocks must not come here
             try:
-                _start(self._run, ())
+                system.start_thread(self._run)
             except RuntimeError:  # no thread can be had: what is measured is written at the end
                 self._running.release()
-            finally:
-                _mask(signal.SIG_SETMASK, mask)
 
     def stop(self) -> None:
         """End the thread, and wait until the system has forgotten it."""

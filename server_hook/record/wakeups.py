@@ -12,7 +12,6 @@ descriptors gives to the next file that it opens, and the signal's number would 
 from __future__ import annotations
 
 import _thread
-import fcntl
 import os
 import signal
 import socket
@@ -24,8 +23,9 @@ from typing import Any
 
 from server_hook.clock import steady
 from server_hook.control.channel import identity as identity_of
+from server_hook.systems.systems import system
 
-_set_wakeup, _kill = signal.set_wakeup_fd, signal.pthread_kill
+_set_wakeup = signal.set_wakeup_fd
 _pair, _socket = socket.socketpair, socket.socket  # before gevent may replace them
 _HIGH = 1000
 """Descriptors of ours have at least this number, where the system allows it."""
@@ -116,7 +116,7 @@ class Wakeup:
                 del self._waiting[number]
             elif due <= moment and number in self._waiting:  # else the handler has begun since
                 self._waiting[number] = tries + 1, moment + FIRST_S * 2 ** (tries + 1)
-                _kill(self._main, number)
+                system.signal_thread(self._main, number)
         return max(0.0, min((due for _, due in list(self._waiting.values())), default=float("inf")) - moment)
 
     def _read(self) -> list[int]:
@@ -159,6 +159,6 @@ def _high(sock: socket.socket, least: int) -> socket.socket:
     Raises:
         OSError: when the process may not have as many.
     """
-    copy = _socket(fileno=fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, least))
+    copy = _socket(fileno=system.copy_to_number(sock.fileno(), least))
     copy.settimeout(0)
     return copy

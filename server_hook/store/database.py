@@ -53,7 +53,8 @@ def open_to_read(path: Path, more: str = "") -> Iterator[sqlite3.Connection]:
 
 def _uri_of(path: Path) -> str:
     """Return a file's URI; ``Path.as_uri`` would import urllib, and an import may be too late at a process's end."""
-    octets = os.fsencode(os.path.realpath(path))
+    name = os.path.realpath(path).replace(os.sep, "/")
+    octets = os.fsencode(name if name.startswith("/") else f"/{name}")  # a drive of Windows comes second
     plain = (octet < 128 and (chr(octet).isalnum() or chr(octet) in "/._-") for octet in octets)  # noqa: PLR2004 - ASCII
     return "file://" + "".join(
         chr(octet) if is_plain else f"%{octet:02x}" for octet, is_plain in zip(octets, plain, strict=True)

@@ -19,6 +19,7 @@ from server_hook.environment import ORIGINS
 from server_hook.problems import one_line
 from server_hook.store import safe_files, working_folder
 from server_hook.store.safe_files import MOST_RECORD_BYTES, RefusedError
+from server_hook.systems.systems import system
 
 RECORD = "record.json"
 BOARD = "board"
@@ -104,11 +105,11 @@ def describe_process(identifier: str, origin: str, session: str, settings: Mappi
         command=tuple(word[:MOST_LETTERS] for word in sys.orig_argv[:MOST_WORDS]),
         folder=_working_folder(),
         started=clock.now(),
-        ticks=start_ticks(os.getpid()),
-        boot=_boot_id(),
-        namespace=_pid_namespace(),
+        ticks=system.start_of(os.getpid()),
+        boot=system.boot_id(),
+        namespace=system.pid_namespace(),
         host=socket.gethostname(),
-        uid=os.getuid(),
+        uid=system.real_user(),
         python=".".join(map(str, sys.version_info[:3])),
         coverage=".".join(map(str, version_info[:3])),
         settings=settings,
@@ -221,52 +222,20 @@ def life_of(record: Record, heartbeat_s: float) -> Life:
     if record.ended:  # it may still run for a while, but records no more
         return "dead"
     # a pid means something only where it was given
-    if (record.boot, record.namespace, record.host) == (_boot_id(), _pid_namespace(), socket.gethostname()):
+    if (record.boot, record.namespace, record.host) == (system.boot_id(), system.pid_namespace(), socket.gethostname()):
         return "live" if _same_process(record) else "dead"
     return "remote" if heartbeat_s < max(SILENCE_S, 5 * record.interval_s) else "dead"
 
 
 def _same_process(record: Record) -> bool:
-    try:
-        os.kill(record.pid, 0)
-    except ProcessLookupError:
+    if not system.is_running(record.pid):
         return False
-    except (PermissionError, OverflowError):  # PermissionError: it lives, as another user's
-        pass
-    ticks = start_ticks(record.pid)  # a later process may have its pid by now
+    ticks = system.start_of(record.pid)  # a later process may have its pid by now
     return not ticks or not record.ticks or ticks == record.ticks
-
-
-def start_ticks(pid: int) -> int:
-    """Return the kernel's start time of a process: field 22 of /proc/PID/stat; -1 for a zombie, 0 where unknown."""
-    # the name stands in brackets, and may hold brackets and blanks itself
-    after_name = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    if not after_name:
-        return 0
-    return -1 if after_name[0] == "Z" else int(after_name[19])
-
-
-def _boot_id() -> str:
-    return _read("/proc/sys/kernel/random/boot_id").strip()
-
-
-def _pid_namespace() -> str:
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return ""
 
 
 def _working_folder() -> str:
     try:
         return os.getcwd()
-    except OSError:
-        return ""
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
     except OSError:
         return ""

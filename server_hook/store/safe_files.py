@@ -10,8 +10,10 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import BinaryIO
+
+from server_hook.systems.systems import system
 
 MOST_RECORD_BYTES = 1 << 20
 MOST_SEGMENT_BYTES = 64 << 20
@@ -20,10 +22,6 @@ MOST_SOURCE_BYTES = 32 << 20
 MOST_DATA_BYTES = 16 << 30
 """The most that a record, a segment, the list of resets, a source file and a data file may hold."""
 
-# O_NONBLOCK: to open a FIFO would wait for its other end
-_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-_MAKE = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a symbolic link",
@@ -33,7 +31,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 # not by name: tests of the application replace these with mocks
-_open, _octets, _close, _file, _replace, _unlink = os.open, os.read, os.close, open, os.replace, os.unlink
+_open, _octets, _close, _file, _unlink = os.open, os.read, os.close, open, os.unlink
 
 
 class RefusedError(OSError):
@@ -53,7 +51,7 @@ def read(path: str, most_bytes: int) -> bytes:
     """
     status = os.lstat(path)
     check_owner(path, status)
-    return _read(path, status, os.O_NOFOLLOW, most_bytes)
+    return _read(path, status, system.NO_LINK, most_bytes)
 
 
 def read_own(path: str, most_bytes: int) -> bytes:
@@ -64,9 +62,9 @@ def read_own(path: str, most_bytes: int) -> bytes:
         OSError: when it is gone or cannot be read.
     """
     status = os.lstat(path)
-    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if system.may_be_of_others(status):
         raise RefusedError(path, "somebody else may have written it")
-    return _read(path, status, os.O_NOFOLLOW, most_bytes)
+    return _read(path, status, system.NO_LINK, most_bytes)
 
 
 def read_source(path: str) -> bytes:
@@ -90,7 +88,7 @@ def check_data_file(path: str) -> int:
     check_regular(path, status)
     if status.st_size > MOST_DATA_BYTES:
         raise RefusedError(path, f"it is larger than {MOST_DATA_BYTES >> 30} GiB")
-    os.close(_open(path, _READ))  # SQLite would not say why it cannot be opened
+    os.close(_open(path, system.READ))  # SQLite would not say why it cannot be opened
     return status.st_size
 
 
@@ -115,7 +113,7 @@ def check_folder(path: str) -> None:
 
 def check_owner(path: str, status: os.stat_result) -> None:
     """Refuse what a stranger put into a folder that everybody may write to."""
-    if status.st_uid in (os.geteuid(), 0):
+    if status.st_uid in (system.user(), 0):
         return
     around = os.stat(os.path.dirname(path) or ".")
     if around.st_mode & stat.S_IWOTH and status.st_uid != around.st_uid:
@@ -136,9 +134,9 @@ def replace(path: str, octets: bytes) -> None:
     try:
         with contextlib.suppress(FileNotFoundError):
             _unlink(aside)  # of a process that was killed, or a trap
-        with _file(_open(aside, _MAKE | os.O_WRONLY | os.O_EXCL, 0o666), "wb") as file:
+        with _file(_open(aside, system.MAKE | os.O_WRONLY | os.O_EXCL, 0o666), "wb") as file:
             file.write(octets)
-        _replace(aside, path)
+        system.replace(aside, path)
     except BaseException:  # a signal handler of the application may raise into this
         with contextlib.suppress(OSError):
             _unlink(aside)
@@ -158,7 +156,7 @@ def create(path: str, text: str) -> None:
         OSError: when the folder cannot be written.
     """
     try:
-        number = _open(path, _MAKE | os.O_WRONLY | os.O_EXCL, 0o666)
+        number = _open(path, system.MAKE | os.O_WRONLY | os.O_EXCL, 0o666)
     except FileExistsError:
         return
     with _file(number, "w", encoding="utf-8") as file:
@@ -173,7 +171,7 @@ def append(path: str, text: str) -> None:
         OSError: when it cannot be written.
     """
     _check_own(path)
-    with _file(_open(path, _MAKE | os.O_WRONLY | os.O_APPEND, 0o666), "a", encoding="utf-8") as file:
+    with _file(_open(path, system.MAKE | os.O_WRONLY | os.O_APPEND, 0o666), "a", encoding="utf-8") as file:
         check_regular(path, os.fstat(file.fileno()))  # it may be another one by now
         file.write(text)
 
@@ -187,9 +185,9 @@ def open_lock(path: str) -> BinaryIO:
     """
     _check_own(path)
     try:
-        return _file(_open(path, _MAKE | os.O_RDWR, 0o666), "rb")
+        return _file(_open(path, system.MAKE | os.O_RDWR, 0o666), "rb")
     except PermissionError:
-        return _file(_open(path, _READ | os.O_NOFOLLOW), "rb")
+        return _file(_open(path, system.READ | system.NO_LINK), "rb")
 
 
 def remove_folder(folder: str, is_ours: Callable[[str], bool]) -> bool:
@@ -200,28 +198,14 @@ def remove_folder(folder: str, is_ours: Callable[[str], bool]) -> bool:
     Returns:
         Whether the folder is gone.
     """
-    with contextlib.suppress(OSError), _opened(os.path.dirname(folder)) as around:
-        with _opened(os.path.basename(folder), around) as here:
-            for name in filter(is_ours, os.listdir(here)):
-                with contextlib.suppress(OSError):
-                    _unlink(name, dir_fd=here)
-        os.rmdir(os.path.basename(folder), dir_fd=around)
+    with contextlib.suppress(OSError):
+        system.remove_files(folder, is_ours)
     return not os.path.lexists(folder)
-
-
-@contextlib.contextmanager
-def _opened(folder: str, around: int | None = None) -> Iterator[int]:
-    """Open a folder, but not through a link, for as long as the block runs."""
-    number = os.open(folder, _FOLDER, dir_fd=around)
-    try:
-        yield number
-    finally:
-        os.close(number)
 
 
 def _read(path: str, status: os.stat_result, flags: int, most_bytes: int) -> bytes:
     check_regular(path, status)
-    number = _open(path, _READ | flags)
+    number = _open(path, system.READ | flags)
     try:  # without a file object, which costs as much as all the rest: boards are read at each request
         status = os.fstat(number)  # it may be another one by now
         check_regular(path, status)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project, Server, lines_in, wait_for
+from tests.conftest import Project, Server, lines_in, needs_proc, wait_for
 from tests.e2e.conftest import session, vmpilot, warnings_in
 
 AGENT = "def answer():\n    return 1\n"
@@ -83,6 +83,7 @@ def test_a_copied_tree_counts_as_the_project(people: Project) -> None:
     assert f"Mapped: 2 files measured below {people.path}/pipelines to src (2 by content)" in done.stdout
 
 
+@needs_proc
 def test_a_copied_tree_that_differs_is_named(people: Project) -> None:
     """Where no file of the copy is the project's any more, the server is named with the file that ends alike."""
     copy_tree(people, edited=True)
@@ -92,6 +93,7 @@ def test_a_copied_tree_that_differs_is_named(people: Project) -> None:
     assert expected == problem
 
 
+@needs_proc
 def test_a_second_configuration_whose_source_is_not_there_is_named(people: Project) -> None:
     """A configuration that was copied beside the server has a relative source that is no folder there."""
     copy_tree(people)
@@ -102,6 +104,7 @@ def test_a_second_configuration_whose_source_is_not_there_is_named(people: Proje
     assert problem == f"source src/vmpilot is no folder, did you mean vmpilot, which is one below {beside}?"
 
 
+@needs_proc
 def test_an_environment_without_the_package_is_named(people: Project, tmp_path: Path) -> None:
     """A server whose Python lacks the package is found by the process list, with the interpreter."""
     copy_tree(people)
@@ -149,6 +152,7 @@ def test_a_second_configuration_in_step_is_nothing_to_warn_of(people: Project, n
     assert difference.format(**places) in "".join(differing)
 
 
+@needs_proc
 def test_who_is_no_server_of_this_project_is_not_named(people: Project) -> None:
     """A server that records, one of another configuration and a tool are nothing to warn of."""
     copy_tree(people)

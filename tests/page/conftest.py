@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from pytest_vmpilot_cov.verdict import reach_verdict
 from server_hook.store.records import Record
 from server_hook.store.segment import Measured, Part, Source, bitmap
 from tests.browser import CHROMIUM, NEEDS_CHROMIUM, Browser, chromium
-from tests.conftest import numbered
+from tests.conftest import SHOWS_PROCESSES, numbered
 from tests.unit.conftest import NOBODY, a_part, recorded, some_options
 
 PICTURES = os.environ.get("TEST_PICTURES", "")
@@ -134,6 +135,8 @@ def _plain(text: str) -> str:
 @pytest.fixture(scope="session")
 def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Give one browser to all tests of this process."""
+    if sys.platform == "linux" and not SHOWS_PROCESSES:
+        pytest.skip("Chromium needs /proc")
     if CHROMIUM is None:
         pytest.skip(NEEDS_CHROMIUM)
     with chromium(tmp_path_factory.mktemp("chromium")) as browser:

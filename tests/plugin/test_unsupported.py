@@ -1,4 +1,4 @@
-"""A system that is no POSIX system: one clear line in the hook, the session and every verb, and nothing else broken."""
+"""A system without processes, such as WebAssembly: one clear line in the hook, the session and every verb."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ for module, names in (
         if hasattr(module, name):
             delattr(module, name)
 """
-"""What Windows lacks."""
+"""What such a system lacks."""
 
 SESSION = "import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 COMMAND = "from pytest_vmpilot_cov.__main__ import main; sys.exit(main())"
 HOOK = "os.environ['VMPILOT_COV'] = '.'; import server_hook; server_hook.start(); print('done')"
 VERBS = ("serve", "run", "combine", "report", "dump", "status", "doctor", "erase", "demo")
-LINE = "linux is no POSIX system; use Linux, macOS or WSL (system-unsupported)"
+LINE = "linux is no POSIX system; use Linux, macOS or Windows (system-unsupported)"
 
 
 def run(project: Project, code: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code where all that is missing on Windows is missing."""
+    """Run Python code where all that such a system lacks is missing."""
     return project.run("python", "-W", "error", "-c", f"{TAKEN_AWAY}\n{code}", *words)
 
 

@@ -34,8 +34,9 @@ FLOORS = {
         ("attribution",),
         ("control", "store"),
         ("config",),
-        ("coverage_private",),
+        ("coverage_private", "coverage_tables"),
         ("arcs", "problems", "clock", "environment", "command_line", "packages"),
+        ("systems",),
     ),
 }
 """The floors of each package, the top one first: a module imports from its own wing and from the floors below."""

@@ -10,6 +10,7 @@ import pytest
 
 from server_hook.attribution.boards import Board
 from server_hook.store import records, working_folder
+from server_hook.systems.systems import system
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Posting:
         pid = pid or os.getpid()
         folder = working_folder.make_folder(str(self.folder), f"{pid}-{os.urandom(4).hex()}")
         record = records.describe_process(os.path.basename(folder), "unit", "s", {})
-        records.write_record(folder, record._replace(pid=pid, ticks=records.start_ticks(pid)))
+        records.write_record(folder, record._replace(pid=pid, ticks=system.start_of(pid)))
         board = Board(folder)
         board.show(test)
         return board

@@ -72,6 +72,22 @@ def test_a_short_test_is_over_after_the_last_one(server: Attribution, engine: En
     assert engine.working == []
 
 
+def test_a_test_that_is_over_is_not_believed_for_a_while(
+    server: Attribution, engine: Engine, posting: Posting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header that was believed a moment ago is nobody's as soon as its test is over."""
+    monkeypatch.setattr(serving, "LOOK_S", 3600.0)
+    board = posting.board(FIRST)
+    for _ in range(2):
+        ask(server, FIRST)
+    assert server.account()["told"] == 2
+    board.show(SECOND)
+    ask(server, SECOND)
+    ask(server, FIRST)
+    assert engine.working == [SECOND]
+    assert server.account()["told"] == 3
+
+
 def test_a_test_that_runs_again_is_at_work_again(server: Attribution, engine: Engine, posting: Posting) -> None:
     """A test may be over and run a second time; meanwhile its late requests are nobody's."""
     board = posting.board(FIRST)

@@ -17,6 +17,7 @@ from server_hook.attribution import kernel, peers
 from server_hook.attribution.peers import NOBODY, Peers, Witness
 from server_hook.environment import CONTEXT_VARIABLE, ORIGIN_VARIABLE
 from server_hook.store import records, working_folder
+from server_hook.systems.systems import system
 from tests.conftest import needs_proc
 from tests.unit.attribution.conftest import Posting
 
@@ -146,7 +147,7 @@ def test_a_descendant_that_is_recorded_as_a_pipeline_is_no_client(posting: Posti
         pid = kernel.holder_of(inode, [os.getpid()], 60)
         folder = working_folder.make_folder(str(posting.folder), f"{pid}-0")
         record = records.describe_process(f"{pid}-0", "pipeline", "", {})
-        records.write_record(folder, record._replace(pid=pid, ticks=records.start_ticks(pid)))
+        records.write_record(folder, record._replace(pid=pid, ticks=system.start_of(pid)))
         assert asked(Peers([str(posting.folder)]), server) == NOBODY
 
 

@@ -9,11 +9,12 @@ import pytest
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
-from server_hook import coverage_private
+from server_hook import coverage_tables
 from server_hook.arcs import Arcs
 from server_hook.coverage_private import close_data
 from server_hook.store import publication, publish, segment, working_folder
 from server_hook.store.segment import ByLabel, Label, Part, Source, bitmap
+from server_hook.systems.systems import system
 from tests.unit.conftest import a_part, opened_below
 
 APP, LIB = Source("/app/main.py", "1" * 32), Source("/app/lib.py", "2" * 32)
@@ -66,7 +67,7 @@ def test_contexts_of_tests_are_written_alike_in_either_way(
 ) -> None:
     """What is written directly, in a schema that is known, is what coverage.py's own calls would write."""
     publication.write_data_file(str(tmp_path / "directly"), united)
-    monkeypatch.setattr(coverage_private, "SCHEMA_VERSION", 1000)
+    monkeypatch.setattr(coverage_tables, "SCHEMA_VERSION", 1000)
     publication.write_data_file(str(tmp_path / "by its calls"), united)
     assert lines_in(tmp_path / "by its calls") == lines_in(tmp_path / "directly")
 
@@ -248,7 +249,7 @@ def test_a_foreign_file_that_is_deleted_meanwhile_leaves_nothing(
         target.unlink()
         raise FileNotFoundError
 
-    monkeypatch.setattr(os, "replace", delete)
+    monkeypatch.setattr(system, "replace", delete)
     publish.keep_foreign(str(target), str(tmp_path))
     assert not list(working_folder.process_folders(tmp_path))
 

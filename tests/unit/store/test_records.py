@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from server_hook import clock
 from server_hook.store import records, working_folder
 from server_hook.store.records import Record
+from server_hook.systems.systems import system
 from tests.conftest import needs_proc
 
 HERE = records.describe_process("1-ab", "pipeline", "", {"interval_s": 1.0})
@@ -112,7 +113,7 @@ def test_a_pid_of_nobody_is_dead() -> None:
 def test_a_zombie_is_dead() -> None:
     """A process that has ended and that nobody has waited for records nothing any more."""
     with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
-        record = HERE._replace(pid=process.pid, ticks=records.start_ticks(process.pid))
+        record = HERE._replace(pid=process.pid, ticks=system.start_of(process.pid))
         lives = [records.life_of(record, 0.0)]
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

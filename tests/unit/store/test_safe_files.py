@@ -11,6 +11,7 @@ import pytest
 from server_hook.store import clean_up, database, epochs, fingerprint, records, safe_files, segment, working_folder
 from server_hook.store.records import Record
 from server_hook.store.safe_files import RefusedError
+from server_hook.systems.systems import system
 from tests.unit.conftest import a_part, recorded
 
 MAKERS: dict[str, Callable[[Path], object]] = {
@@ -121,7 +122,7 @@ def test_strangers_are_believed_where_they_were_let_in(
     around = SimpleNamespace(st_uid=2000, st_mode=tmp_path.stat().st_mode)
     refused = []
     with monkeypatch.context() as as_another_user:
-        as_another_user.setattr(safe_files.os, "geteuid", lambda: 1000)
+        as_another_user.setattr(system, "user", lambda: 1000)
         as_another_user.setattr(safe_files.os, "stat", lambda _: around)
         try:
             safe_files.check_owner(str(tmp_path / "it"), status)  # type: ignore[arg-type]

@@ -1,0 +1,177 @@
+"""What every system can do, Windows included: record, end, combine, judge, run commands, lock, tell who lives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from server_hook.command_line import is_server_command
+from server_hook.control.channel import CAN_LISTEN
+from server_hook.store import records, working_folder
+from server_hook.store.records import Record
+from server_hook.systems.systems import system
+from tests.conftest import PATIENCE_S, Project, lines_in, numbered, wait_for
+
+APP = """
+    def reach(who):  # unit e2e pipeline
+        if who == "unit":  # unit e2e pipeline
+            return 1  # unit
+        if who == "e2e":  # e2e pipeline
+            return 2  # e2e
+        return 3  # pipeline
+"""
+SERVER = """
+    import app
+    app.reach("pipeline")
+    print("up", flush=True)
+    input()
+"""
+TESTS = """
+    import app, pytest
+
+    def test_unit():
+        app.reach("unit")
+
+    @pytest.mark.e2e
+    def test_e2e():
+        app.reach("e2e")
+"""
+
+
+@pytest.fixture
+def app(project: Project) -> Project:
+    """Give a project with a server and tests that reach each line together."""
+    project.write(".coveragerc", "[run]\nsource = .\nomit = server.py, tests/*\n")
+    for name, text in {"app.py": APP, "server.py": SERVER, "tests/test_it.py": TESTS}.items():
+        project.write(name, text)
+    project.write("pytest.ini", "[pytest]\npythonpath = .\n")
+    return project
+
+
+@contextmanager
+def started(project: Project, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a Python that records and says that it is up; kill it at the end."""
+    env = {**os.environ, "VMPILOT_COV": str(project.path)}
+    process = subprocess.Popen(
+        [sys.executable, *words], cwd=project.path, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().split() == [b"up"]
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)
+
+
+def has_segment(project: Project) -> bool:
+    """Tell whether anything of a server is on disk."""
+    return any(project.path.glob(".vmpilot-cov/*/*.seg"))
+
+
+def record_in(project: Project) -> Record:
+    """Return the record of the only process."""
+    return next(record for _, record in records.recorded(project.path))
+
+
+def test_a_live_and_a_killed_server_count(app: Project) -> None:
+    """What a server had written counts, whether it is asked for the rest, cannot be asked here, or was killed."""
+    with started(app, "server.py"):
+        wait_for(lambda: has_segment(app))
+        pid = record_in(app).pid
+        assert records.life_of(record_in(app), 0.0) == "live"
+        session = app.pytest("--vmpilot-cov", "--cov-fail-under=100", "tests")
+        assert session.returncode == 0, session.stdout + session.stderr
+        assert f"{CAN_LISTEN:d} of 1 live process delivered (pid {pid})" in session.stdout
+        assert ("as nothing has on this system; using what it wrote" in session.stdout) == (not CAN_LISTEN)
+    wait_for(lambda: not system.is_running(pid) or system.start_of(pid) == -1)
+    session = app.pytest("--vmpilot-cov", "--cov-fail-under=100", "tests")
+    assert session.returncode == 0, session.stdout + session.stderr
+    assert "1 killed process" in session.stdout
+    origins = {name: lines_in(app.path / ".coverage", name)["app.py"] for name in ("unit", "e2e", "pipeline")}
+    assert origins == {name: numbered(APP, name) for name in origins}
+    app.run("python", "-m", "pytest_vmpilot_cov", "combine")
+    assert lines_in(app.path / ".coverage.pipeline")["app.py"] == numbered(APP, "pipeline")
+
+
+@pytest.mark.parametrize("verb", ["serve", "run"])
+def test_commands_are_recorded_to_their_end(app: Project, verb: str) -> None:
+    """``serve`` and ``run`` pass input and exit code through, and publish."""
+    app.write("once.py", "import app, sys\napp.reach('pipeline')\nsys.exit(7)\n")
+    done = app.run("python", "-m", "pytest_vmpilot_cov", verb, "--", "python", "once.py")
+    assert done.returncode == 7, done.stdout + done.stderr
+    published = ".coverage.pipeline" if verb == "serve" else ".coverage.tests"
+    assert lines_in(app.path / published)["app.py"] == numbered(APP, "pipeline")
+
+
+def test_a_lock_is_held_by_one_and_ends_with_it(app: Project) -> None:
+    """Nobody gets the lock of a data folder that another process holds, until that one has ended, however it did."""
+    hold = """
+        from server_hook.store.working_folder import lock
+        with lock(".") as held:
+            print("up" if held else "down", flush=True)
+            input()
+    """
+    app.write("hold.py", hold)
+    with started(app, "hold.py"), working_folder.lock(str(app.path), 0.3) as held:
+        assert not held
+    with working_folder.lock(str(app.path), PATIENCE_S) as held:
+        assert held
+
+
+def test_a_pid_that_was_given_again_is_another_process() -> None:
+    """A process lives only as long as it is the one that was created when its record says."""
+    ours = records.describe_process("1-a", "pipeline", "", {})
+    assert records.life_of(ours, 0.0) == "live"
+    if ours.ticks:  # macOS does not tell
+        assert records.life_of(ours._replace(ticks=ours.ticks + 1), 0.0) == "dead"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert system.is_running(child.pid)
+        assert system.start_of(child.pid) >= 0
+        child.communicate(b"\n")
+    assert not system.is_running(child.pid)
+
+
+def test_a_file_is_replaced_while_somebody_reads_it(tmp_path: Path) -> None:
+    """To rename over a file that is open waits for its reader, where it has to."""
+    new, old = tmp_path / "new", tmp_path / "old"
+    new.write_text("new")
+    old.write_text("old")
+    with old.open() as reader:
+        threading.Timer(0.3, reader.close).start()
+        system.replace(str(new), str(old))
+    assert old.read_text() == "new"
+
+
+def test_paths_of_this_system_are_words_of_a_command(tmp_path: Path) -> None:
+    """``server_command`` may name an interpreter and a script by path, in quotes where a folder has a blank."""
+    script = tmp_path / "my server" / "main.py"
+    words = [sys.executable, str(script), "--port", "80"]
+    assert system.split_words(f'{sys.executable} "{script}" --port 80') == words
+    assert is_server_command(words, f'python "{script.parent / "main.py"}"')
+
+
+@pytest.mark.skipif(not hasattr(signal, "CTRL_BREAK_EVENT"), reason="the console sends signals here")
+def test_the_end_of_a_console_loses_nothing(app: Project) -> None:
+    """What runs right before Ctrl-Break is written, though no handler of Python runs."""
+    app.write(
+        "last.py",
+        """
+        import app, os
+        from server_hook.systems import windows
+        app.reach("pipeline")
+        windows._handlers[0](1)  # as Windows calls it
+        os.kill(os.getpid(), 9)  # as Windows ends it
+        """,
+    )
+    done = app.run("python", "last.py", env={"VMPILOT_COV": str(app.path)})
+    assert done.returncode == 9, done.stderr
+    assert lines_in(app.path / ".coverage.pipeline")["app.py"] == numbered(APP, "pipeline")
