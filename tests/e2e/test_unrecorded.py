@@ -164,3 +164,25 @@ def test_who_is_no_server_of_this_project_is_not_named(people: Project) -> None:
     people.serve("python", "pip.py", env={"VMPILOT_COV": "../app"}, **elsewhere)  # type: ignore[arg-type]
     last = people.serve("python", "-c", "import time; time.sleep(600)", env={"VMPILOT_COV": "../app"}, **elsewhere)  # type: ignore[arg-type]
     assert problem_of(people, last).startswith("it has run no file of [run] source")
+
+
+def test_a_server_that_records_elsewhere_is_named(people: Project) -> None:
+    """A server with a configuration of its own records the project's files beside that: said, until it is looked at."""
+    source = people.path / "app/src/vmpilot"
+    people.write("pipelines/.coveragerc", f"[run]\nsource = {source}\n")
+    (people.path / "pipelines/vmpilot").symlink_to(source)
+    server = serve(people, "pipelines")
+    app, beside = Project(people.path / "app"), people.path / "pipelines"
+    lines: list[str] = []
+
+    def is_named() -> bool:
+        lines[:] = [line for line in vmpilot(app, "status").stdout.splitlines() if "(server-elsewhere)" in line]
+        return bool(lines)
+
+    wait_for(is_named, server.log.read_text)
+    assert lines[0].startswith(f"process {server.pid} ("), lines
+    assert f" records files of this source into {beside}, which does not count; " in lines[0]
+    assert f"WARNING: {lines[0]}" in session(app).stdout.splitlines()
+    named = session(app, "--vmpilot-cov-pipeline=../pipelines")
+    assert "(server-elsewhere)" not in named.stdout
+    assert lines_in(app.path / ".coverage", "pipeline") == {"__init__.py": [1], "agent.py": [1, 2]}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from pytest_vmpilot_cov.verdict import reach_verdict
 from server_hook.store.records import Record
 from server_hook.store.segment import Measured, Part, Source, bitmap
 from tests.browser import CHROMIUM, NEEDS_CHROMIUM, Browser, chromium
-from tests.conftest import SHOWS_PROCESSES, numbered
+from tests.conftest import SHOWS_PROCESSES, numbered, plain
 from tests.unit.conftest import NOBODY, a_part, recorded, some_options
 
 PICTURES = os.environ.get("TEST_PICTURES", "")
@@ -122,14 +121,9 @@ def shop_parts() -> list[Part]:
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Give the page of a small shop."""
-    files = {name: _plain(text) for name, text in MARKED.items()}
+    files = {name: plain(text) for name, text in MARKED.items()}
     folder = tmp_path_factory.mktemp("shop").resolve()
     return make_page(folder, files, shop_parts(), fail_under=75.0, thresholds={"pipeline": 90.0, "unit": 40.0})
-
-
-def _plain(text: str) -> str:
-    """Take a program out of its indentation."""
-    return textwrap.dedent(text).lstrip("\n")
 
 
 @pytest.fixture(scope="session")
