@@ -43,7 +43,15 @@ def test_what_windows_has_is_enough(project: Project) -> None:
     start = "sys.path.insert(0, '.'); os.environ['VMPILOT_COV'] = '.'; import server_hook; server_hook.start()"
     server = run(project, f"{WINDOWS}\n{start}\nimport app; app.reach('pipeline'); os._exit(7)")
     assert (server.returncode, server.stderr) == (7, "")
-    session = run(project, WINDOWS + SESSION, "-p", "no:cacheprovider", "--vmpilot-cov", "--cov-fail-under=100")
+    session = run(
+        project,
+        WINDOWS + SESSION,
+        "-p",
+        "no:cacheprovider",
+        "--vmpilot-cov",
+        "--cov-context=test",
+        "--cov-fail-under=100",
+    )
     assert session.returncode == 0, session.stdout + session.stderr
     assert "1 ended process" in session.stdout
     combined = run(project, WINDOWS + COMMAND, "combine", "-f", "100")
