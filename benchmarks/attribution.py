@@ -18,9 +18,10 @@ from statistics import median
 from typing import Any
 
 from shared import counts
-from shared.pairs import Table, arguments, environment, ratio, run, spread, take_in_turn
+from shared.pairs import AGAIN, Table, arguments, environment, ratio, run, spread, take_in_turn
+from shared.programs import write_application
 
-TODAY, AGAIN, UNTAGGED, EIGHT, MANY = "as it was", "as it was, again", "no tag", "8 tests at once", "32 tests at once"
+TODAY, UNTAGGED, EIGHT, MANY = "as it was", "no tag", "8 tests at once", "32 tests at once"
 SIDES = {TODAY: (0, False), AGAIN: (0, False), UNTAGGED: (0, True), EIGHT: (8, True), MANY: (32, True)}
 """How many tests send the requests of each side, and whether these are wrapped."""
 AT_ONCE = 8
@@ -39,49 +40,6 @@ LINE_US, INSTRUCTIONS = 1.5, 1.03
 COUNTED = 100
 """How many trivial requests are counted in instructions."""
 
-FUNCTION = """
-def {name}{number}(value):
-    if value % 3:
-        value = 3 * value + 1
-    else:
-        value = value // 3
-    value += 1
-    value ^= 5
-    value &= 0xFFFF
-    value += {number}
-    return value
-"""
-HEAD = """
-from fastapi import FastAPI
-app = FastAPI()
-
-@app.get("/")
-async def trivial():
-    return {"answer": 42}
-
-@app.get("/shared")
-async def shared():
-    value = 7
-    for call in SHARED:
-        value = call(value)
-    return {"answer": value}
-
-@app.get("/own/{test}")
-async def own(test: int):
-    value = 7
-    for _ in range(100):
-        value = OWN[test](value)
-    return {"answer": value}
-
-@app.get("/hot/{test}")
-async def hot(test: int):
-    return {"answer": hot_loop(test)}
-
-def hot_loop(test):
-    value = 7
-    for number in range(40):
-        value += number
-"""
 SERVER = """
 import asyncio, json, sys, time
 from app.main import app
@@ -164,22 +122,6 @@ class Server:
         self.process.communicate(timeout=60)
 
 
-def write_server(folder: Path) -> None:
-    """Write the application and its configuration."""
-    text = HEAD
-    for test in range(32):
-        text += f"        if test == {test}:\n            value += {test}\n            value ^= {test}\n"
-    text += "    return value\n"
-    for name, count in (("shared", 100), ("own", 32)):
-        text += "".join(FUNCTION.format(name=name, number=number) for number in range(count))
-        text += f"{name.upper()} = [{', '.join(f'{name}{number}' for number in range(count))}]\n"
-    (folder / "app").mkdir()
-    (folder / "app/__init__.py").touch()
-    (folder / "app/main.py").write_text(text)
-    (folder / "server.py").write_text(SERVER)
-    (folder / ".coveragerc").write_text("[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 1\n")
-
-
 def compare(table: Table, servers: dict[str, Server], path: str, pairs: int) -> None:
     """Compare all sides under one load."""
     rounds = BURSTS[path]
@@ -226,7 +168,8 @@ def main() -> None:
     table = Table()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        write_server(folder)
+        write_application(folder, "[vmpilot_cov]\ninterval_s = 1\n")
+        (folder / "server.py").write_text(SERVER)
         run([sys.executable, "-c", "import app.main"], folder)
         table.begin("What telling tests apart costs a server: CPU of a request")
         servers = {side: Server(folder, tests, is_wrapped=wrapped) for side, (tests, wrapped) in SIDES.items()}

@@ -10,28 +10,26 @@ whole command, beside ``coverage combine`` and ``coverage report`` one after the
 from __future__ import annotations
 
 import json
-import os
 import random
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from coverage import CoverageData
 from coverage.numbits import nums_to_numbits
-from shared.pairs import Figures, Table, arguments, ratio
+from shared.pairs import AGAIN, Cost, Figures, Table, arguments, ratio, run
+from shared.peers import COVERAGE
 
 from server_hook.arcs import Arcs
 from server_hook.store import records, segment, working_folder
 from server_hook.store.fingerprint import fingerprint
 from server_hook.store.segment import Label, Part, Source, bitmap
 
-THEIRS, AGAIN = "coverage.py", "coverage.py, again"
 SOURCES, LINES = 500, 200
 SIZES = (100, 300, 1000)
 ARCS = [(n, n + 1) for n in range(1, LINES)] + [(n, n + 3) for n in range(2, LINES - 4, 4)] + [(-1, 1), (LINES, -1)]
@@ -47,17 +45,19 @@ WAYS = ("segments", "data files", "verdict")
 COMBINE = """
 import sys
 from pathlib import Path
-from pytest_vmpilot_cov.collect import Scope, collect
-from pytest_vmpilot_cov.options import make_options
+from pytest_vmpilot_cov.collect.collect import collect
+from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.combine.combine import combine
-from server_hook.publish import write_data_file
+from pytest_vmpilot_cov.options.options import make_options
+from server_hook.store.publication import write_data_file
 
 options = make_options(Path.cwd(), str(Path.cwd()))
 places = [Path.cwd()] if sys.argv[1] == "segments" else sorted(Path("theirs").iterdir())
 combined = combine(options, collect(options, Scope(only=tuple(places))))
 write_data_file(str(Path.cwd() / "ours"), combined.counted, combined.untouched)
 """
-COMMAND = "import sys; from pytest_vmpilot_cov.cli.main import main; sys.exit(main())"
+COMMAND = [sys.executable, "-m", "pytest_vmpilot_cov", "combine"]
+COVERAGE_PY = [sys.executable, "-m", "coverage"]
 
 
 class Bench:
@@ -70,6 +70,7 @@ class Bench:
         self.theirs.mkdir()
         (folder / "app").mkdir()
         (folder / "combined").mkdir()
+        self._combined = folder / "combined/.coverage"
         branch = kind == "branch"
         (folder / ".coveragerc").write_text(f"[run]\nsource = app\nbranch = {branch}\nrelative_files = false\n")
         self.sources = [self._write_source(number) for number in range(SOURCES)]
@@ -136,37 +137,24 @@ class Bench:
                     bits = ((ids[each], context, nums_to_numbits(lines)) for each, lines in files.items())
                     base.executemany("INSERT INTO line_bits VALUES (?, ?, ?)", bits)
 
-    def run_theirs(self) -> tuple[Used, Used]:
-        """Combine and report with coverage.py."""
-        target = self.folder / "combined" / ".coverage"
-        target.unlink(missing_ok=True)
-        file = f"--data-file={target}"
-        combined = run(self.folder, "-m", "coverage", "combine", "-q", "--keep", file, str(self.theirs))
-        reported = run(self.folder, "-m", "coverage", "report", file)
-        return combined, Used(combined.cpu_s + reported.cpu_s, max(combined.peak_mib, reported.peak_mib))
+    def combine_theirs(self) -> Cost:
+        """Combine with coverage.py."""
+        self._combined.unlink(missing_ok=True)
+        file = f"--data-file={self._combined}"
+        return run([*COVERAGE_PY, "combine", "-q", "--keep", file, str(self.theirs)], self.folder)
 
-    def run_ours(self) -> list[Used]:
-        """Do the same in each of our ways."""
-        used = [run(self.folder, "-c", COMBINE, way) for way in WAYS[:2]] + [run(self.folder, "-c", COMMAND, "combine")]
+    def run_theirs(self) -> tuple[Cost, Cost]:
+        """Combine and report with coverage.py."""
+        combined = self.combine_theirs()
+        reported = run([*COVERAGE_PY, "report", f"--data-file={self._combined}"], self.folder)
+        return combined, Cost(combined.cpu_s + reported.cpu_s, max(combined.peak_bytes, reported.peak_bytes), "")
+
+    def combine_ours(self, way: str) -> Cost:
+        """Do the same in one of our ways."""
+        used = run(COMMAND if way == "verdict" else [sys.executable, "-c", COMBINE, way], self.folder)
         for path in self.folder.glob(".coverage*[!rc]"):
             path.unlink()  # or the next turn would read what this one published
         return used
-
-
-class Used(NamedTuple):
-    """What a process used."""
-
-    cpu_s: float
-    peak_mib: float
-
-
-def run(folder: Path, *words: str) -> Used:
-    """Run this Python until it exits."""
-    process = subprocess.Popen([sys.executable, *words], cwd=folder, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, words
-    return Used(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 def measure(table: Table, kind: str, sizes: Sequence[int], pairs: int) -> None:
@@ -178,11 +166,11 @@ def measure(table: Table, kind: str, sizes: Sequence[int], pairs: int) -> None:
         bench = Bench(Path(name).resolve(), kind)
         for size in sizes:
             bench.grow(size)
-            turns = [(bench.run_theirs(), bench.run_ours(), bench.run_theirs()) for _ in range(pairs)]
+            turns = [(bench.run_theirs(), [*map(bench.combine_ours, WAYS)], bench.run_theirs()) for _ in range(pairs)]
             table.note(f"{size:,} processes", "")
             for number, way in enumerate(WAYS):
                 which = int(way == "verdict")
-                sides = {THEIRS: [turn[0][which] for turn in turns], AGAIN: [turn[2][which] for turn in turns]}
+                sides = {COVERAGE: [turn[0][which] for turn in turns], AGAIN: [turn[2][which] for turn in turns]}
                 cpu, peaks = pick({**sides, way: [turn[1][number] for turn in turns]})
                 costs[way][size] = statistics.median(cpu[way])
                 print_rows(table, kind, way, cpu, peaks, judged=size == sizes[-1])
@@ -190,7 +178,7 @@ def measure(table: Table, kind: str, sizes: Sequence[int], pairs: int) -> None:
         table.growth(f"CPU seconds, {way}", costs[way])
 
 
-def pick(sides: Mapping[str, Sequence[Used]]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+def pick(sides: Mapping[str, Sequence[Cost]]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Split usage into CPU and peak memory, by side."""
     cpu = {side: [each.cpu_s for each in used] for side, used in sides.items()}
     return cpu, {side: [each.peak_mib for each in used] for side, used in sides.items()}
@@ -199,15 +187,15 @@ def pick(sides: Mapping[str, Sequence[Used]]) -> tuple[dict[str, list[float]], d
 def print_rows(table: Table, kind: str, way: str, cpu: Figures, peaks: Figures, *, judged: bool) -> None:  # noqa: PLR0913 - what the rows need
     """Print the cost of one way."""
     base = "coverage combine and report" if way == "verdict" else "coverage combine"
-    seconds = " to ".join(f"{statistics.median(cpu[side]):.2f} s" for side in (way, THEIRS))
-    mib = " to ".join(f"{statistics.median(peaks[side]):.0f} MiB" for side in (way, THEIRS))
-    again = f"A/A {ratio(cpu, AGAIN, THEIRS):.3f}"
+    seconds = " to ".join(f"{statistics.median(cpu[side]):.2f} s" for side in (way, COVERAGE))
+    mib = " to ".join(f"{statistics.median(peaks[side]):.0f} MiB" for side in (way, COVERAGE))
+    again = f"A/A {ratio(cpu, AGAIN, COVERAGE):.3f}"
     if judged and way != "verdict":
-        table.at_most(f"  {way}: CPU, to {base} ({again})", ratio(cpu, way, THEIRS), KINDS[kind])
-        table.at_most(f"  {way}: peak memory, to {base}", ratio(peaks, way, THEIRS), MEMORY_LIMIT)
+        table.at_most(f"  {way}: CPU, to {base} ({again})", ratio(cpu, way, COVERAGE), KINDS[kind])
+        table.at_most(f"  {way}: peak memory, to {base}", ratio(peaks, way, COVERAGE), MEMORY_LIMIT)
     else:
-        table.note(f"  {way}: CPU, to {base} ({again})", f"{ratio(cpu, way, THEIRS):.3f}")
-        table.note(f"  {way}: peak memory, to {base}", f"{ratio(peaks, way, THEIRS):.3f}")
+        table.note(f"  {way}: CPU, to {base} ({again})", f"{ratio(cpu, way, COVERAGE):.3f}")
+        table.note(f"  {way}: peak memory, to {base}", f"{ratio(peaks, way, COVERAGE):.3f}")
     table.note(f"    {seconds}, {mib}", "")
 
 

@@ -1,7 +1,6 @@
 """How much memory does a recorded program need, compared with ``coverage run``?
 
-The program imports and runs every line of packages of three sizes. A program without coverage is not compared: what the
-kernel reports for one so small is the peak of the process that started it. ``python benchmarks/memory.py``.
+The program imports and runs every line of packages of three sizes. ``python benchmarks/memory.py``.
 """
 
 from __future__ import annotations
@@ -12,18 +11,17 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from shared.pairs import Table, arguments, ratio, run, take_in_turn
+from shared.pairs import AGAIN, Table, arguments, ratio, run, take_in_turn
+from shared.peers import COVERAGE, OURS
 from shared.programs import modules, write_package
 
-OURS, THEIRS, AGAIN = "recorded", "coverage run", "coverage run, again"
 SIZES, LINES = (10_000, 30_000, 100_000), 200
 LIMIT = 1.2
-MIB = 1024 * 1024
 
 
 def peak_mib(command: list[str], folder: Path, **env: str) -> float:
     """Return the peak memory of a command."""
-    return run(command, folder, **env).peak_bytes / MIB
+    return run(command, folder, **env).peak_mib
 
 
 def measure(lines: int, pairs: int, *, branch: bool) -> dict[str, list[float]]:
@@ -37,7 +35,7 @@ def measure(lines: int, pairs: int, *, branch: bool) -> dict[str, list[float]]:
         (folder / "main.py").write_text(modules(files) + "for each in ALL:\n    each.run()\n")
         bare, theirs = [sys.executable, "main.py"], [sys.executable, "-m", "coverage", "run", "main.py"]
         sides = {
-            THEIRS: partial(peak_mib, theirs, folder),
+            COVERAGE: partial(peak_mib, theirs, folder),
             OURS: lambda: peak_mib(bare, folder, VMPILOT_COV=name, VMPILOT_COV_DATA_DIR=tempfile.mkdtemp(dir=name)),
             AGAIN: partial(peak_mib, theirs, folder),
         }
@@ -55,10 +53,10 @@ def main() -> None:
         for lines in SIZES:
             figures = measure(lines, pairs, branch=branch)
             what = f"{'branches' if branch else 'lines'}, {lines:,} lines"
-            noise = table.noise(figures, THEIRS, AGAIN)
+            noise = table.noise(figures, COVERAGE, AGAIN)
             for side in figures:
                 table.note(f"  {side}", f"{median(figures[side]):.1f} MiB")
-            table.at_most(f"{what}: peak, to {THEIRS}", ratio(figures, OURS, THEIRS), LIMIT, noise=noise)
+            table.at_most(f"{what}: peak, to {COVERAGE}", ratio(figures, OURS, COVERAGE), LIMIT, noise=noise)
             peaks[lines] = median(figures[OURS])
         table.growth("MiB, recorded", peaks)
     table.end()

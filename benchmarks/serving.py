@@ -6,7 +6,6 @@ does meets all of them. ``python benchmarks/serving.py``; needs fastapi and uvic
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import socket
 import subprocess
@@ -20,40 +19,16 @@ from pathlib import Path
 from statistics import median
 
 from shared.pairs import AGAIN, BASE, Table, arguments, environment, quantile, ratio, take_in_turn
+from shared.peers import COVERAGE, OURS, SLIPCOVER, why_no_slipcover
+from shared.programs import write_application
 
 from pytest_vmpilot_cov.cli.demo import free_port
 
-OURS, THEIRS = "recorded", "coverage run"
 THROUGHPUT, LATENCY, CPU_TO_THEIRS = 0.95, 1.1, 1.05
 CONNECTIONS = 4
 PATHS = {"trivial": "/", "1,000 lines": "/work/100", "10,000 lines": "/work/1000"}
 LINES_RUN = {"trivial": 3, "1,000 lines": 1000, "10,000 lines": 10_000}
 
-APP = """
-from fastapi import FastAPI
-app = FastAPI()
-
-def step(value):
-    if value % 3:
-        value = 3 * value + 1
-    else:
-        value = value // 3
-    value += 1
-    value ^= 5
-    value &= 0xFFFF
-    return value
-
-@app.get("/")
-async def trivial():
-    return {"answer": 42}
-
-@app.get("/work/{rounds}")
-async def work(rounds: int):
-    value = rounds
-    for _ in range(rounds):
-        value = step(value)
-    return {"answer": value}
-"""
 MAIN = """
 import sys, uvicorn
 uvicorn.run("app.main:app", host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
@@ -80,15 +55,13 @@ class Server:
 
 def start(side: str, folder: Path, *, branch: bool) -> Server:
     """Start the server of a side, and wait until it answers."""
-    home = folder / side.replace(",", "").replace(" ", "-")
-    (home / "app").mkdir(parents=True)
-    (home / "app/__init__.py").write_text("")
-    (home / "app/main.py").write_text(APP)
+    home = folder / side.replace(" ", "-")
+    write_application(home, branch=branch)
     (home / "main.py").write_text(MAIN)
-    (home / ".coveragerc").write_text(f"[run]\nsource = app\nbranch = {branch}\n")
     port = free_port()
-    words = {THEIRS: ["-m", "coverage", "run"], "SlipCover": ["-m", "slipcover", "--source", "app"]}.get(side, [])
-    command = [sys.executable, *words, *(["--branch"] if branch and side == "SlipCover" else []), "main.py", str(port)]
+    slipcover = ["-m", "slipcover", "--source", "app", *(["--branch"] if branch else [])]
+    words = {COVERAGE: ["-m", "coverage", "run"], SLIPCOVER: slipcover}.get(side, [])
+    command = [sys.executable, *words, "main.py", str(port)]
     env = environment(**({"VMPILOT_COV": str(home)} if side == OURS else {}))
     log = (home / "log").open("wb")
     process = subprocess.Popen(command, cwd=home, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -102,6 +75,15 @@ def start(side: str, folder: Path, *, branch: bool) -> Server:
             return server
     process.kill()
     raise SystemExit(f"the server of {side} does not answer:\n{(home / 'log').read_text()}")
+
+
+def start_all(folder: Path, stack: ExitStack, *, branch: bool) -> dict[str, Server]:
+    """Start the servers of all sides; leaving the stack ends them."""
+    servers = {}
+    for side in (BASE, AGAIN, COVERAGE, OURS, *([] if why_no_slipcover() else [SLIPCOVER])):
+        servers[side] = start(side, folder, branch=branch)
+        stack.callback(servers[side].stop)
+    return servers
 
 
 def drive(port: int, path: str, requests: int) -> dict[str, float]:
@@ -157,12 +139,8 @@ def measure(table: Table, pairs: int, requests: int, *, branch: bool) -> None:
     """Print the table for lines or for branches."""
     what = "branches" if branch else "lines"
     table.begin(f"A server under load, {what}, {pairs} pairs of {requests:,} requests over {CONNECTIONS} connections")
-    sides = [BASE, AGAIN, THEIRS, OURS, *(["SlipCover"] if importlib.util.find_spec("slipcover") else [])]
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        servers = {}
-        for side in sides:
-            servers[side] = start(side, Path(name), branch=branch)
-            stack.callback(servers[side].stop)
+        servers = start_all(Path(name), stack, branch=branch)
         costs = {title: compare(table, title, servers, pairs, requests, branch=branch) for title in PATHS}
     table.growth(
         "ms of CPU a request by lines run, recorded", {LINES_RUN[title]: cost for title, cost in costs.items()}
@@ -191,7 +169,9 @@ def compare(table: Table, title: str, servers: dict[str, Server], pairs: int, re
         table.at_least(f"  {title}: throughput, to {BASE}", ratio(rates, OURS), THROUGHPUT, noise=table.noise(rates))
         table.at_most(f"  {title}: p95, to {BASE}", ratio(p95s, OURS), LATENCY, noise=table.noise(p95s))
     else:
-        table.at_most(f"  {title}: CPU a request, to {THEIRS}", ratio(cpu, OURS, THEIRS), CPU_TO_THEIRS, noise=noise)
+        table.at_most(
+            f"  {title}: CPU a request, to {COVERAGE}", ratio(cpu, OURS, COVERAGE), CPU_TO_THEIRS, noise=noise
+        )
     return 1000 * median(cpu[OURS])
 
 

@@ -7,7 +7,6 @@ Unit and E2E tests take turns, so that the origin changes at every test; with ``
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -15,9 +14,9 @@ from pathlib import Path
 from statistics import median
 
 from shared.pairs import AGAIN, BASE, Table, arguments, ratio, run, take_in_turn
+from shared.peers import NO_PLUGINS, OURS, PYTEST_COV, sessions
 from shared.programs import write_package
 
-OURS, THEIRS = "vmpilot-cov", "pytest-cov"
 SYSMON = sys.version_info >= (3, 12)
 LIMIT_THEIRS = 0.5 if SYSMON else 1.05
 LIMIT_NONE, LIMIT_CONTEXTS = 1.1, 0.8
@@ -26,8 +25,6 @@ FILES, LINES = 20, 500
 ROUNDS = 2000 if SYSMON else 300
 """How often a test runs its module: about 10 s without coverage, less if a trace function takes many times that."""
 
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-ONLY_THEIRS, ONLY_OURS = ["-p", "no:vmpilot_cov"], ["-p", "no:pytest_cov"]
 TEST = """
 {mark}
 def test_{number}():
@@ -49,22 +46,6 @@ def write_suite(folder: Path, tests: int, rounds: int) -> None:
     (folder / "test_all.py").write_text(f"import pytest\n{imports}ALL = [{names}]\n" + "".join(bodies))
 
 
-def commands(*more: str, peers: bool = False) -> dict[str, list[str]]:
-    """Return how each side runs the tests; with *peers*, include sides without a limit."""
-    bare = [*PYTEST, *ONLY_THEIRS, *ONLY_OURS, "-W", "ignore::pytest.PytestUnknownMarkWarning"]
-    sides = {
-        BASE: bare,
-        AGAIN: bare,
-        THEIRS: [*PYTEST, *ONLY_THEIRS, "--cov=app", "-W", "ignore::pytest.PytestUnknownMarkWarning", *more],
-        OURS: [*PYTEST, "--vmpilot-cov", *more],  # pytest-cov only provides --cov-context
-    }
-    if peers:
-        sides["coverage run"] = [sys.executable, "-m", "coverage", "run", *bare[1:]]
-        if importlib.util.find_spec("slipcover"):
-            sides["SlipCover"] = [sys.executable, "-m", "slipcover", "--source", "app", *bare[1:]]
-    return sides
-
-
 def measure(
     table: Table, sides: Mapping[str, list[str]], tests: int, rounds: int, pairs: int
 ) -> dict[str, list[float]]:
@@ -72,9 +53,9 @@ def measure(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_suite(folder, tests, rounds)
-        run(sides[BASE], folder)  # from now on the bytecode is cached
+        run(sides[BASE], folder, **NO_PLUGINS)  # from now on the bytecode is cached
         figures = take_in_turn(
-            {side: (lambda c=command: run(c, folder).cpu_s) for side, command in sides.items()}, pairs
+            {side: (lambda c=command: run(c, folder, **NO_PLUGINS).cpu_s) for side, command in sides.items()}, pairs
         )
     table.note(f"{tests:,} tests", "")
     for side in sides:
@@ -86,13 +67,13 @@ def measure(
 def judge(table: Table, pairs: int, rounds: int) -> None:
     """Print the table of the suite that tells tests apart by origin."""
     table.begin(f"A CPU-bound suite, lines, origins told apart, {pairs} pairs")
-    costs: dict[str, dict[int, float]] = {BASE: {}, OURS: {}, THEIRS: {}}
+    costs: dict[str, dict[int, float]] = {BASE: {}, OURS: {}, PYTEST_COV: {}}
     for tests in SIZES:
-        figures = measure(table, commands(peers=tests == SIZES[-1]), tests, rounds, pairs)
+        figures = measure(table, sessions(), tests, rounds, pairs)
         noise = table.noise(figures)
         for side, by_size in costs.items():
             by_size[tests] = median(figures[side])
-    table.at_most(f"CPU, to {THEIRS}", ratio(figures, OURS, THEIRS), LIMIT_THEIRS, noise=noise)
+    table.at_most(f"CPU, to {PYTEST_COV}", ratio(figures, OURS, PYTEST_COV), LIMIT_THEIRS, noise=noise)
     if SYSMON:
         table.at_most(f"CPU, to {BASE}", ratio(figures, OURS), LIMIT_NONE, noise=noise)
     fewer, more = SIZES[-2:]
@@ -106,10 +87,10 @@ def judge_contexts(table: Table, pairs: int) -> None:
     table.begin(f"--cov-context=test, {pairs} pairs")
     costs: dict[int, float] = {}
     for tests in CONTEXT_SIZES:
-        figures = measure(table, commands("--cov-context=test"), tests, 1, pairs)
+        figures = measure(table, sessions("--cov-context=test"), tests, 1, pairs)
         noise = table.noise(figures)
         costs[tests] = median(figures[OURS])
-    table.at_most(f"CPU, to {THEIRS}", ratio(figures, OURS, THEIRS), LIMIT_CONTEXTS, noise=noise)
+    table.at_most(f"CPU, to {PYTEST_COV}", ratio(figures, OURS, PYTEST_COV), LIMIT_CONTEXTS, noise=noise)
     table.growth(f"CPU seconds, {OURS}", costs)
 
 

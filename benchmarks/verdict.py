@@ -6,16 +6,15 @@ done; what the process uses from there to its exit is the figure. ``python bench
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-from shared.pairs import Table, arguments, ratio, run, take_in_turn
+from shared.pairs import AGAIN, Table, arguments, ratio, run, take_in_turn
+from shared.peers import NO_PLUGINS, OURS, PYTEST_COV, sessions
 from shared.programs import modules, write_package
 
-OURS, THEIRS, AGAIN = "vmpilot-cov", "pytest-cov", "pytest-cov, again"
 SIZES = (50, 150, 500)
 LINES = 200
 LIMIT = 1.0
@@ -42,18 +41,19 @@ def test_e2e():
     for each in ALL[1::2]:
         each.run()
 """
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-SIDES = {
-    THEIRS: [*PYTEST, "-p", "no:vmpilot_cov", "--cov=app", "-W", "ignore::pytest.PytestUnknownMarkWarning"],
-    OURS: [*PYTEST, "-p", "no:pytest_cov", "--vmpilot-cov"],
-    AGAIN: [*PYTEST, "-p", "no:vmpilot_cov", "--cov=app", "-W", "ignore::pytest.PytestUnknownMarkWarning"],
-}
+
+
+def write_suite(folder: Path, files: int) -> None:
+    """Write tests that run every line of *files* files, and what notes the end of the last one."""
+    write_package(folder, files, LINES)
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "test_all.py").write_text(TESTS.format(imports=modules(files)))
 
 
 def cost_s(command: list[str], folder: Path) -> float:
     """Return the CPU time from the last test to the exit."""
     note = folder / "note"
-    whole = run(command, folder, NOTE=str(note)).cpu_s
+    whole = run(command, folder, NOTE=str(note), **NO_PLUGINS).cpu_s
     return whole - float(note.read_text())
 
 
@@ -61,12 +61,10 @@ def measure(report: str, files: int, pairs: int) -> dict[str, list[float]]:
     """Run the sides in turn over a suite of *files* files; return their CPU after the last test."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_package(folder, files, LINES)
-        (folder / "conftest.py").write_text(CONFTEST)
-        (folder / "test_all.py").write_text(TESTS.format(imports=modules(files)))
-        option = f"--cov-report={report}"
-        sides = {side: partial(cost_s, [*command, option], folder) for side, command in SIDES.items()}
-        return take_in_turn(sides, pairs)
+        write_suite(folder, files)
+        theirs, ours = (sessions(f"--cov-report={report}")[side] for side in (PYTEST_COV, OURS))
+        sides = {PYTEST_COV: theirs, OURS: ours, AGAIN: theirs}
+        return take_in_turn({side: partial(cost_s, command, folder) for side, command in sides.items()}, pairs)
 
 
 def main() -> None:
@@ -81,9 +79,9 @@ def main() -> None:
         for files in args.sizes:
             figures = measure(report, files, args.pairs)
             costs[files] = median(figures[OURS])
-        noise = table.noise(figures, THEIRS, AGAIN)
-        figure = ratio(figures, OURS, THEIRS)
-        table.at_most(f"{report}, {files} files: CPU, to {THEIRS}", figure, LIMIT, noise=noise)
+        noise = table.noise(figures, PYTEST_COV, AGAIN)
+        figure = ratio(figures, OURS, PYTEST_COV)
+        table.at_most(f"{report}, {files} files: CPU, to {PYTEST_COV}", figure, LIMIT, noise=noise)
         table.growth(f"CPU seconds, {OURS}", costs)
     table.end()
 

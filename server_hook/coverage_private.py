@@ -7,9 +7,8 @@ meanwhile; no public call copies what was measured and leaves the rest alone.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from copy import copy
 from types import CodeType, FrameType, SimpleNamespace
 from typing import Any, TypeAlias
@@ -17,7 +16,6 @@ from typing import Any, TypeAlias
 from coverage import Coverage, CoverageData, collector, inorout
 from coverage.collector import Collector
 from coverage.exceptions import ConfigError, CoverageException
-from coverage.sqldata import SCHEMA_VERSION
 
 from server_hook.arcs import Arcs
 from server_hook.packages import find_package
@@ -25,15 +23,8 @@ from server_hook.packages import find_package
 REFUSALS = (CoverageException, ConfigError)
 """What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
 
-KNOWN_SCHEMA = 7
-"""The schema of coverage.py's data files that is read and written directly (its documentation: "Coverage.py database
-schema"); files of another one are written through its own calls."""
-
 LiveSets: TypeAlias = dict[str, set[Any]]
 """What a tracer is filling, by absolute path: line numbers, arcs, or packed arcs."""
-
-Measured: TypeAlias = int | Arcs
-Encode: TypeAlias = Callable[[Measured], bytes | Arcs]
 
 
 class UnsupportedError(Exception):
@@ -254,47 +245,3 @@ def close_data(data: CoverageData) -> None:
             base.con.close()
             base.con = None
     data._dbs = {}
-
-
-@contextlib.contextmanager
-def open_to_write(path: str) -> Iterator[sqlite3.Connection]:
-    """Open a data file that has no readers yet, and commit at the end; like coverage.py, without waiting for disks."""
-    with contextlib.closing(sqlite3.connect(path)) as base, base:
-        base.execute("PRAGMA journal_mode = OFF")
-        base.execute("PRAGMA synchronous = OFF")
-        base.execute("PRAGMA cache_size = -256")  # KiB; a file that is written from end to end needs no more
-        yield base
-
-
-def writes_known_schema() -> bool:
-    """Tell whether this coverage.py writes the schema that is known here."""
-    return SCHEMA_VERSION == KNOWN_SCHEMA
-
-
-def add_contexts(path: str, contexts: Iterable[tuple[str, Mapping[str, Measured]]], encode: Encode) -> None:
-    """Add what was measured in many contexts to a data file in one go.
-
-    ``CoverageData`` needs a round trip for each context: with thousands, most of a session's end.
-
-    Args:
-        path: a data file of the schema that is known here; it knows all the files already, and holds nothing of them.
-        contexts: context, and for each of its files the path and what was measured.
-        encode: makes of this lines (as numbits) or arcs.
-    """
-    with open_to_write(path) as base:
-        ids = dict(base.execute("SELECT path, id FROM file"))
-        rows: dict[int, list[tuple[int, Measured]]] = {}
-        for context, files in contexts:
-            number = base.execute("INSERT INTO context (context) VALUES (?)", (context,)).lastrowid or 0
-            for file, measured in files.items():
-                rows.setdefault(ids[file], []).append((number, measured))
-        # in the order of the tables' indices, which are smaller if they grow at their end alone
-        for place in sorted(rows):
-            for number, each in rows[place]:
-                encoded = encode(each)
-                if isinstance(encoded, bytes):
-                    base.execute("INSERT INTO line_bits VALUES (?, ?, ?)", (place, number, encoded))
-                else:
-                    base.executemany("INSERT INTO arc VALUES (?, ?, ?, ?)", ((place, number, *arc) for arc in encoded))
-        base.execute("PRAGMA temp_store = MEMORY")  # sorting needs no folder that may be written
-        base.execute("REINDEX line_bits")  # a tenth smaller; what is added to the file next takes the room

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from server_hook.record.c_forks import CForks
     from server_hook.record.recorder import Recorder
     from server_hook.record.wakeups import Wakeup
 
@@ -54,6 +55,8 @@ class ProcessState:
         """What measures this process, or measured the parent of a fork."""
         self.wakeup: Wakeup | None = None
         """What notices signals that are caught."""
+        self.c_forks: CForks | None = None
+        """What hears of forks that Python is not told of."""
         self.test = ""
         """The test that a session runs in this process: a plain value, because tests have contexts of their own."""
         self.tagged_hosts: tuple[str, ...] = ()

@@ -15,13 +15,22 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
-BASE, AGAIN = "no coverage", "no coverage, again"
+BASE, AGAIN = "no coverage", "again"
+"""The side that the others are compared with, where nothing else is said, and the second turn of that side."""
 GROWTH_LIMIT = 1.15
 """The limit for an exponent of growth: 1 is linear, and the rest is the noise of two timings."""
+_LAUNCH = """
+import os, sys
+with open(sys.argv[1], "w") as file:
+    _, status, used = os.wait4(os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ), 0)
+    print(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, file=file)
+"""
+"""What starts a measured process: the kernel counts the memory of whoever forks as the child's, and this has little."""
 _OURS_AND_THEIRS = ("VMPILOT_COV", "COVERAGE_", "COV_", "PYTEST_", "PYTHON")
 
 Figures: TypeAlias = Mapping[str, Sequence[float]]
@@ -35,6 +44,11 @@ class Cost:
     cpu_s: float
     peak_bytes: int
     output: str
+
+    @property
+    def peak_mib(self) -> float:
+        """The peak of its memory in MiB."""
+        return self.peak_bytes / (1 << 20)
 
 
 def arguments(doc: str | None, pairs: int = 10) -> argparse.ArgumentParser:
@@ -56,17 +70,22 @@ def run(command: Sequence[str], folder: Path, **env: str) -> Cost:
     Raises:
         SystemExit: when it fails, because its cost then means nothing.
     """
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment(**env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+    with tempfile.NamedTemporaryFile("r") as used:
+        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCH, used.name]
+        ran = subprocess.run(
+            [*launcher, *command],
+            cwd=folder,
+            env=environment(**env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{text}")
-    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, text)
+        code, cpu_s, peak_bytes = (used.read() or "1 0 0").split()
+    if code != "0":
+        raise SystemExit(f"{' '.join(command)} ended with {code}:\n{ran.stdout}")
+    return Cost(float(cpu_s), int(peak_bytes), ran.stdout)
 
 
 def take_in_turn(sides: Mapping[str, Callable[[], float]], pairs: int) -> dict[str, list[float]]:
@@ -106,10 +125,8 @@ class Table:
 
     def begin(self, title: str) -> None:
         """Print a title, and the versions of the interpreter and coverage.py."""
-        # in another process: the memory that this one holds when it forks counts as its children's peak
-        version = run([sys.executable, "-c", "import coverage; print(coverage.__version__, end='')"], Path())
         python = f"{platform.python_implementation()} {platform.python_version()} {platform.machine()}"
-        print(f"\n{title}\n{python}, coverage {version.output}, {os.cpu_count()} CPUs, {sys.executable}")
+        print(f"\n{title}\n{python}, coverage {version('coverage')}, {os.cpu_count()} CPUs, {sys.executable}")
         print(f"{'what':<58} {'figure':>12} {'limit':>12}  verdict", flush=True)
 
     def note(self, what: str, figure: str) -> None:

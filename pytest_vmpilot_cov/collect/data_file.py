@@ -24,7 +24,8 @@ from coverage.exceptions import CoverageException
 from pytest_vmpilot_cov.coverage_private import is_absolute
 from pytest_vmpilot_cov.model import ORIGINS, is_tests_file
 from server_hook.arcs import NUMBER_IN_SQL, Arcs
-from server_hook.coverage_private import KNOWN_SCHEMA, close_data
+from server_hook.coverage_private import close_data
+from server_hook.coverage_tables import KNOWN_SCHEMA
 from server_hook.store import publication, segment, witnesses
 from server_hook.store.database import open_to_read
 from server_hook.store.safe_files import check_data_file

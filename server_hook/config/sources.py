@@ -72,7 +72,8 @@ def _trees(own: str, folder: str) -> Iterator[tuple[str, str]]:
 def _starts() -> list[str]:
     """Return the folders that this process will import from, and that are not on its path yet."""
     words = sys.orig_argv[1:] if program_of(sys.orig_argv) else []
-    scripts = (word for word in words if word.endswith(".py") and os.path.isfile(word))
+    scripts = [word for word in words if word.endswith(".py") and os.path.isfile(word)]
+    scripts += [main for word in words if os.path.isfile(main := os.path.join(word, "__main__.py"))]  # python FOLDER
     try:
         return [os.getcwd(), *(os.path.dirname(os.path.abspath(script)) for script in scripts)]
     except OSError:  # the working folder is gone

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from server_hook.attribution.imports import watch_imports
 from server_hook.environment import process_state
 from server_hook.problems import HookError, log_problem
 from server_hook.record import recorder as recording
+from server_hook.record.c_forks import forget_c_forks, go_on_in_child, is_uwsgi, load_ctypes, watch_c_forks
 from server_hook.record.collectors import watch_starts
 from server_hook.record.reloads import stop_watching_loads, watch_loads
 from server_hook.record.signals import save_before_defaults
@@ -84,6 +86,8 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
     watch_loads(recording.notice_load)
     watch_starts(_notice_collector)
     watch_imports()
+    load_ctypes()
+    watch_c_forks()
     if traces:
         share_trace_function(_is_ours, _trace_again)
     if signals and not system.saves_at_console_events(_finish):
@@ -122,9 +126,12 @@ def _end() -> None:
 
     It would keep ``sys.stdout`` alive, and what ``__del__`` methods print at the very end would not be flushed.
     """
+    if is_uwsgi():  # a further signal ends a worker at once, and a whole group gets one from its master, too
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
     _finish()
     with _fenced("what is measured could not be let go"):
         stop_watching_loads()
+        forget_c_forks()
         current = recording.current()
         if current is not None and current.core == "ctrace":
             let_go(current.cov)
@@ -225,6 +232,7 @@ def _begin_anew_in_child() -> None:
     if inherited is None or inherited.pid == os.getpid():
         return
     with _fenced("this forked child is not recorded"):
+        go_on_in_child()
         process_state().test = ""  # the parent goes on to other tests without telling
         inherited.release_parent()
         wakeup = process_state().wakeup

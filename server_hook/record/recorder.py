@@ -16,6 +16,7 @@ from server_hook.control.channel import Answerer
 from server_hook.environment import process_state
 from server_hook.problems import Problems, log_problem
 from server_hook.record import collectors, tracers
+from server_hook.record.c_forks import go_on_in_child, watch_c_forks
 from server_hook.record.drain import Drain
 from server_hook.record.presence import Presence
 from server_hook.record.reached import Reached
@@ -23,7 +24,7 @@ from server_hook.record.reloads import watch_compiles_after
 from server_hook.record.thread import RecorderThread, holding
 from server_hook.record.tracing import check_tracing
 from server_hook.store import records, segment, segments
-from server_hook.store.publish import publish_pipeline  # early: a signal may come inside a late import
+from server_hook.store.publish import MOST_BEHIND, publish_pipeline  # early: a signal may come inside a late import
 from server_hook.store.working_folder import again_if_gone
 
 if TYPE_CHECKING:
@@ -85,8 +86,7 @@ class Recorder:
         self.drain = Drain(self.cov, segment.Label(origin), branch=settings.branch)
         self.attribution = self.drain.attribution
         self.reached = Reached(settings.source)
-        self.segments, self.flushed_at = 0, 0.0
-        self.rest_s = self._rested_at = 0.0
+        self.segments, self.flushed_at, self.rest_s, self._rested_at = 0, 0.0, 0.0, 0.0
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, settings.interval_s)
         self._lock, self._is_forking = _new_lock(), False
 
@@ -165,7 +165,7 @@ class Recorder:
         is_publisher = not self.is_fork or os.getppid() != self.parent  # a parent that lives publishes for its forks
         if self.origin == "pipeline" and is_publisher and (self.segments or self.has_forked):
             with self.problems.fenced(self.data_folder):
-                again_if_gone(lambda: publish_pipeline(self.data_folder, self.settings.relative_to))
+                again_if_gone(lambda: publish_pipeline(self.data_folder, self.settings.relative_to, MOST_BEHIND))
 
     def _end(self) -> None:
         if self.presence.is_deleted:
@@ -195,8 +195,7 @@ class Recorder:
     def is_here(self) -> bool:
         """Tell whether this process is the one that is measured; move into a child that was forked outside Python.
 
-        uWSGI and other programs in C fork without Python's hooks. The child goes on measuring with what it has
-        inherited, until the first call of this in it notices that the pid is another one.
+        Such a child goes on measuring with what it has inherited, until the first call of this notices its pid.
         """
         if self.pid != _getpid() and not self._is_forking:  # os.fork is left to the hooks of lifecycle
             with self.problems.fenced(self.presence.folder):
@@ -206,8 +205,7 @@ class Recorder:
     def _move_into_child(self) -> None:
         parent, self.pid, self.parent = self.pid, _getpid(), os.getppid()
         self.is_fork = False  # the parent knows of no child, and may publish before it ends
-        self.presence = self.presence.of_child()
-        self.drain = self.drain.of_child(self.cov)
+        self.presence, self.drain = self.presence.of_child(), self.drain.of_child(self.cov)
         self.attribution = self.drain.attribution
         self.segments, self._lock = 0, _new_lock()  # a thread that held the old one is not here to release it
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, self.settings.interval_s)
@@ -215,7 +213,8 @@ class Recorder:
         self.thread.start()
         if self.reached.any:
             self.announce()
-        log_problem(f"process {self.pid} was forked outside Python by {parent}; it is recorded now (fork-unseen)")
+        if not go_on_in_child():
+            log_problem(f"process {self.pid} was forked outside Python by {parent}; it is recorded now (fork-unseen)")
 
     def release_parent(self) -> None:
         """Leave the inherited measurement behind, in a forked child: what it holds is the parent's."""
@@ -290,6 +289,7 @@ class Recorder:
         with self.problems.fenced(self.presence.folder):
             if not self.is_here():
                 return
+            watch_c_forks()
             if self.core == "ctrace" and "greenlet" in sys.modules:
                 tracers.follow_greenlets(self.cov, frame)
             self.reached.notice(filename, path)

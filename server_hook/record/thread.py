@@ -58,7 +58,8 @@ class RecorderThread:
         self._tick = tick
         self._channel = channel
         self._due = steady() + interval_s
-        self._wanted = False
+        self.is_wanted = False
+        """Whether it is to run: it is not while it has stepped aside for a fork."""
         self._waits_at: Channel | None = None
         self._asleep = _new_lock()
         self._running = _new_lock()
@@ -66,7 +67,7 @@ class RecorderThread:
 
     def start(self) -> None:
         """Start the thread, unless it runs."""
-        self._wanted = True
+        self.is_wanted = True
         if self._running.acquire(blocking=False):  # the thread itself releases it when it ends
             self._asleep = _new_lock()
             self._asleep.acquire()  # held, so that the thread sleeps on it until _rouse lets it go
@@ -77,7 +78,7 @@ class RecorderThread:
 
     def stop(self) -> None:
         """End the thread, and wait until the system has forgotten it."""
-        self._wanted = False
+        self.is_wanted = False
         channel = self._channel()
         if channel is not None:  # it waits in one of two places: for clients, or on its own lock
             channel.wake()
@@ -112,7 +113,7 @@ class RecorderThread:
     def _run(self) -> None:
         self._native = _native_id()
         try:
-            while self._wanted:
+            while self.is_wanted:
                 wakeup = process_state().wakeup
                 wait_s = min(max(0.0, self._due - steady()), wakeup.attend() if wakeup else LONGEST_S)
                 channel = self._channel()
@@ -122,7 +123,7 @@ class RecorderThread:
                 else:
                     self._asleep.acquire(timeout=min(wait_s, LONGEST_S))
                 self._waits_at = None
-                if self._wanted and steady() >= self._due:
+                if self.is_wanted and steady() >= self._due:
                     self._due = steady() + self._tick()  # from the tick's begin: the clock is read first
         finally:
             self._running.release()

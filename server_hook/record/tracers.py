@@ -61,6 +61,17 @@ def see_all_again(cov: Coverage, core: str) -> None:
         sys.monitoring.restart_events()  # type: ignore[attr-defined,unused-ignore]
 
 
+def ask_again(cov: Coverage) -> None:
+    """Let coverage.py ask once more about each file that runs, so that a forked child is noticed at a call.
+
+    The C tracer asks at the next call. It doesn't own what it got for files that a plugin measures, so that stays.
+    """
+    asked = cov._collector.should_trace_cache  # type: ignore[union-attr]
+    for filename, disposition in list(asked.items()):
+        if not getattr(disposition, "file_tracer", None):
+            asked.pop(filename, None)
+
+
 def is_tracing_for(cov: Coverage, function: object) -> bool:
     """Tell whether a trace function is a tracer of this Coverage."""
     return type(function).__name__ == "CTracer" and any(function is each for each in cov._collector.tracers)  # type: ignore[union-attr]

@@ -51,7 +51,14 @@ def _remove_aside(path: Path, before: float) -> None:
 
 def remove_working_folder(data_folder: Path) -> None:
     """Remove the working folder of *data_folder*, unless it holds a process's folder or something foreign."""
-    ours = (working_folder.IDENTITY, working_folder.LOCK, working_folder.IGNORE, working_folder.RESETS)
+    ours = (
+        working_folder.IDENTITY,
+        working_folder.LOCK,
+        working_folder.IGNORE,
+        working_folder.RESETS,
+        working_folder.PUBLISHED,
+        safe_files.aside_of(working_folder.PUBLISHED),  # of a process that was killed while it wrote
+    )
     if not any(working_folder.process_folders(data_folder)):
         working = str(data_folder / working_folder.WORKING_FOLDER)
         safe_files.remove_folder(

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from server_hook import clock
 from server_hook.store import clean_up, epochs, records, segment, segments, working_folder
@@ -22,6 +22,10 @@ from server_hook.store.segment import Label, Measured, Part, Source
 
 FOLD_AT = 64
 """How many folders there have to be before any are folded."""
+FOLD_BYTES = 1 << 18
+"""How much is folded at once, at least two folders: small ones first, so that what is large is seldom read again."""
+Folded: TypeAlias = dict[str, list[str]]
+"""New folders, and those that each of them replaces, by name."""
 
 
 class _Gone(NamedTuple):
@@ -33,28 +37,45 @@ class _Gone(NamedTuple):
     parts: list[Part]
 
 
-def compact(data_folder: Path) -> None:
-    """Fold what can be; call it while the folder's lock is held.
+def compact(data_folder: Path) -> Folded:
+    """Fold some of what can be; call it while the folder's lock is held.
 
     Raises:
         OSError: when the working folder cannot be written.
     """
-    clean_up.remove_left_over(data_folder / working_folder.WORKING_FOLDER)
+    working = data_folder / working_folder.WORKING_FOLDER
+    clean_up.remove_left_over(working)
     folders = list(working_folder.process_folders(data_folder))
     if len(folders) < FOLD_AT:
-        return
+        return {}
     alike: dict[tuple[object, ...], list[_Gone]] = {}
-    for each in filter(None, map(_read_gone, folders)):
-        key = (
-            bool(each.record.ended),
-            epochs.last_reset(str(data_folder), each.sign_of_life),
-            json.dumps(each.record.settings, sort_keys=True),
-            each.record.problem,
-        )
-        alike.setdefault(key, []).append(each)
-    for several in alike.values():
-        if len(several) > 1:
-            _unite(data_folder / working_folder.WORKING_FOLDER, several)
+    room = FOLD_BYTES
+    for size, folder in sorted((_size_of(folder), folder) for folder in folders if _has_rested(folder)):
+        if room < size and any(len(several) > 1 for several in alike.values()):
+            break
+        each = _read_gone(folder)
+        if each is not None:
+            room -= size
+            key = (
+                bool(each.record.ended),
+                epochs.last_reset(str(data_folder), each.sign_of_life),
+                json.dumps(each.record.settings, sort_keys=True),
+                each.record.problem,
+            )
+            alike.setdefault(key, []).append(each)
+    return {_unite(working, each): [gone.folder.name for gone in each] for each in alike.values() if len(each) > 1}
+
+
+def _has_rested(folder: Path) -> bool:
+    return records.sign_of_life(folder) <= clock.now() - REST_S
+
+
+def _size_of(folder: Path) -> int:
+    """Return about how much has to be read of a process: of most, and of all that were folded, the first segment."""
+    try:
+        return os.stat(f"{folder}/000001{segment.SUFFIX}").st_size
+    except OSError:
+        return 0
 
 
 def _read_gone(folder: Path) -> _Gone | None:
@@ -79,7 +100,8 @@ def _read_gone(folder: Path) -> _Gone | None:
     return _Gone(folder, record, sign_of_life, parts)
 
 
-def _unite(working: Path, several: list[_Gone]) -> None:
+def _unite(working: Path, several: list[_Gone]) -> str:
+    """Fold several folders into one; return its name."""
     identifier = f"folded-{os.urandom(4).hex()}"
     aside = working / f"{COMPACTING}{identifier}"  # where there are no locks somebody else may fold, too
     aside.mkdir()
@@ -95,9 +117,11 @@ def _unite(working: Path, several: list[_Gone]) -> None:
     records.write_record(str(aside), record)
     # before the rename: a reader must not take this moment for the last sign of life
     os.utime(aside / records.RECORD, (last.sign_of_life, last.sign_of_life))
+    os.utime(aside, (last.sign_of_life, last.sign_of_life))  # it has rested: nobody writes into it any more
     os.rename(aside, working / identifier)  # before the others go: what is in both counts once
     for each in several:
         clean_up.remove_process(each.folder)
+    return identifier
 
 
 def united(parts: Iterable[Part]) -> Iterator[Part]:

@@ -16,7 +16,8 @@ from coverage.exceptions import CoverageException
 
 from server_hook.arcs import Arcs
 from server_hook.clock import is_moment
-from server_hook.coverage_private import add_contexts, close_data, open_to_write, writes_known_schema
+from server_hook.coverage_private import close_data
+from server_hook.coverage_tables import add_contexts, open_to_write, writes_known_schema
 from server_hook.store import safe_files, segment, witnesses, working_folder
 from server_hook.store.clean_up import PUBLISHING
 from server_hook.store.database import open_to_read
@@ -85,17 +86,33 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
     Raises:
         OSError: when the folder cannot be written.
     """
-    folder = os.path.dirname(target)
-    aside = os.path.join(working_folder.make_working_folder(folder), f"{PUBLISHING}{os.getpid()}.tmp")
-    united = {label: {each: files[each] for each in files if is_utf8(each.path)} for label, files in united.items()}
-    try:
-        told_apart = _write_measured(_emptied(aside), united, untouched, branch=branch or has_arcs(united))
+    united = in_utf8(united)
+    with aside_of(target) as aside:
+        told_apart = _write_measured(aside, united, untouched, branch=branch or has_arcs(united))
         with open_to_write(aside) as base:
-            _write_fingerprints(base, united, folder, oldest, places)
+            columns = "context TEXT, path TEXT, fingerprint TEXT, folder TEXT, places TEXT, begun REAL"
+            base.execute(f"CREATE TABLE {TABLE} ({columns})")
+            add_fingerprints(base, united, os.path.dirname(target), oldest, places)
             _write_blocks(base, blocks)
             if told_apart and len(origins_of(united)) > 1:  # else the origin is plain
                 witnesses.write(base, told_apart)
         system.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
+
+
+@contextlib.contextmanager
+def aside_of(target: str) -> Iterator[str]:
+    """Make an empty file to be written and renamed into place; it goes where that was not done.
+
+    Raises:
+        OSError: when the folder or the file cannot be written.
+    """
+    folder = working_folder.make_working_folder(os.path.dirname(target))
+    aside = os.path.join(folder, f"{PUBLISHING}{os.getpid()}.tmp")
+    with contextlib.suppress(FileNotFoundError):  # of an earlier process with this pid
+        os.unlink(aside)
+    safe_files.create(aside, "")  # SQLite would follow a link
+    try:
+        yield aside
     except (CoverageException, sqlite3.Error, UnicodeError) as error:
         raise OSError(errno.EIO, str(error), target) from error
     finally:
@@ -103,11 +120,9 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
             os.unlink(aside)
 
 
-def _emptied(path: str) -> str:
-    with contextlib.suppress(FileNotFoundError):  # of an earlier process with this pid
-        os.unlink(path)
-    safe_files.create(path, "")  # SQLite would follow a link
-    return path
+def in_utf8(united: ByLabel) -> ByLabel:
+    """Leave out sources whose names are no UTF-8."""
+    return {label: {each: files[each] for each in files if is_utf8(each.path)} for label, files in united.items()}
 
 
 def _write_blocks(base: sqlite3.Connection, blocks: bytes) -> None:
@@ -124,8 +139,8 @@ def _write_measured(path: str, united: ByLabel, untouched: Untouched, *, branch:
         return {}
     files = {source.path: source.tracer for each in united.values() for source in each}
     _write_through(path, {}, {**untouched, **files}, branch=branch)
-    contexts = _by_context({**origins_of(united), **tests})
-    add_contexts(path, contexts, segment.to_arcs if branch else _numbits)
+    contexts = by_context({**origins_of(united), **tests})
+    add_contexts(path, contexts, segment.to_arcs if branch else numbits)
     return tests
 
 
@@ -141,7 +156,7 @@ def origins_of(united: ByLabel) -> ByLabel:
     return {label: files for label, files in united.items() if not label.context}
 
 
-def _by_context(united: ByLabel) -> Iterator[tuple[str, dict[str, segment.Measured]]]:
+def by_context(united: ByLabel) -> Iterator[tuple[str, dict[str, segment.Measured]]]:
     """Yield what was measured by the name of its context and by path: a test has one name over all origins."""
     labels: dict[str, list[Mapping[Source, segment.Measured]]] = {}
     for label, files in united.items():
@@ -154,7 +169,8 @@ def _by_context(united: ByLabel) -> Iterator[tuple[str, dict[str, segment.Measur
         yield context, by_path
 
 
-def _numbits(measured: segment.Measured) -> bytes:
+def numbits(measured: segment.Measured) -> bytes:
+    """Turn what was measured into the octets of coverage.py's numbits."""
     lines = segment.to_lines(measured)
     return lines.to_bytes((lines.bit_length() + 7) // 8, "little")
 
@@ -234,7 +250,7 @@ def fill(data: CoverageData, united: ByLabel, untouched: Untouched = NO_FILES, *
     """Put what was measured into a CoverageData, each context under its name; as arcs where *branch* asks for it."""
     branch = branch or has_arcs(united)
     tracers = {source.path: source.tracer for files in united.values() for source in files if source.tracer}
-    for context, by_path in _by_context(united):
+    for context, by_path in by_context(united):
         data.set_context(context)
         if branch:
             data.add_arcs({path: segment.to_arcs(each) for path, each in by_path.items()})
@@ -252,16 +268,14 @@ def has_arcs(united: ByLabel) -> bool:
     return any(isinstance(measured, Arcs) for files in united.values() for measured in files.values())
 
 
-def _write_fingerprints(
-    base: sqlite3.Connection, united: ByLabel, folder: str, oldest: Moments, places: Iterable[str]
+def add_fingerprints(
+    base: sqlite3.Connection, united: ByLabel, folder: str, oldest: Moments, places: Iterable[str] = ()
 ) -> None:
+    """Write down of each source what it was when each origin ran it, where, and since when the origin was measured."""
     whence = folder_identity(folder), "\n".join(sorted(each for each in places or [folder] if is_utf8(each)))
     rows = [
         (label.origin, each.path, each.fingerprint, *whence, oldest.get(label.origin))
         for label, files in origins_of(united).items()
         for each in files
     ]
-    base.execute(
-        f"CREATE TABLE {TABLE} (context TEXT, path TEXT, fingerprint TEXT, folder TEXT, places TEXT, begun REAL)"
-    )
     base.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - constant

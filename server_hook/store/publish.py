@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from server_hook import clock
-from server_hook.store import compaction, epochs, records, segment, working_folder
+from server_hook.store import additions, clean_up, compaction, epochs, published, records, segment, working_folder
 from server_hook.store.publication import blocks_in, holds_arcs, is_published_here, write_or_remove
 from server_hook.store.segment import ByLabel, Part
 from server_hook.store.working_folder import lock
@@ -17,35 +17,84 @@ from server_hook.systems.systems import system
 PIPELINE_FILE = ".coverage.pipeline"
 ENDING_WAIT_S = 0.5
 """How long a process that ends waits for others that publish; they see its last segment before they are done."""
+MOST_BEHIND = compaction.FOLD_AT
+"""How many processes that were killed, or that others left behind, the end of one process takes along."""
 
 
-def publish_pipeline(data_folder: str, relative_to: str = "") -> str:
+def publish_pipeline(data_folder: str, relative_to: str = "", most_behind: int | None = None) -> str:
     """Publish ``.coverage.pipeline`` as the union of all pipeline processes recorded beside it; return its path.
 
     Args:
         data_folder: where the segments lie, and the file goes.
         relative_to: the folder that sources are named relative to, for ``[run] relative_files``; empty for absolute.
+        most_behind: of how many processes that have rested, and are not in the file yet, it reads; None for all.
     """
     target = os.path.join(data_folder, PIPELINE_FILE)
     if not any(working_folder.process_folders(Path(data_folder))):
         return target
-    segments = Path(data_folder, working_folder.WORKING_FOLDER)
     until = clock.steady() + ENDING_WAIT_S
     with lock(data_folder, ENDING_WAIT_S) as held:
-        branch = held and holds_arcs(target)  # a session may have published it so, to be combined with its own arcs
-        if held:
-            with contextlib.suppress(OSError):  # what is not folded counts all the same
-                compaction.compact(Path(data_folder))
-        seen: set[Path] = set()
-        while held and (present := set(segments.glob("*/*" + segment.SUFFIX))) > seen:
+        present = _folded(data_folder, relative_to) if held else {}
+        seen: set[tuple[str, int]] = set()
+        while not seen.issuperset(present.items()):
             if seen and clock.steady() > until:
                 break  # others end all the time; this process must end, too
-            seen = present  # a process that could not wait for the lock has left its last segment for this one
+            seen.update(present.items())
             keep_foreign(target, data_folder)
-            oldest: dict[str, float] = {}
-            united = relative(newest(_noting(read_parts(Path(data_folder)), oldest)), relative_to)
-            write_or_remove(target, united, branch=branch, oldest=oldest, blocks=blocks_in(Path(target)))
+            _publish(data_folder, relative_to, most_behind, present)
+            # a process that could not wait for the lock has left its last segment for this one
+            present = published.states(Path(data_folder))
     return target
+
+
+def _basis(data_folder: str, relative_to: str) -> list[object]:
+    """Return what decides what a published file holds of the folders that it was made of."""
+    return [relative_to, epochs.last_reset(data_folder)]
+
+
+def _folded(data_folder: str, relative_to: str) -> published.States:
+    """Fold folders, write down what the published file holds after that, and return the folders that are there."""
+    here, target, basis = Path(data_folder), os.path.join(data_folder, PIPELINE_FILE), _basis(data_folder, relative_to)
+    before, folded = published.states(here), compaction.Folded()
+    with contextlib.suppress(OSError):  # what is not folded counts all the same
+        folded = compaction.compact(here)
+    if not folded:
+        return before
+    present = published.states(here)
+    if made := published.read(data_folder, target, basis):
+        held, anew = made
+        published.write(data_folder, target, basis, published.after_folding(held, before, present, folded), anew)
+    return present
+
+
+def _publish(data_folder: str, relative_to: str, most_behind: int | None, present: published.States) -> None:
+    """Add to the published file what is new; make it anew if something that it holds counts no more."""
+    target, basis = os.path.join(data_folder, PIPELINE_FILE), _basis(data_folder, relative_to)
+    held, anew = published.read(data_folder, target, basis) or ({}, 0.0)
+    oldest: dict[str, float] = {}
+    read: set[str] = set()
+    if anew and held.keys() <= present.keys():
+        new = _chosen({name: state for name, state in present.items() if state != held.get(name)}, most_behind)
+        parts = list(_noting(read_parts(Path(data_folder), new, read), oldest))
+        if all(part.epoch < anew for part in parts):  # else it may hold what a process ran before it was reset
+            united = relative(newest(parts), relative_to)
+            if additions.add(target, united, oldest):
+                published.write(data_folder, target, basis, {**held, **{name: present[name] for name in read}}, anew)
+                return
+    anew, oldest, read = clock.now(), {}, set()
+    parts_of_all = _noting(read_parts(Path(data_folder), _chosen(present, most_behind), read), oldest)
+    united = relative(newest(parts_of_all), relative_to)
+    # a session may have published it with branches, to be combined with its own
+    write_or_remove(target, united, branch=holds_arcs(target), oldest=oldest, blocks=blocks_in(Path(target)))
+    published.write(data_folder, target, basis, {name: present[name] for name in read}, anew)
+
+
+def _chosen(states: published.States, most_behind: int | None) -> list[str]:
+    """Choose the folders to read: of those that have rested, only some."""
+    rested_ns = (clock.now() - clean_up.REST_S) * 1e9
+    behind = [name for name, state in states.items() if state < rested_ns]
+    left_out = set(behind[most_behind:] if most_behind is not None else ())
+    return [name for name in states if name not in left_out]
 
 
 def _noting(parts: Iterable[Part], oldest: dict[str, float]) -> Iterator[Part]:
@@ -56,15 +105,22 @@ def _noting(parts: Iterable[Part], oldest: dict[str, float]) -> Iterator[Part]:
         yield part
 
 
-def read_parts(data_folder: Path) -> Iterator[Part]:
-    """Read what the pipeline processes of a data folder measured since the last reset.
+def read_parts(data_folder: Path, names: Iterable[str], read: set[str]) -> Iterator[Part]:
+    """Read what pipeline processes of a data folder measured since the last reset.
 
     Torn segments are for ``collect`` to name.
+
+    Args:
+        data_folder: where they recorded.
+        names: their folders' names.
+        read: gets the names of those that have recorded anything.
     """
     reset_at = epochs.last_reset(str(data_folder))
-    for folder in working_folder.process_folders(data_folder):
+    for name in names:
+        folder = data_folder / working_folder.WORKING_FOLDER / name
         whole = [parts for _, parts in segment.read_folder(folder) if not isinstance(parts, segment.TornError)]
         ours = [part for parts in whole for part in parts if part.label.origin == "pipeline"]
+        read.update([name] if whole else [])
         yield from epochs.counted(ours, records.sign_of_life(folder), reset_at)
 
 

@@ -18,6 +18,8 @@ WORKING_FOLDER = ".vmpilot-cov"
 IDENTITY, LOCK, IGNORE = "identity", "lock", ".gitignore"
 RESETS = "resets"
 """Name of the file in a working folder that lists when its servers were reset, in seconds since the epoch."""
+PUBLISHED = "published.json"
+"""Name of the file in a working folder that says which folders the published file holds."""
 LOCK_WAIT_S = 10.0
 _MOST_DELETIONS = 3  # a tree is deleted in steps
 _DIGITS = frozenset("0123456789abcdef")
@@ -78,6 +80,12 @@ def process_folders(data_folder: Path, refuse: Callable[[OSError], object] = str
         data_folder: holds the working folder.
         refuse: hears of each thing in the working folder that is not used.
     """
+    for path, _ in walk(data_folder, refuse):
+        yield Path(path)
+
+
+def walk(data_folder: Path, refuse: Callable[[OSError], object] = str) -> Iterator[tuple[str, os.stat_result]]:
+    """Walk the same folders, as plain paths with what the system knows of them."""
     working = os.path.join(data_folder, WORKING_FOLDER)
     try:
         safe_files.check_folder(working)
@@ -93,7 +101,7 @@ def process_folders(data_folder: Path, refuse: Callable[[OSError], object] = str
             status = os.lstat(path)
             if stat.S_ISDIR(status.st_mode):
                 safe_files.check_owner(path, status)
-                yield Path(path)
+                yield path, status
             else:
                 safe_files.check_regular(path, status)
         except FileNotFoundError:  # compacted or erased meanwhile

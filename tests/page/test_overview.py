@@ -192,7 +192,7 @@ def test_changed_lines_are_a_filter_where_they_are_known(tmp_path: Path, view: V
     assert rows == [["50%", "1", "2"]]
     assert "The change since HEAD" in browser.text("#verdict .change")
     browser.click("#files tbody tr.in a")
-    browser.wait("document.querySelector('.ln')")
+    browser.wait("document.querySelector('[data-painted] .ln')")
     assert browser.run("[...document.querySelectorAll('.ln.changed')].map((line) => line.id)") == ["L3", "L4"]
 
 

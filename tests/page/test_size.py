@@ -70,7 +70,7 @@ def test_data_of_a_file_comes_when_it_is_opened(large: Made, view: View) -> None
     scripts = browser.run("[...document.scripts].map((script) => script.getAttribute('src'))")
     assert scripts == ["page.js", "data/index.js"]
     browser.click("#files tbody tr.in a")
-    browser.wait("document.querySelector('.ln')")
+    browser.wait("document.querySelector('[data-painted] .ln')")
     assert len(browser.run("[...document.scripts].map((script) => script.src)")) == 3
     index: Path = large.folder / "data/index.js"
     assert index.stat().st_size < 200 * (FILES + 20)

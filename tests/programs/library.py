@@ -189,7 +189,6 @@ PROGRAMS = {
             os._exit(3)
         print(os.waitpid(child, 0)[1] >> 8)
         """,
-        logged=("fork-unseen",),
         interval_s=3600,
     ),
     "thread in C": Program("""

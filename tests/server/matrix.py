@@ -125,4 +125,27 @@ def _others() -> Iterator[Row]:
     yield Row("celery", ("celery",), programs.CELERY, celery, serving=2, parents=1, ends=ends)
 
 
-ROWS = (*_uvicorn(), *_gunicorn(), *_others())
+def _uwsgi() -> Iterator[Row]:
+    command = (
+        "uwsgi",
+        "--http-socket",
+        "127.0.0.1:PORT",
+        "--module",
+        "app.main:app",
+        "--die-on-term",
+        "--processes",
+        "2",
+    )
+    # the master signals its workers as well, and uWSGI ends a worker at once that gets a second signal while it ends
+    ends = (TERM, KILL_GROUP)
+    plain = Row(
+        "uwsgi", ("uwsgi",), programs.WSGI, (*command, "--master"), serving=2, parents=1, ends=ends, usual=False
+    )
+    for options in ((), ("--lazy-apps",), ("--py-call-uwsgi-fork-hooks",)):
+        row = replace(plain, name=" ".join(["uwsgi", *options]), command=(*plain.command, *options))
+        yield replace(row, parents=0 if options == ("--lazy-apps",) else 1)
+    recycle = ("--max-requests", str(MAX_REQUESTS))
+    yield replace(plain, name="uwsgi --max-requests", command=(*plain.command, *recycle), renewed_by="requests")
+
+
+ROWS = (*_uvicorn(), *_gunicorn(), *_others(), *_uwsgi())

@@ -22,7 +22,7 @@ from server_hook.arcs import Arcs
 from server_hook.clock import LAST_MOMENT
 from server_hook.config.settings import Settings
 from server_hook.problems import printable
-from server_hook.store import records, segment, working_folder
+from server_hook.store import publish, records, segment, working_folder
 from server_hook.store.records import Record
 from server_hook.store.segment import Label, Measured, Part, Source, bitmap
 
@@ -178,3 +178,9 @@ def short_folder() -> Iterator[Path]:
 def gold() -> Callable[[str], str]:
     """Give a reader of gold files."""
     return lambda name: (GOLD / name).read_text("utf-8")
+
+
+def published_of(folder: Path) -> segment.ByLabel:
+    """Return what a file would hold that was published of a data folder now."""
+    names = [place.name for place in working_folder.process_folders(folder)]
+    return publish.newest(publish.read_parts(folder, names, set()))

@@ -34,7 +34,7 @@ FLOORS = {
         ("attribution",),
         ("control", "store"),
         ("config",),
-        ("coverage_private",),
+        ("coverage_private", "coverage_tables"),
         ("arcs", "problems", "clock", "environment", "command_line", "packages"),
         ("systems",),
     ),

@@ -49,10 +49,13 @@ def test_a_copied_tree_is_where_the_process_starts(
     assert [str(Path.cwd() / name) for name in expected] == list(found)
 
 
-def test_a_copy_is_found_beside_the_script(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A script imports from its own folder, wherever it was started."""
-    write(tmp_path / "pipelines", {"main.py": "", "shop/__init__.py": "", "shop/cart.py": "a = 1\n"})
-    monkeypatch.setattr(sys, "orig_argv", ["python", str(tmp_path / "pipelines/main.py"), "--port", "1"])
+@pytest.mark.parametrize("script", ["pipelines/main.py", "pipelines"])
+def test_a_copy_is_found_beside_the_script(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    """A script imports from its own folder, wherever it was started, and so does a folder that is run."""
+    write(tmp_path / "pipelines", {"main.py": "", "__main__.py": "", "shop/__init__.py": "", "shop/cart.py": "a = 1\n"})
+    monkeypatch.setattr(sys, "orig_argv", ["python", str(tmp_path / script), "--port", "1"])
     found = find_copies(["src"], [str(project / "src")], str(project))
     assert found == (str(tmp_path / "pipelines/shop"),)
 

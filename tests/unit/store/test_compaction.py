@@ -22,7 +22,7 @@ from server_hook.store import records as records_
 from server_hook.store.records import Record
 from server_hook.store.segment import Label, Part, Source, bitmap
 from tests.unit.combine.test_unite import FRESH, STALE, any_parts, unite
-from tests.unit.conftest import a_part, ended_pid, recorded, some_options
+from tests.unit.conftest import a_part, ended_pid, published_of, recorded, some_options
 
 MANY = compaction.FOLD_AT + 6
 SETTINGS = {"branch": False, "folder": "/app", "source": ["/app"], "omit": ["/app/x.py"], "interval_s": 1.0}
@@ -63,7 +63,7 @@ def said(folder: Path) -> tuple[Combined, list[str], segment.ByLabel]:
     outcome = Outcome(found, united, figures, Verdict((), (), 0.0))
     texts = [text.replace(f"{os.getpid()}", "") for text in server_lines(outcome, options)]
     settings = [text.partition("(pid")[0] for text in differences(found.deliveries, options.settings)]
-    return united, texts + sorted(settings), publish.newest(publish.read_parts(folder))
+    return united, texts + sorted(settings), published_of(folder)
 
 
 @pytest.mark.parametrize("reset_at", [0.0, 120.0, 300.0])
@@ -77,7 +77,7 @@ def test_folding_changes_no_figure_age_or_account(tmp_path: Path, reset_at: floa
     assert names_in(tmp_path) == ["folded"] * (2 if reset_at == 120.0 else 1)
     assert before == said(tmp_path)
     epochs.note_reset(str(tmp_path), 400.0)
-    assert publish.newest(publish.read_parts(tmp_path)) == {}
+    assert published_of(tmp_path) == {}
 
 
 @given(any_parts())

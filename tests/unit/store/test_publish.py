@@ -9,7 +9,7 @@ import pytest
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
-from server_hook import coverage_private
+from server_hook import coverage_tables
 from server_hook.arcs import Arcs
 from server_hook.coverage_private import close_data
 from server_hook.store import publication, publish, segment, working_folder
@@ -67,7 +67,7 @@ def test_contexts_of_tests_are_written_alike_in_either_way(
 ) -> None:
     """What is written directly, in a schema that is known, is what coverage.py's own calls would write."""
     publication.write_data_file(str(tmp_path / "directly"), united)
-    monkeypatch.setattr(coverage_private, "SCHEMA_VERSION", 1000)
+    monkeypatch.setattr(coverage_tables, "SCHEMA_VERSION", 1000)
     publication.write_data_file(str(tmp_path / "by its calls"), united)
     assert lines_in(tmp_path / "by its calls") == lines_in(tmp_path / "directly")
 

@@ -20,7 +20,7 @@ from server_hook.arcs import Arcs
 from server_hook.store import publication, publish, segment, witnesses
 from server_hook.store.records import Record
 from server_hook.store.segment import ByLabel, Label, Source, bitmap
-from tests.unit.conftest import a_part, recorded, some_options
+from tests.unit.conftest import a_part, published_of, recorded, some_options
 from tests.unit.store.test_publish import lines_in
 
 APP, LIB = Source("/app/main.py", "1" * 32), Source("/app/lib.py", "2" * 32)
@@ -107,5 +107,5 @@ def test_what_ran_before_a_reset_is_no_tests(tmp_path: Path) -> None:
     after = a_part("pipeline", {source: bitmap([2])})
     after.epoch = 150.0
     recorded(tmp_path, Record(id="1-a", pid=1, origin="pipeline", started=50.0, ended=300.0), *before, after)
-    found = publish.newest(publish.read_parts(tmp_path))
+    found = published_of(tmp_path)
     assert found == {Label("pipeline"): {source: bitmap([1, 2])}}

@@ -1,0 +1,117 @@
+"""Forks in C, which Python is not told of: the recorder's thread steps aside for them, as it does for Python's own.
+
+Such a fork copies Python's own lock as it is. If the thread holds that lock then, or waits for it, the child waits
+forever for a thread that it does not have. The C library calls handlers around every fork; before one of Python's own,
+``hold`` has stopped the thread already, and they find nothing to do. None is called in the child: no Python may run
+there before Python, after a fork of its own, has made its lock anew.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from server_hook.environment import process_state
+from server_hook.record.tracers import ask_again
+
+if TYPE_CHECKING:
+    from server_hook.record.thread import RecorderThread
+
+_UWSGI = "UWSGI_ORIGINAL_PROC_NAME"
+"""What uWSGI sets in the environment before it starts Python."""
+
+
+def is_uwsgi() -> bool:
+    """Tell whether this is uWSGI, a program in C that forks and handles signals there."""
+    return not sys.orig_argv and _UWSGI in os.environ  # programs that it starts inherit the second
+
+
+def load_ctypes() -> None:
+    """Load ctypes in uWSGI: it is needed to hear of forks."""
+    if is_uwsgi():
+        with suppress(ImportError):
+            __import__("ctypes")
+
+
+def watch_c_forks() -> None:
+    """Have the C library tell of forks, once ctypes is loaded, without which no Python code can fork in C."""
+    state = process_state()
+    ctypes = sys.modules.get("ctypes")
+    if state.c_forks is None and hasattr(ctypes, "pythonapi"):  # else it is being loaded
+        state.c_forks = CForks(ctypes)
+
+
+def go_on_in_child() -> bool:
+    """Go on in a forked child; tell whether the fork was heard of before, so that nothing got lost."""
+    c_forks = process_state().c_forks
+    if c_forks is not None:
+        c_forks.go_on_in_child()
+    return c_forks is not None and c_forks.is_heard
+
+
+def forget_c_forks() -> None:
+    """Let the C library forget the handlers: Python ends, and could not run them any more."""
+    c_forks = process_state().c_forks
+    if c_forks is not None:
+        c_forks.forget()
+
+
+class CForks:
+    """The handlers that the C library calls around each fork of this process, and at the end of one that has forked."""
+
+    def __init__(self, ctypes: Any) -> None:  # noqa: ANN401 - the module
+        """Register the handlers, if this is GNU's C library: of others, few can be told later to forget them."""
+        self.is_heard = False
+        """Whether the fork in C that has made this process was heard of."""
+        self._thread: RecorderThread | None = None
+        """The recorder's thread while it has stepped aside."""
+        self._has_forked = False
+        with suppress(AttributeError, OSError, MemoryError):  # some systems let nobody make functions
+            function = ctypes.CFUNCTYPE(None)
+            self._handlers = function(self._step_aside), function(self._go_on), function(self._end)
+            self._library, self._owner = ctypes.pythonapi, ctypes.byref(ctypes.c_char())
+            self._register()
+
+    def _register(self) -> None:
+        self._call("__register_atfork", *self._handlers[:2], None, self._owner)
+
+    def _call(self, name: str, *arguments: Any) -> None:  # noqa: ANN401 - what C takes
+        self._library[name](*arguments)
+
+    def forget(self) -> None:
+        """Let the C library forget the handlers, if it has any."""
+        self._has_forked = False
+        with suppress(AttributeError):  # none was registered
+            self._call("__cxa_finalize", self._owner)
+
+    def go_on_in_child(self) -> None:
+        """Forget what is to come at the end of the parent."""
+        if self._has_forked:
+            self.forget()
+            self._register()
+
+    def _step_aside(self) -> None:
+        self._thread, recorder = None, process_state().recorder
+        if recorder is None or not recorder.is_here() or not recorder.thread.is_wanted:
+            return
+        with recorder.problems.fenced(recorder.presence.folder):
+            recorder.thread.stop()
+            self._thread, self.is_heard = recorder.thread, True
+            recorder.flush()  # what is measured so far is the parent's, and its end may be one in C, too
+            ask_again(recorder.cov)
+
+    def _go_on(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.start()
+        if not self._has_forked and (thread is not None or is_uwsgi()):  # its master ends without a word to Python
+            self._has_forked = True
+            self._call("__cxa_atexit", self._handlers[2], None, self._owner)
+
+    def _end(self) -> None:
+        recorder = process_state().recorder
+        if self._has_forked and recorder is not None and recorder.is_here():
+            with recorder.problems.fenced(recorder.presence.folder):
+                recorder.finish()
