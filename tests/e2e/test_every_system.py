@@ -15,7 +15,7 @@ import pytest
 
 from server_hook.command_line import is_server_command
 from server_hook.control.channel import CAN_LISTEN
-from server_hook.store import publish, records, segment, working_folder
+from server_hook.store import records, segment, working_folder
 from server_hook.store.records import Record
 from server_hook.systems.systems import system
 from tests.conftest import PATIENCE_S, Project, lines_in, numbered, wait_for
@@ -74,8 +74,8 @@ def started(project: Project, *words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def lines_on_disk(project: Project) -> list[int]:
     """Return the lines that servers have written until now."""
-    united = publish.newest(publish.read_parts(project.path))
-    lines = [segment.to_lines(each) for files in united.values() for each in files.values()]
+    parts = [part for path in project.path.glob(".vmpilot-cov/*/*.seg") for part in segment.decode(path.read_bytes())]
+    lines = [segment.to_lines(each) for part in parts for each in part.files.values()]
     return sorted({number for each in lines for number in segment.line_numbers(each)})
 
 
