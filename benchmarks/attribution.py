@@ -63,7 +63,7 @@ async def burst(path, rounds, tests, fresh):
         paths = [path + (str(number % 32) if path.endswith("/") and path != "/" else "") for number in numbers]
         await asyncio.gather(*(app(scope(*each), receive, send) for each in zip(paths, names)))
         if fresh:
-            for test in attribution()._tests.values():
+            for test in attribution().serving._tests.values():
                 test.was_shown = True  # as by a board, which shows other tests by now
 
 def attribution():
@@ -75,8 +75,8 @@ if is_wrapped:
     app = tag(app)
 if len(sys.argv) > 2:
     if is_wrapped:
-        from server_hook.attribution import attribution as whose, boards
-        whose.LOOK_S = boards.LOOK_S = 3600  # valgrind is slow: each request would look for boards
+        from server_hook.attribution import boards, serving
+        serving.LOOK_S = boards.LOOK_S = 3600  # valgrind is slow: each request would look for boards
     asyncio.run(burst("/", int(sys.argv[2]), 0, 0))
     sys.exit()
 loop = asyncio.new_event_loop()

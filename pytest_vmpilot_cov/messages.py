@@ -48,6 +48,8 @@ _TEXTS: Final = {
     "start the server with VMPILOT_COV={config}",
     "reset-in-future": "a reset of {folder} is dated {when}, which is in the future, and is ignored: the "
     "clock it was taken from is ahead of this one; set the clocks, and reset again",
+    "server-elsewhere": "process {pid} ({command}) records files of this source into {place}, which does not count; "
+    "name that place with --vmpilot-cov-pipeline or pipeline_data, or start it with VMPILOT_COV={config}",
     "server-unrecorded": "process {pid} ({command}) runs with {config} and records nothing: {why}",
     "pipeline-silent": "process {pid} ({command}) did not deliver its data: {why}; using {counted}",
     "stale-unknown": "stale={value} (from {where}) is not a way to treat stale data; use drop, fail or keep",

@@ -9,6 +9,7 @@ imported before it; where warnings are errors, that would end every worker of py
 
 # nothing here that an older Python cannot read: one that is too old is to say so
 
+import gc
 import os
 import sys
 
@@ -23,6 +24,10 @@ def start() -> None:
     """
     if not os.environ.get("VMPILOT_COV"):
         return
+    # nearly all that is made here stays, and would be walked again and again
+    postpones = gc.isenabled() and not gc.get_freeze_count()
+    if postpones:
+        gc.disable()
     try:
         from server_hook.environment import unsupported
 
@@ -35,6 +40,11 @@ def start() -> None:
         startup.start_from_environment()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - nothing of ours may stop somebody's process
         _say("%s: %s (start-failed)" % (type(error).__name__, error))  # noqa: UP031 - see above
+    finally:
+        if postpones:
+            gc.freeze()
+            gc.unfreeze()  # both in one step: all is old now, and no collection of what is young walks it
+            gc.enable()
 
 
 def _say(reason: str) -> None:

@@ -18,7 +18,7 @@ from coverage.collector import Collector
 from coverage.exceptions import ConfigError, CoverageException
 
 from server_hook.arcs import Arcs
-from server_hook.packages import find_package
+from server_hook.packages import find_package, sysconfig_that_remembers
 
 REFUSALS = (CoverageException, ConfigError)
 """What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
@@ -59,7 +59,8 @@ def start(cov: Coverage) -> None:
 
     For that it reads the source of every frame, which is a tenth of what a start costs.
     """
-    if {"sys_modules_saved", "file_and_path_for_module"} <= vars(inorout).keys():
+    if {"sysconfig", "sys_modules_saved", "file_and_path_for_module"} <= vars(inorout).keys():
+        vars(inorout)["sysconfig"] = sysconfig_that_remembers()
         # its own way takes modules away that other threads import meanwhile
         vars(inorout).update(sys_modules_saved=contextlib.nullcontext, file_and_path_for_module=find_package)
     described = vars(collector).get("short_stack")

@@ -24,6 +24,7 @@ from server_hook.problems import HookError, log_problem
 
 if TYPE_CHECKING:
     from server_hook.config.settings import Settings
+    from server_hook.coverage_private import WatchedCoverage
     from server_hook.record.recorder import Recorder
 
 _BESIDE_A_DEBUGGER = ("debugpy/launcher", "debugpy/adapter")
@@ -136,15 +137,15 @@ def _in_some_folder(config: str) -> Iterator[None]:
 def _begin(start: Start) -> None:
     from coverage import Coverage
 
-    from server_hook.config.settings import Settings, read_settings
+    from server_hook.config.settings import Settings, read_with_coverage
     from server_hook.record import lifecycle
     from server_hook.record.recorder import Recorder
 
     if Coverage.current() is not None:  # a second one would take its tracer
         raise HookError("coverage.py is measuring this process already (already-measured)")
-    origin, session, data_folder = start.origin, "", ""
+    origin, session, data_folder, cov = start.origin, "", "", None
     if origin == "pipeline":
-        settings = _server_settings(start)
+        settings, cov = _server_settings(start)
     elif start.session_folder:
         session, data_folder, raw = _read_session(start.session_folder)
         settings = Settings.from_record(raw)
@@ -152,12 +153,12 @@ def _begin(start: Start) -> None:
             os.environ[ORIGIN_VARIABLE] = origin = "pipeline"  # for its children: workers, reloaders
             session = ""
     else:
-        settings = read_settings(start.config)
+        settings, cov = read_with_coverage(start.config)
     if origin == "pipeline":
         data_folder = os.path.abspath(os.environ.get(DATA_DIR_VARIABLE) or settings.folder)
         if DATA_DIR_VARIABLE in os.environ:
             os.environ[DATA_DIR_VARIABLE] = data_folder
-    recorder = Recorder(settings, data_folder or os.path.dirname(settings.data_file), origin, session)
+    recorder = Recorder(settings, data_folder or os.path.dirname(settings.data_file), origin, session, cov=cov)
     if CONTEXT_VARIABLE in os.environ:
         _work_for_test(recorder)
     process_state().tagged_hosts = settings.tag_requests
@@ -186,19 +187,21 @@ def _missing_source(settings: "Settings") -> str:
     return f"no folder of [run] source exists: {', '.join(name for name, _ in missing)}; {missing[0][1]}"
 
 
-def _server_settings(start: Start) -> "Settings":
+def _server_settings(start: Start) -> "tuple[Settings, WatchedCoverage | None]":
     """Read how a server measures: as the session that has started it, options included, or as its configuration says.
+
+    The second is the Coverage that has read the configuration, if one had to.
 
     A server may outlive its session, be in another container, or have a configuration of its own.
     """
-    from server_hook.config.settings import Settings, read_settings
+    from server_hook.config.settings import Settings, read_with_coverage
 
     if start.session_folder:
         with contextlib.suppress(HookError, TypeError):  # TypeError: the session's is another version of this package
             settings = Settings.from_record(_read_session(start.session_folder)[2])
             if start.config == (settings.config_file or settings.folder):
-                return settings
-    return read_settings(start.config)
+                return settings, None
+    return read_with_coverage(start.config)
 
 
 def _read_session(folder: str) -> tuple[str, str, dict[str, object]]:

@@ -93,7 +93,7 @@ class Project:
         """Write a file of the project."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text).lstrip("\n"))
+        path.write_text(plain(text))
         return path
 
     def package(self, name: str, settings: str = "", **modules: str) -> None:
@@ -183,20 +183,32 @@ def wait_for(condition: Callable[[], bool], otherwise: Callable[[], str] = lambd
         time.sleep(0.02)
 
 
-def lines_in(data_file: Path, context: str | None = None) -> dict[str, list[int]]:
-    """Read the lines of a data file by file name, of one context or of all; files without lines are left out."""
+def lines_in(data_file: Path, context: str | None = None, below: Path | None = None) -> dict[str, list[int]]:
+    """Read the lines of a data file, of one context or of all; files without lines are left out.
+
+    Args:
+        data_file: the file.
+        context: of which lines are read; None for all.
+        below: the folder that sources are named relative to; without it, they go by their file names.
+    """
     data = CoverageData(basename=str(data_file))
     data.read()
     if context is not None:
         data.set_query_context(context)
-    found = {Path(path).name: sorted(data.lines(path) or []) for path in data.measured_files()}
+    names = {path: os.path.relpath(path, below) if below else Path(path).name for path in data.measured_files()}
+    found = {name: sorted(data.lines(path) or []) for path, name in names.items()}
     close_data(data)
     return {name: lines for name, lines in found.items() if lines}
 
 
+def plain(text: str) -> str:
+    """Take a program out of the indentation of the test that holds it."""
+    return textwrap.dedent(text).lstrip("\n")
+
+
 def numbered(text: str, *marks: str) -> list[int]:
     """Return the numbers of the lines of *text* whose comment has one of the marks, as in ``x = 1  # unit``."""
-    lines = textwrap.dedent(text).lstrip("\n").splitlines()
+    lines = plain(text).splitlines()
     return [number for number, line in enumerate(lines, 1) if set(_marks_of(line)) & set(marks)]
 
 

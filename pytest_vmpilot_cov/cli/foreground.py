@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from pytest_vmpilot_cov.messages import UsageError, say
-from pytest_vmpilot_cov.servers.stop import STOP_S, end_descendants
+from pytest_vmpilot_cov.servers.stop import STOP_S, end_descendants, family_of
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _ASK_TO_END = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -63,20 +63,23 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], mask: se
         raise UsageError(say("command-not-found", command=command[0], why=error.strerror)) from None
     # blocking nothing returns the current mask; what was blocked before is not ours to wait for
     held = signal.pthread_sigmask(signal.SIG_BLOCK, ()) - mask
-    status, was_asked_to_end, until = None, False, math.inf
+    status, was_asked_to_end, until, family = None, False, math.inf, set[int]()
     while status is None and time.monotonic() < until:
         number = _next_signal(held, until)
         if number == signal.SIGCHLD:
             status = _reap(pid)
         elif number is not None:
-            was_asked_to_end |= number in _ASK_TO_END
+            if number in _ASK_TO_END:
+                was_asked_to_end, family = True, family | family_of(os.getpid(), with_session=False)
             if number == signal.SIGTERM:
                 until = min(until, time.monotonic() + STOP_S)
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
     # without a status the time after SIGTERM is over: this ends the command, too, for the wait below
     if was_asked_to_end or (status is not None and os.WIFSIGNALED(status)):
-        end_descendants(os.getpid())
+        end_descendants(os.getpid(), family)
+    if status is None:
+        os.kill(pid, signal.SIGKILL)  # it may be a zombie already; where no list of processes is to be had, it isn't
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1] if status is None else status)
 
 
@@ -110,9 +113,23 @@ def _next_signal(held: set[signal.Signals | int], until: float) -> int | None:
             if received.si_signo == signal.SIGCHLD or received.si_code != _FROM_KERNEL:
                 return int(received.si_signo)
         else:  # macOS does not tell who has sent it
-            number = signal.sigwait(held)
+            number = _wait_without_limit(held, until)
             if number != signal.SIGINT or not os.isatty(0):
                 return int(number)
+
+
+def _wait_without_limit(held: set[signal.Signals | int], until: float) -> int:
+    """Wait for a signal where the system has no limit for that; when the time is over, as if a child had ended."""
+    from threading import Timer
+
+    rest = max(0.0, min(until - time.monotonic(), _LONGEST_S))
+    timer = Timer(rest, os.kill, (os.getpid(), signal.SIGCHLD))
+    timer.daemon = True
+    timer.start()
+    try:
+        return int(signal.sigwait(held))
+    finally:
+        timer.cancel()
 
 
 def _reap(pid: int) -> int | None:

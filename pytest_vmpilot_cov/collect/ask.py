@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of
+from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, life_in, places_of
 from pytest_vmpilot_cov.model import Delivery, Options
 from pytest_vmpilot_cov.servers.ports import listening_at
 from server_hook.control import client
@@ -102,7 +102,7 @@ def _last_record(delivery: Delivery, until: float) -> Record | None:
         record = records.read_record(delivery.folder)
         if record is None:  # its folder is gone, too: compacted or erased
             return delivery.record
-        if records.life_of(record, 0.0) == "dead":
+        if life_in(delivery.folder, record) == "dead":
             return record
         if time.monotonic() > until:
             return None

@@ -109,9 +109,7 @@ def find_processes(
             is_own = working_folder.data_folder_of(place) == own and records.is_of(record.session, scope.session)
             if (scope.session and not is_own) or not (scope.all_runs or is_of_run(record, options)):
                 continue
-        life = records.life_of(record, records.heartbeat_age_s(place))
-        if life == "live" and not system.start_of(record.pid) and _is_silent(place, record):
-            life = "dead"  # a system without /proc: the pid alone tells little
+        life = life_in(place, record)
         # a copy has no process to ask
         if scope.place_of(place).is_copy or (life == "live" and is_elsewhere(record.place, place)):
             life = "dead" if life == "dead" else "remote"
@@ -120,9 +118,17 @@ def find_processes(
         yield Delivery(record, life, place, alive_at=records.sign_of_life(place))
 
 
-def _is_silent(place: Path, record: records.Record) -> bool:
-    """Tell whether a process on this machine that could be asked for data can be asked no longer."""
-    return bool(record.socket) and client.is_dead(record.socket, record.id, records.owner_of(place))
+def life_in(place: Path, record: records.Record) -> records.Life:
+    """Judge whether the process that records in a folder lives; without /proc its pid alone tells little of that.
+
+    Args:
+        place: that folder.
+        record: that of the process.
+    """
+    life = records.life_of(record, records.heartbeat_age_s(place))
+    if life != "live" or not record.socket or system.start_of(record.pid):
+        return life
+    return "dead" if client.is_dead(record.socket, record.id, records.owner_of(place)) else "live"
 
 
 def refused(error: OSError, scope: Scope) -> str:

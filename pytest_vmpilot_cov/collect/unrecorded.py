@@ -1,4 +1,4 @@
-"""Servers that have ``VMPILOT_COV`` and record nothing, found in the system's process list; what is missing in each.
+"""Servers that have ``VMPILOT_COV`` and record nothing, or elsewhere, found in the system's process list; and why.
 
 A process announces itself with the first file of the source that it runs. If it has run none, or lacks the package,
 the only trace of it is the variable in its environment.
@@ -12,7 +12,7 @@ import time
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile
+from itertools import product, takewhile
 from pathlib import Path
 
 from pytest_vmpilot_cov.collect.processes import folder_of, places_of
@@ -27,7 +27,7 @@ from server_hook.config.settings import Settings, apply_settings, open_coverage,
 from server_hook.config.sources import missing_sources
 from server_hook.control import client
 from server_hook.control.channel import Answer
-from server_hook.environment import ORIGIN_VARIABLE, VARIABLE
+from server_hook.environment import DATA_DIR_VARIABLE, ORIGIN_VARIABLE, SESSION_VARIABLE, VARIABLE
 from server_hook.problems import HookError
 
 PROC = Path("/proc")
@@ -50,6 +50,11 @@ class Process:
     parent: int
     is_young: bool = False
     """Whether it may still be starting."""
+
+    @property
+    def words(self) -> str:
+        """What it was started with, as a message shows it."""
+        return " ".join([os.path.basename(self.command[0]), *self.command[1:]])[:60]
 
     @property
     def folder(self) -> Path:
@@ -81,6 +86,8 @@ class Process:
 def find_unrecorded(options: Options, deliveries: Iterable[Delivery]) -> Iterator[str]:
     """Name each server that runs with this configuration, or beside its data, and has recorded nothing.
 
+    And one for each other configuration with which servers record files of this source where nobody looks.
+
     Args:
         options: the configuration, and the places where servers of it keep their data.
         deliveries: the processes that announced themselves; their parents and children are no servers of their own.
@@ -90,23 +97,34 @@ def find_unrecorded(options: Options, deliveries: Iterable[Delivery]) -> Iterato
     places = (Path(options.settings.folder), *map(folder_of, places_of(options)))
     folders = {os.path.realpath(place) for place in places}
     processes = {each.pid: each for each in _processes_with_variable()}
-    families = _families(processes, recorded)
+    families, elsewhere = _families(processes, recorded), set[str]()
     for process in processes.values():
         try:
+            if process.pid in families or not _is_server(process, options.settings.server_command):
+                continue
             config = process.config
-            is_ours = not folders.isdisjoint(map(os.path.realpath, (config, os.path.dirname(config))))
-            if is_ours and process.pid not in families and _is_server(process, options.settings.server_command):
+            if not folders.isdisjoint(map(os.path.realpath, (config, os.path.dirname(config)))):
                 why = _why(process, config)
                 if why:
-                    yield _describe(process, config, why)
+                    yield say("server-unrecorded", pid=process.pid, command=process.words, config=config, why=why)
+            elif config not in elsewhere and (place := _place_of_ours(process, config, options.settings)):
+                elsewhere.add(config)
+                own = options.settings.config_file or options.settings.folder
+                yield say("server-elsewhere", pid=process.pid, command=process.words, config=own, place=place)
         except (OSError, HookError):  # it has ended meanwhile, or says itself what is wrong with its configuration
             continue
 
 
-def _describe(process: Process, config: str, why: str) -> str:
-    words = [os.path.basename(word) if number == 0 else word for number, word in enumerate(process.command)]
-    command = " ".join(words)
-    return say("server-unrecorded", pid=process.pid, command=command[:60], config=config, why=why)
+def _place_of_ours(process: Process, config: str, own: Settings) -> str:
+    """Return where a process with another configuration records files of our source; empty if it doesn't."""
+    if SESSION_VARIABLE in process.environment:  # another session's, which looks there
+        return ""
+    settings = read_settings(config)
+    pairs = product(map(os.path.realpath, settings.source), map(os.path.realpath, own.source))
+    overlaps = any(os.path.commonpath(pair) in pair for pair in pairs)
+    if not overlaps or not _ask(process.pid).reached:
+        return ""
+    return str(process.folder / (process.environment.get(DATA_DIR_VARIABLE) or settings.folder))
 
 
 def _processes_with_variable() -> Iterator[Process]:

@@ -51,7 +51,7 @@ def of_data_files(collected: Collected, combined: Combined, folder: str) -> Iter
     """
     place = _placing(combined)
     for file in collected.data_files:
-        if file.is_derived and collected.deliveries:
+        if file.is_derived and collected.deliveries:  # its lines are those of the processes
             continue
         origin = next(iter(file.origins)) if len(file.origins) == 1 else ""
         try:
@@ -69,7 +69,7 @@ def _placing(combined: Combined) -> Callable[[Source], str]:
     places = {each.measured: each.path for each in combined.mapped}
     counted = {source for files in combined.counted.values() for source in files}
 
-    @cache
+    @cache  # each part of each process names the same sources
     def place(source: Source) -> str:
         here = source._replace(path=places.get(source.path, source.path))
         return here.path if here in counted else ""

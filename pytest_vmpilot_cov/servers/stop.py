@@ -17,6 +17,10 @@ GRACE_S = 5.0
 """How long processes may take to end by themselves, their last data included, before they are killed."""
 
 
+PROC = Path("/proc")
+_PS = ("ps", "-A", "-o", "pid=,ppid=,pgid=,stat=")
+
+
 class _Process(NamedTuple):
     pid: int
     parent: int
@@ -39,7 +43,7 @@ def end_server(process: subprocess.Popen[bytes]) -> bool:
 def end_session(process: subprocess.Popen[bytes]) -> bool:
     """End a process and every other one of its session; return whether no process was killed."""
     leader = process.pid
-    if os.path.exists("/proc/self/stat"):
+    if _shows_processes():
         return _end(
             lambda number: _send(_members(leader), number),
             lambda: process.poll() is not None and not _members(leader),
@@ -51,16 +55,23 @@ def end_session(process: subprocess.Popen[bytes]) -> bool:
     )
 
 
-def end_descendants(ancestor: int) -> bool:
-    """End every process that descends from another one; return whether no process was killed."""
-    return _end(
-        lambda number: _send(family_of(ancestor, with_session=False) - {ancestor}, number),
-        lambda: family_of(ancestor, with_session=False) <= {ancestor},
-    )
+def end_descendants(ancestor: int, seen: Collection[int] = ()) -> bool:
+    """End every process that descends from another one; return whether no process was killed.
+
+    Args:
+        ancestor: the pid of that one.
+        seen: its descendants of a moment ago: where it adopts no orphans, they may be process 1's by now.
+    """
+
+    def left() -> set[int]:
+        there = {each.pid for each in _living()}
+        return (family_of(ancestor, with_session=False) | there.intersection(seen)) - {ancestor}
+
+    return _end(lambda number: _send(left(), number), lambda: not left())
 
 
 def family_of(leader: int, *, with_session: bool = True) -> set[int]:
-    """List the living processes that descend from one, and those of its session; empty without /proc.
+    """List the living processes that descend from one, and those of its session; empty where nothing tells of them.
 
     Args:
         leader: the pid of the process.
@@ -86,11 +97,10 @@ def _end(send: Callable[[signal.Signals], object], is_over: Callable[[], bool]) 
     return False
 
 
-def _send(pids: Collection[int], number: signal.Signals) -> bool:
+def _send(pids: Collection[int], number: signal.Signals) -> None:
     for pid in pids:
         with suppress(OSError):
             os.kill(pid, number)
-    return bool(pids)
 
 
 def _signal_group(leader: int, number: int) -> bool:
@@ -106,11 +116,28 @@ def _members(session: int) -> list[int]:
     return [each.pid for each in _living() if each.session == session]
 
 
+def _shows_processes() -> bool:
+    return os.path.exists(PROC / "self/stat")
+
+
 def _living() -> Iterator[_Process]:
-    """Walk the processes of this machine that are no zombies (proc_pid_stat(5)); none without /proc."""
-    for entry in Path("/proc").glob("[0-9]*/stat"):
+    """Walk the processes of this machine that are no zombies (proc_pid_stat(5)); without /proc, as ps shows them."""
+    if not _shows_processes():
+        yield from _listed()
+        return
+    for entry in PROC.glob("[0-9]*/stat"):
         with suppress(OSError, ValueError):
             # the command's name, in parentheses, may hold spaces and parentheses itself
             state, parent, _, session = entry.read_text(errors="replace").rpartition(")")[2].split()[:4]
             if state != "Z":
                 yield _Process(int(entry.parent.name), int(parent), int(session))
+
+
+def _listed() -> Iterator[_Process]:
+    """Walk the same by ps; a process group stands in for the session, of which macOS tells nothing."""
+    with suppress(OSError):
+        with subprocess.Popen(_PS, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as ps:  # noqa: S603
+            shown, _ = ps.communicate()
+        for pid, parent, group, state in (line.split() for line in shown.splitlines()):
+            if not state.startswith("Z") and int(pid) != ps.pid:
+                yield _Process(int(pid), int(parent), int(group))

@@ -30,12 +30,6 @@ Read: TypeAlias = Callable[..., Request]
 """Reads the request from the arguments of the wrapped call."""
 
 
-def is_nobodys() -> bool:
-    """Tell, at the least cost, whether a request that names no test is nobody's; False where it needs a look."""
-    recorder = _state.recorder
-    return recorder is None or recorder.attribution.is_nobodys()
-
-
 def begin(read: Read, *args: Any) -> Begun | None:
     """Tell the recorder that a request begins in this context; never raise.
 
@@ -76,7 +70,7 @@ def around(owner: Any, name: str, read: Read) -> None:
             token = begin(read, *args)
             try:
                 return original(*args, **kwargs)
-            finally:
+            finally:  # the thread answers somebody else's request next
                 end(token)
 
         return answer
@@ -108,7 +102,7 @@ def ends_of(connection: Any, peer: Any = None) -> Ends:
         peer: the other end, where the server has asked for it already.
     """
     try:
-        if connection.family == _UNIX:
+        if connection.family == _UNIX:  # it has no ports; the kernel tells the process by the descriptor
             return None, connection.fileno()
         return address(connection.getsockname()), address(peer or connection.getpeername())
     except OSError:

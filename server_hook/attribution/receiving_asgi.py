@@ -11,11 +11,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from server_hook.attribution.imports import report, wrap
-from server_hook.attribution.receiving import Request, address, around_coroutine, begin, end, ends_of, is_nobodys
+from server_hook.attribution.receiving import Request, address, around_coroutine, begin, end, ends_of
+from server_hook.environment import process_state
 
 if TYPE_CHECKING:
     from server_hook.attribution.serving import Ends
     from server_hook.attribution.tags import Request as Begun
+
+_state = process_state()
 
 App: TypeAlias = Callable[..., Any]
 
@@ -89,10 +92,17 @@ def tag(app: App) -> App:
             end(token)
 
     def tagged(scope: Any, receive: Any, send: Any) -> Any:
-        kind = scope["type"]
-        if kind == "lifespan" or (kind == "http" and not _has_baggage(scope) and is_nobodys()):
-            return app(scope, receive, send)  # no coroutine of ours around it
-        return answer(scope, receive, send)
+        kind, recorder = scope["type"], _state.recorder
+        if kind == "lifespan" or recorder is None:
+            return app(scope, receive, send)
+        try:
+            # in one step, in C: below Python 3.12 each turn of a loop of ours is traced
+            is_nobodys = (
+                kind == "http" and b"baggage" not in dict(scope["headers"]) and recorder.attribution.is_nobodys()
+            )
+        except Exception:  # noqa: BLE001 - what is wrong with it is reported where it is read
+            is_nobodys = False
+        return app(scope, receive, send) if is_nobodys else answer(scope, receive, send)
 
     return tagged
 
@@ -112,15 +122,15 @@ class _Messages:
 
 
 def _of_asgi(scope: Any, receive: Any, *_: object) -> Request:
-    baggage = [value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage"]
+    headers = scope["headers"]
+    by_name = dict(headers)
+    if b"baggage" not in by_name:
+        baggage = []
+    elif len(by_name) == len(headers):
+        baggage = [by_name[b"baggage"].decode("latin-1")]
+    else:
+        baggage = [value.decode("latin-1") for name, value in headers if name == b"baggage"]
     return baggage, _ends_of_asgi, scope, receive
-
-
-def _has_baggage(scope: Any) -> bool:
-    try:
-        return b"baggage" in dict(scope["headers"])  # in one step, in C
-    except Exception:  # noqa: BLE001 - what is wrong with it is reported where it is read
-        return True
 
 
 def _ends_of_asgi(scope: Any, receive: Any) -> Ends:

@@ -26,7 +26,7 @@ def http_server(module: ModuleType) -> None:
 
     def make_answer(original: Callable[..., Any]) -> Callable[..., Any]:
         def handle_one_request(self: Any) -> Any:
-            vars(self)[_BEGUN] = None
+            vars(self)[_BEGUN] = None  # or parse_request was called by a handler with a call of its own
             try:
                 return original(self)
             finally:
@@ -97,6 +97,7 @@ class _Delegate:
         return getattr(self._delegate, name)
 
     def headers_received(self, start_line: Any, headers: Any) -> Any:
+        # the first that names the test; all that follows is called in the same task
         self._token = begin(_of_tornado, self._connection, headers)
         return self._delegate.headers_received(start_line, headers)
 
@@ -125,7 +126,7 @@ def _begin_after(original: Callable[..., Any]) -> Callable[..., Any]:
     from inspect import iscoroutinefunction  # websockets has it, http.server has not
 
     def begin_anew(connection: Any) -> None:
-        end(vars(connection).get(_BEGUN))
+        end(vars(connection).get(_BEGUN))  # nobody says when a message is answered: the next one ends it
         vars(connection)[_BEGUN] = begin(_of_websockets, connection)
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -28,6 +28,7 @@ def _of_wsgiref(handler: Any, *_: object) -> Request:
 def gunicorn(module: ModuleType) -> None:
     """Wrap how a worker of gunicorn handles a request; of its modules ``sync``, ``gthread`` and ``base_async``."""
     name = module.__name__
+    # a class that a module has only imported is wrapped in its own
     kinds = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == name]
     workers = [kind for kind in kinds if hasattr(kind, "handle_request")]
     if not workers:

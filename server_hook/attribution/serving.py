@@ -47,8 +47,9 @@ class Counts:
 class Test:
     """A test whose requests have come here, and that is not over."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         """Begin without a request."""
+        self.name = name
         self.was_shown = False
         """Whether a board has shown it."""
         self.requests = 0  # those that are not answered yet
@@ -70,6 +71,9 @@ class Serving:
         """Until when a request that names no test is nobody's without a look: no session is there."""
         self.engine: ByMonitoring | ByTracer | None = None
         """What tells their work apart; without one, a request still has its test for whoever is asked on its behalf."""
+        self.lately: dict[str, Test] = {}
+        """The tests at work by the header of their requests, believed until the next look is due."""
+        self.look_due = 0.0
         self._peers = peers
         self._tests: dict[str, Test] = {}
         self._sessions = 0
@@ -91,6 +95,7 @@ class Serving:
         test = tags.from_headers(baggage)
         if test and self._begin(test):
             self.counts.tagged += 1
+            self._believe_for_a_while(test, baggage)
             return test
         if is_session:  # also where the header's test is over: a WebSocket stays open
             witness = self._peers.test_of(*ends(*ends_of))
@@ -103,13 +108,27 @@ class Serving:
             self.nobodys_until = steady() + LOOK_S
         return ""
 
-    def end_request(self, request: tags.Request) -> None:
-        """Notice that a request is answered, in the context in which it began."""
+    def begin_as_lately(self, header: str) -> str:
+        """Return the test that is at work by a header, and count its request; empty where that needs a look.
+
+        Args:
+            header: the value of the only one named ``baggage``.
+        """
+        test, moment = self.lately.get(header), steady()
+        if test is None or moment >= self.look_due:
+            return ""
+        with self.lock:
+            test.requests += 1
+        test.heard_at = moment
+        self.counts.tagged += 1
+        return test.name
+
+    def answered(self, request: tags.Request) -> None:
+        """Notice that a request is answered, before it ends."""
         test = self._tests.get(request.test)
         if test is not None and request.is_open:
             with self.lock:
                 test.requests -= 1
-        request.end()
 
     def end_those_over(self, unless: str = "") -> bool:
         """End the tests that are over; return whether a board shows the one that begins.
@@ -139,6 +158,7 @@ class Serving:
         """Let a test be over."""
         with self.lock:
             self._tests.pop(name, None)
+            self.lately = {}
             if self.engine is not None:
                 self.engine.end(name)
 
@@ -150,11 +170,11 @@ class Serving:
             self.engine.lock = self.lock
             for test in self._tests:
                 self.engine.end(test)
-        self._tests = {}
+        self._tests, self.lately = {}, {}
 
     def close(self) -> None:
         """Tell tests apart no longer."""
-        engine, self.engine, self._tests = self.engine, None, {}
+        engine, self.engine, self._tests, self.lately = self.engine, None, {}, {}
         if engine is not None:
             engine.close()
 
@@ -170,11 +190,18 @@ class Serving:
                     return False
                 carry()
                 self.engine.begin(name)
-                test = self._tests.setdefault(name, Test())
+                test = self._tests.setdefault(name, Test(name))
                 test.was_shown = is_shown  # a short test is over before the next look
             test.requests += 1
             test.heard_at = steady()
         return True
+
+    def _believe_for_a_while(self, name: str, baggage: Sequence[str]) -> None:
+        test, moment = self._tests.get(name), steady()
+        if moment >= self.look_due:
+            self.lately = {}  # a header may hold what differs from request to request
+        if test is not None and len(baggage) == 1:
+            self.lately[baggage[0]], self.look_due = test, moment + LOOK_S
 
     def _remember(self, name: str) -> None:
         self._ended[name] = None

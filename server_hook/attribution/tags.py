@@ -44,7 +44,7 @@ def from_headers(values: Iterable[str]) -> str:
     return _test_in(joined) if _MEMBER in joined else ""
 
 
-@lru_cache(256)
+@lru_cache(256)  # a test sends the same header with each of its requests
 def _test_in(baggage: str) -> str:
     for member in baggage.split(","):
         key, _, value = member.partition("=")
@@ -66,7 +66,7 @@ class Request:
             test: whose it is; empty for nobody's.
         """
         self.test = test
-        self.is_open = True
+        self.is_open = True  # tasks that it has started may outlive it, and still come from it
         self.owner = doer()
         self._test_before, self._request_before = TEST.set(test), REQUEST.set(self)
 

@@ -25,7 +25,6 @@ FAIL_UNDER = "vmpilot_cov:fail_under"
 """The section with our thresholds, which is read for a verdict only."""
 SCRIPT_SETTINGS = (b"e2e_scripts", b"script_timeout_s")
 """Settings that count in a session without the flag, too."""
-_SECTION = re.compile(r"^\[(coverage:\w+|vmpilot_cov(:fail_under)?)\]", re.MULTILINE)
 
 
 def find_config(folder: str) -> str:
@@ -42,7 +41,7 @@ def _has_settings(path: str) -> bool:
     """Tell whether a file that others use as well has a section of coverage.py's, or ours."""
     text = _text_of(path)
     if not path.endswith(".toml"):
-        return bool(_SECTION.search(text))
+        return bool(re.search(r"^\[(coverage:\w+|vmpilot_cov(:fail_under)?)\]", text, re.MULTILINE))
     import tomllib
 
     try:

@@ -85,6 +85,11 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
     Raises:
         HookError: when it cannot be found or understood.
     """
+    return read_with_coverage(path, overrides)[0]
+
+
+def read_with_coverage(path: str, overrides: Mapping[str, object] | None = None) -> tuple[Settings, WatchedCoverage]:
+    """Read the configuration as ``read_settings`` does; also return the Coverage that has read it, to measure with."""
     config_file, folder = locate(path)
     own, cov = read_own_section(config_file), open_coverage(config_file)
     overriding = dict(overrides or {})
@@ -96,7 +101,7 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
     names = _names(option("run:source"))
     concurrency = tuple(name for name in option("run:concurrency") or () if name != "multiprocessing")
     core, why = choose_core(cov, branch=branch, concurrency=concurrency)
-    return Settings(
+    settings = Settings(
         config_file=config_file,
         folder=folder,
         source=(source := _sources(cov, names, folder)),
@@ -115,6 +120,7 @@ def read_settings(path: str, overrides: Mapping[str, object] | None = None) -> S
         server_command=own.get("server_command", "").strip(),
         tag_requests=_tagged_hosts(own, config_file),
     )
+    return settings, cov
 
 
 def open_coverage(config_file: str) -> WatchedCoverage:

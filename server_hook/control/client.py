@@ -83,13 +83,13 @@ def _is_refused(path: str) -> bool:
 def socket_of(pid: int) -> str:
     """Find where a process of this user that has no record listens; empty where it does not.
 
-    A recorded process that has run no file of its source leaves nothing in the data folder, but it can be asked.
+    A recorded process that has run no file of its source leaves nothing in the data folder, but it can be asked. One
+    that was killed leaves its socket behind, and a later process may have its pid: the newest counts.
     """
     with contextlib.suppress(OSError):
         folder = socket_folder()
-        for name in sorted(os.listdir(folder)):
-            if name.startswith(f"{pid}-") and name.endswith(".sock"):
-                return f"{folder}/{name}"
+        names = [each for each in os.listdir(folder) if each.startswith(f"{pid}-") and each.endswith(".sock")]
+        return max((f"{folder}/{name}" for name in names), key=os.path.getmtime, default="")
     return ""
 
 

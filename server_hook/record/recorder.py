@@ -64,6 +64,7 @@ class Recorder:
         *,
         name: str = "",
         parent: int = 0,
+        cov: coverage_private.WatchedCoverage | None = None,
     ) -> None:
         """Prepare to measure; nothing is started or written yet.
 
@@ -74,21 +75,20 @@ class Recorder:
             session: the id of the test session that this process belongs to, empty for none; None makes it a session.
             name: what its id ends with, so that a caller can find it by a name of its own.
             parent: the pid of the recorded process that forked this one; 0 where none did.
+            cov: a Coverage that has read this configuration; makes one by default.
         """
         self.settings, self.data_folder = settings, data_folder
         self.pid, self.parent = _getpid(), parent or os.getppid()  # the process that forked it may have ended since
         self.is_fork = bool(parent)
         """Whether a recorded process forked this one; that one publishes as long as it lives."""
-        self.has_forked, self.core = False, ""
         self.problems = Problems()
         self.presence = Presence(data_folder, name, session, self.problems)
-        self.cov = open_coverage(settings.config_file)
+        self.cov = cov or open_coverage(settings.config_file)
         self.drain = Drain(self.cov, segment.Label(origin), branch=settings.branch)
-        self.attribution = self.drain.attribution
-        self.reached = Reached(settings.source)
+        self.attribution, self.reached = self.drain.attribution, Reached(settings.source)
         self.segments, self.flushed_at, self.rest_s, self._rested_at = 0, 0.0, 0.0, 0.0
         self.thread = RecorderThread(self._tick, lambda: self.presence.channel, settings.interval_s)
-        self._lock, self._is_forking = _new_lock(), False
+        self._lock, self._is_forking, self.has_forked, self.core = _new_lock(), False, False, ""
 
     def start(self, answerer: Answerer | None = None) -> None:
         """Start to measure, and a thread that writes a segment each interval and answers the control channel.

@@ -53,7 +53,7 @@ def blocks_of(source: bytes) -> Blocks:
     try:
         module = ast.parse(source)
         blocks: dict[str, Block] = {}
-        for name, function in list(_bodies(module, "")):
+        for name, function in list(_bodies(module, "")):  # a list: bodies are taken out on the way
             body, function.body = function.body, []  # what stays is of the module
             blocks[_free(name, blocks)] = Block(_mark(body), body[0].lineno, function.end_lineno or 0)
         blocks[MODULE] = Block(_mark([module]))
@@ -94,7 +94,7 @@ def decode(octets: bytes) -> ByContent:
     """
     try:
         unpacking = zlib.decompressobj()
-        text = unpacking.decompress(octets, MOST_BYTES)
+        text = unpacking.decompress(octets, MOST_BYTES)  # a kilobyte may unpack to a megabyte
         if unpacking.unconsumed_tail:
             raise ValueError("it is too large")
         return {content: dict(map(_block, blocks)) for content, blocks in json.loads(text).items()}
@@ -149,4 +149,5 @@ def _free(name: str, blocks: Blocks) -> str:
 
 def _mark(nodes: list[ast.stmt] | list[ast.Module]) -> str:
     text = "\n".join(ast.dump(node) for node in nodes)
+    # a literal may hold half a surrogate pair
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:MARK_DIGITS]

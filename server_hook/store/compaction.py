@@ -11,6 +11,7 @@ what is in both counts once. A reader of the folders looks for united ones again
 import json
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -23,7 +24,11 @@ from server_hook.store.segment import Label, Measured, Part, Source
 FOLD_AT = 64
 """How many folders there have to be before any are folded."""
 FOLD_BYTES = 1 << 18
-"""How much is folded at once, at least two folders: small ones first, so that what is large is seldom read again."""
+"""How much is folded at once: small folders first, so that what is large is seldom read again."""
+CROWDED = 4 * FOLD_AT
+"""How many folders there have to be before two are folded that are larger than that."""
+LOOK_AT = 8 * FOLD_AT
+"""How many folders are looked at to find the small ones."""
 Folded: TypeAlias = dict[str, list[str]]
 """New folders, and those that each of them replaces, by name."""
 
@@ -50,8 +55,9 @@ def compact(data_folder: Path) -> Folded:
         return {}
     alike: dict[tuple[object, ...], list[_Gone]] = {}
     room = FOLD_BYTES
-    for size, folder in sorted((_size_of(folder), folder) for folder in folders if _has_rested(folder)):
-        if room < size and any(len(several) > 1 for several in alike.values()):
+    rested = islice(filter(_has_rested, folders), LOOK_AT)
+    for size, folder in sorted((_size_of(folder), folder) for folder in rested):
+        if room < size and (len(folders) < CROWDED or any(len(several) > 1 for several in alike.values())):
             break
         each = _read_gone(folder)
         if each is not None:

@@ -18,7 +18,7 @@ from server_hook.arcs import Arcs
 from server_hook.clock import is_moment
 from server_hook.coverage_private import close_data
 from server_hook.coverage_tables import add_contexts, open_to_write, writes_known_schema
-from server_hook.store import safe_files, segment, witnesses, working_folder
+from server_hook.store import safe_files, segment, working_folder
 from server_hook.store.clean_up import PUBLISHING
 from server_hook.store.database import open_to_read
 from server_hook.store.segment import ByLabel, Source
@@ -94,8 +94,8 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
             base.execute(f"CREATE TABLE {TABLE} ({columns})")
             add_fingerprints(base, united, os.path.dirname(target), oldest, places)
             _write_blocks(base, blocks)
-            if told_apart and len(origins_of(united)) > 1:  # else the origin is plain
-                witnesses.write(base, told_apart)
+            if told_apart and len(origins_of(united)) > 1:  # else the origin is plain, as in every server
+                _write_shares(base, told_apart)
         system.replace(aside, target)  # coverage.py combines a file that is being written without regard for locks
 
 
@@ -118,6 +118,12 @@ def aside_of(target: str) -> Iterator[str]:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(aside)
+
+
+def _write_shares(base: sqlite3.Connection, told_apart: ByLabel) -> None:
+    from server_hook.store import witnesses  # no server writes any, and each would pay for it
+
+    witnesses.write(base, told_apart)
 
 
 def in_utf8(united: ByLabel) -> ByLabel:

@@ -11,9 +11,12 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from server_hook.systems.systems import system
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MOST_RECORD_BYTES = 1 << 20
 MOST_SEGMENT_BYTES = 64 << 20
@@ -228,3 +231,11 @@ def _check_own(path: str) -> None:
 
 def _kind_of(status: os.stat_result) -> str:
     return _KINDS.get(stat.S_IFMT(status.st_mode), "a file")
+
+
+def names_in(folder: Path, suffix: str) -> list[str]:
+    """List the files in a folder whose names end so; none where it cannot be read."""
+    try:  # glob compiles a pattern, and every server that ends would pay for it
+        return [name for name in os.listdir(folder) if name.endswith(suffix)]
+    except OSError:
+        return []

@@ -194,7 +194,8 @@ def write(folder: str, number: int, parts: Iterable[Part]) -> int:
 
 def read_folder(folder: Path) -> Iterator[tuple[Path, list[Part] | TornError]]:
     """Read all segments of one process's folder, oldest first; a torn one is yielded as its error."""
-    for path in sorted(folder.glob("*" + SUFFIX)):  # by number: they have leading zeros
+    for name in sorted(safe_files.names_in(folder, SUFFIX)):  # by number: they have leading zeros
+        path = folder / name
         try:
             yield path, decode(safe_files.read(str(path), MOST_SEGMENT_BYTES))
         except FileNotFoundError:  # folded or erased meanwhile

@@ -54,6 +54,7 @@ def _rows(
         for number, measured in (each for by_number in by_origin.values() for each in by_number.items()):
             segment.unite(whole, number, measured)
         for origin, by_number in by_origin.items():
+            # mostly empty: few files run for two origins in one test
             others = {number: each for number, each in by_number.items() if each != whole[number]}
             same = segment.bitmap(by_number.keys() - others.keys())
             encoded = [[number, segment.encode_measured(each)] for number, each in others.items()]

@@ -5,17 +5,19 @@ import fcntl
 import os
 import signal
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 WALL, STEADY, CPU = time.CLOCK_REALTIME, time.CLOCK_MONOTONIC, time.CLOCK_THREAD_CPUTIME_ID
 # not by name: tests of the application replace these with mocks, gevent with its own
 read_clock = time.clock_gettime
 replace, user, real_user, signal_thread = os.replace, os.geteuid, os.getuid, signal.pthread_kill
 _unlink, _kill = os.unlink, os.kill
-_start, _mask, _all_signals = _thread.start_new_thread, signal.pthread_sigmask, signal.valid_signals()
+_signal: Any = sys.modules["_signal"]  # what signal wraps; that makes an enumeration of each signal, each time
+_start, _mask, _all_signals = _thread.start_new_thread, _signal.pthread_sigmask, _signal.valid_signals()
 
 # O_NONBLOCK: to open a FIFO would wait for its other end
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC

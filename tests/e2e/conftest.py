@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from server_hook.store import parsed_files, segment
-from tests.conftest import Project, Server, numbered, wait_for
+from tests.conftest import SHOWS_PROCESSES, Project, Server, numbered, wait_for
 
 WORK = """
     import sys  # run test
@@ -81,10 +81,14 @@ STAYED = {"__init__.py": [1], "stay.py": numbered(STAY, "always")}
 
 
 @pytest.fixture(autouse=True)
-def end_what_is_left(clean_environment: None) -> Iterator[None]:  # noqa: ARG001 - it makes the home
+def end_what_is_left(clean_environment: None, tmp_path: Path) -> Iterator[None]:  # noqa: ARG001 - it makes the home
     """Leave no process of a test behind, whatever the test found out; they are known by the home that it gave them."""
     home = f"HOME={os.environ['HOME']}".encode()
     yield
+    if not SHOWS_PROCESSES:
+        for note in tmp_path.glob("project/pid"):
+            with contextlib.suppress(OSError):
+                os.kill(int(note.read_text()), signal.SIGKILL)
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if home in (process / "environ").read_bytes().split(b"\0"):

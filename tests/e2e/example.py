@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverage import CoverageData
-
-from tests.conftest import PATIENCE_S, free_port, wait_for
+from tests.conftest import PATIENCE_S, free_port, lines_in, wait_for
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "pipelines"
 LEFT_OUT = shutil.ignore_patterns(
@@ -94,13 +92,7 @@ class Example:
 
     def lines(self, name: str = ".coverage", context: str | None = None) -> dict[str, list[int]]:
         """Read the lines of a data file by the path of the source in the example; files without lines are left out."""
-        data = CoverageData(basename=str(self.path / name))
-        data.read()
-        if context is not None:
-            data.set_query_context(context)
-        lines = {os.path.relpath(path, self.path): sorted(data.lines(path) or []) for path in data.measured_files()}
-        data.close(force=True)
-        return {path: numbers for path, numbers in lines.items() if numbers}
+        return lines_in(self.path / name, context, self.path)
 
     def _answers(self) -> bool:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.conftest import Project, lines_in, numbered, wait_for
+from tests.conftest import Project, lines_in, needs_proc, numbered, wait_for
 from tests.e2e.conftest import RAN, STAY, STAYED, is_alive, pid_in, stay, vmpilot
 
 SERVE = ("vmpilot-cov", "serve", "--")
@@ -57,6 +57,7 @@ BEHIND = {
 }
 
 
+@needs_proc
 @pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_what_stands_behind_a_script_is_ended(app: Project, number: signal.Signals, behind: Sequence[str]) -> None:
@@ -66,11 +67,36 @@ def test_what_stands_behind_a_script_is_ended(app: Project, number: signal.Signa
     assert lines_in(app.path / PIPELINE, "pipeline") == STAYED
 
 
+@needs_proc
 def test_a_script_that_waits_for_its_server_is_not_waited_for(app: Project) -> None:
     """A shell that handles SIGTERM only when its command has ended is given ten seconds; then all is ended."""
     server = stay(app, *SERVE, "bash", "-c", 'trap "echo bye" TERM; "$@"; exit 5', "bash")
     assert (server.stop(signal.SIGTERM), is_alive(pid_in(app))) == (5, False)
     assert "bye" in server.log.read_text()
+    assert lines_in(app.path / PIPELINE, "pipeline") == STAYED
+
+
+AS_ON_MACOS = """
+import pathlib, signal, sys
+from pytest_vmpilot_cov.cli import foreground, main
+from pytest_vmpilot_cov.servers import stop
+del signal.sigtimedwait
+foreground.STOP_S = 1.0
+foreground._adopt_orphans = lambda: None
+stop.PROC = pathlib.Path("/nowhere")
+sys.exit(main.main())
+"""
+
+
+@needs_proc
+@pytest.mark.parametrize("behind", ["a script", "two scripts", "a script that waits", "a script with a trap"])
+def test_what_stands_behind_a_script_is_ended_without_proc(app: Project, behind: str) -> None:
+    """So it does where ps alone tells of processes, nobody adopts orphans, and no wait has a limit, as on macOS."""
+    app.write("serve.py", AS_ON_MACOS)
+    trap = ("bash", "-c", 'trap "echo bye" TERM; "$@"; exit 5', "bash")
+    server = stay(app, "python", "serve.py", "serve", "--", *BEHIND.get(behind, trap))
+    expected = -signal.SIGTERM if behind in BEHIND else 5
+    assert (server.stop(signal.SIGTERM), is_alive(pid_in(app))) == (expected, False)
     assert lines_in(app.path / PIPELINE, "pipeline") == STAYED
 
 

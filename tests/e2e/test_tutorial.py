@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port, wait_for
+from tests.conftest import free_port, needs_proc, wait_for
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 BLOCK = re.compile(r"(?:`([\w./]+)`[^`]*\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -95,6 +95,7 @@ def follow(shell: subprocess.Popen[str], command: str, shown: str) -> None:
         assert as_shown(), f"$ {command}\n{outputs[-1]}"
 
 
+@needs_proc
 def test_the_tutorial_does_what_it_says(shell: subprocess.Popen[str], tmp_path: Path) -> None:
     """Every file of the tutorial is written, every command run in its order, and each prints what is shown below it."""
     port = str(free_port())

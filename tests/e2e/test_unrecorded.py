@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project, Server, lines_in, wait_for
+from tests.conftest import Project, Server, lines_in, needs_proc, wait_for
 from tests.e2e.conftest import session, vmpilot, warnings_in
 
 AGENT = "def answer():\n    return 1\n"
@@ -83,6 +83,7 @@ def test_a_copied_tree_counts_as_the_project(people: Project) -> None:
     assert f"Mapped: 2 files measured below {people.path}/pipelines to src (2 by content)" in done.stdout
 
 
+@needs_proc
 def test_a_copied_tree_that_differs_is_named(people: Project) -> None:
     """Where no file of the copy is the project's any more, the server is named with the file that ends alike."""
     copy_tree(people, edited=True)
@@ -92,6 +93,7 @@ def test_a_copied_tree_that_differs_is_named(people: Project) -> None:
     assert expected == problem
 
 
+@needs_proc
 def test_a_second_configuration_whose_source_is_not_there_is_named(people: Project) -> None:
     """A configuration that was copied beside the server has a relative source that is no folder there."""
     copy_tree(people)
@@ -102,6 +104,7 @@ def test_a_second_configuration_whose_source_is_not_there_is_named(people: Proje
     assert problem == f"source src/vmpilot is no folder, did you mean vmpilot, which is one below {beside}?"
 
 
+@needs_proc
 def test_an_environment_without_the_package_is_named(people: Project, tmp_path: Path) -> None:
     """A server whose Python lacks the package is found by the process list, with the interpreter."""
     copy_tree(people)
@@ -149,6 +152,7 @@ def test_a_second_configuration_in_step_is_nothing_to_warn_of(people: Project, n
     assert difference.format(**places) in "".join(differing)
 
 
+@needs_proc
 def test_who_is_no_server_of_this_project_is_not_named(people: Project) -> None:
     """A server that records, one of another configuration and a tool are nothing to warn of."""
     copy_tree(people)
@@ -160,3 +164,25 @@ def test_who_is_no_server_of_this_project_is_not_named(people: Project) -> None:
     people.serve("python", "pip.py", env={"VMPILOT_COV": "../app"}, **elsewhere)  # type: ignore[arg-type]
     last = people.serve("python", "-c", "import time; time.sleep(600)", env={"VMPILOT_COV": "../app"}, **elsewhere)  # type: ignore[arg-type]
     assert problem_of(people, last).startswith("it has run no file of [run] source")
+
+
+def test_a_server_that_records_elsewhere_is_named(people: Project) -> None:
+    """A server with a configuration of its own records the project's files beside that: said, until it is looked at."""
+    source = people.path / "app/src/vmpilot"
+    people.write("pipelines/.coveragerc", f"[run]\nsource = {source}\n")
+    (people.path / "pipelines/vmpilot").symlink_to(source)
+    server = serve(people, "pipelines")
+    app, beside = Project(people.path / "app"), people.path / "pipelines"
+    lines: list[str] = []
+
+    def is_named() -> bool:
+        lines[:] = [line for line in vmpilot(app, "status").stdout.splitlines() if "(server-elsewhere)" in line]
+        return bool(lines)
+
+    wait_for(is_named, server.log.read_text)
+    assert lines[0].startswith(f"process {server.pid} ("), lines
+    assert f" records files of this source into {beside}, which does not count; " in lines[0]
+    assert f"WARNING: {lines[0]}" in session(app).stdout.splitlines()
+    named = session(app, "--vmpilot-cov-pipeline=../pipelines")
+    assert "(server-elsewhere)" not in named.stdout
+    assert lines_in(app.path / ".coverage", "pipeline") == {"__init__.py": [1], "agent.py": [1, 2]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import textwrap
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from pytest_vmpilot_cov.verdict import reach_verdict
 from server_hook.store.records import Record
 from server_hook.store.segment import Measured, Part, Source, bitmap
 from tests.browser import CHROMIUM, NEEDS_CHROMIUM, Browser, chromium
-from tests.conftest import numbered
+from tests.conftest import SHOWS_PROCESSES, numbered, plain
 from tests.unit.conftest import NOBODY, a_part, recorded, some_options
 
 PICTURES = os.environ.get("TEST_PICTURES", "")
@@ -121,19 +121,16 @@ def shop_parts() -> list[Part]:
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Give the page of a small shop."""
-    files = {name: _plain(text) for name, text in MARKED.items()}
+    files = {name: plain(text) for name, text in MARKED.items()}
     folder = tmp_path_factory.mktemp("shop").resolve()
     return make_page(folder, files, shop_parts(), fail_under=75.0, thresholds={"pipeline": 90.0, "unit": 40.0})
-
-
-def _plain(text: str) -> str:
-    """Take a program out of its indentation."""
-    return textwrap.dedent(text).lstrip("\n")
 
 
 @pytest.fixture(scope="session")
 def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Give one browser to all tests of this process."""
+    if sys.platform == "linux" and not SHOWS_PROCESSES:
+        pytest.skip("Chromium needs /proc")
     if CHROMIUM is None:
         pytest.skip(NEEDS_CHROMIUM)
     with chromium(tmp_path_factory.mktemp("chromium")) as browser:

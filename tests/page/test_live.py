@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.browser import Browser
-from tests.conftest import PATIENCE_S, Project, Server, free_port, numbered, wait_for
+from tests.conftest import PATIENCE_S, Project, Server, free_port, needs_proc, numbered, wait_for
 from tests.e2e.conftest import UVICORN, WEB
 
 METHODS = ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "BREW"]
@@ -144,6 +144,7 @@ def read_event(answer: http.client.HTTPResponse) -> dict[str, Any]:
     return event
 
 
+@needs_proc
 def test_nobody_is_asked_while_nobody_looks(live: Live, web: Server) -> None:
     """Without a browser the server is not asked; and when a browser has gone, it is not asked any more."""
     had = segments(live.project)

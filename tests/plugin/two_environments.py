@@ -6,13 +6,13 @@ import json
 import re
 import shutil
 import subprocess
-import textwrap
 import venv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import distribution
 from pathlib import Path
 
+from tests.conftest import plain
 from tests.plugin.parity import Case
 
 THEIR_PACKAGES = (
@@ -147,7 +147,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text).lstrip("\n"))
+        path.write_text(plain(text))
 
 
 CONTEXTS = re.compile(

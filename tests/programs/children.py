@@ -90,6 +90,20 @@ PROGRAMS = {
         """,
         options=("-W", "error", "main.py"),
     ),
+    "fork beside a thread, with its warning": Program("""
+        import os, threading, warnings
+        from work import work
+        warnings.simplefilter("always")
+        done = threading.Event()
+        for thread in (None, threading.Thread(target=done.wait)):
+            if thread:
+                thread.start()
+            with warnings.catch_warnings(record=True) as seen:
+                if not os.fork():
+                    os._exit(work())
+                print(os.wait()[1], [each.category for each in seen])
+        done.set()
+    """),
     "daemon": Program("""
         import os, sys, time
         from work import work

@@ -211,6 +211,13 @@ STANDARD = (
 """
 )
 
+_AIOHTTP = """
+
+    def make():  # start
+        app = web.Application()  # start
+        app.router.add_get("/{name:.*}", page)  # start
+        return app  # start
+"""
 AIOHTTP = (
     WORK
     + """
@@ -227,13 +234,8 @@ AIOHTTP = (
         await gate.pause(name, "stream")  # all
         await response.write(last(name))  # all
         return response  # all
-
-
-    def make():  # start
-        app = web.Application()  # start
-        app.router.add_get("/{name:.*}", page)  # start
-        return app  # start
 """
+    + _AIOHTTP
 )
 
 AIOHTTP_SOCKET = (
@@ -256,19 +258,20 @@ AIOHTTP_SOCKET = (
         await socket.send_bytes(last(name))  # all
         await socket.close()  # all
         return socket  # all
-
-
-    def make():  # start
-        app = web.Application()  # start
-        app.router.add_get("/{name:.*}", page)  # start
-        return app  # start
 """
+    + _AIOHTTP
 )
 
+_TORNADO = """
+
+    def make():  # start
+        from tornado.web import Application  # start
+        return Application([("/(.*)", Page)])  # start
+"""
 TORNADO = (
     WORK
     + """
-    from tornado.web import Application, RequestHandler  # start
+    from tornado.web import RequestHandler  # start
 
 
     class Page(RequestHandler):  # start
@@ -279,17 +282,13 @@ TORNADO = (
             await self.flush()  # all
             await gate.pause(name, "stream")  # all
             self.write(last(name))  # all
-
-
-    def make():  # start
-        return Application([("/(.*)", Page)])  # start
 """
+    + _TORNADO
 )
 
 TORNADO_SOCKET = (
     WORK
     + """
-    from tornado.web import Application, RequestHandler  # start
     from tornado.websocket import WebSocketHandler  # start
 
 
@@ -308,11 +307,8 @@ TORNADO_SOCKET = (
             await gate.pause(self.name, "stream")  # all
             self.write_message(last(self.name), binary=True)  # all
             self.close()  # all
-
-
-    def make():  # start
-        return Application([("/(.*)", Page)])  # start
 """
+    + _TORNADO
 )
 
 WEBSOCKETS = (

@@ -1,15 +1,46 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
 from server_hook.command_line import debugger_of, interpreter_flags, is_server_command, program_of, program_words
 from server_hook.config.settings import Settings, read_settings
+from server_hook.packages import install_paths
 from server_hook.startup import Refusal, Start, _server_settings, decide
 from server_hook.store import records, working_folder
 
 UVICORN = ["python", "-m", "uvicorn", "main:app"]
+START = """
+import gc, json, sys, sysconfig
+from coverage import Coverage
+collected, made, asked = [], [], []
+init, get_paths = Coverage.__init__, sysconfig.get_paths
+
+def counted(self, **options):
+    made.append(1)
+    init(self, **options)
+
+def noted(scheme, **options):
+    asked.append(scheme)
+    return get_paths(scheme, **options)
+
+Coverage.__init__, sysconfig.get_paths = counted, noted
+gc.callbacks.append(lambda phase, info: collected.append(phase))
+import server_hook
+gc.collect()
+collected.clear()
+server_hook.start()
+garbage = collected.copy()
+sys.path.insert(0, sys.argv[1])
+import ran
+print(json.dumps([sys._vmpilot_cov.recorder.reached.any, garbage, gc.isenabled(), len(made), sorted(asked)]))
+"""
 
 
 @pytest.mark.parametrize(
@@ -227,7 +258,7 @@ def test_a_server_measures_as_the_session_that_started_it(app: Path) -> None:
     """A server with the session's configuration measures by the session's settings, typed ones included."""
     typed = read_settings(str(app))._replace(source=("typed",))
     folder = session_folder(app, typed)
-    assert typed == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
+    assert (typed, None) == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["gone", "other"])
@@ -236,7 +267,7 @@ def test_a_server_may_stand_alone(app: Path, *, gone: bool) -> None:
     other = read_settings(str(app))._replace(source=("typed",), config_file="/other/.coveragerc")
     folder = "/data/.vmpilot-cov/1" if gone else session_folder(app, other)
     expected = read_settings(str(app))
-    assert expected == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
+    assert expected == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))[0]
 
 
 def test_a_session_of_another_version_is_not_understood(app: Path) -> None:
@@ -245,7 +276,7 @@ def test_a_session_of_another_version_is_not_understood(app: Path) -> None:
     record = Path(folder, "record.json")
     record.write_text(record.read_text().replace('"branch"', '"of_a_later_version"'))
     expected = read_settings(str(app))
-    assert expected == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))
+    assert expected == _server_settings(Start(str(app / ".coveragerc"), "pipeline", folder))[0]
 
 
 def session_folder(app: Path, settings: Settings) -> str:
@@ -253,3 +284,24 @@ def session_folder(app: Path, settings: Settings) -> str:
     folder = working_folder.make_folder(str(app), "1")
     records.write_record(folder, records.describe_process("1", "unit", "1", settings._asdict()))
     return folder
+
+
+def test_a_start_does_nothing_twice(tmp_path: Path) -> None:
+    """A start makes one Coverage, asks once where packages are installed, and leaves garbage for later."""
+    (tmp_path / ".coveragerc").write_text("[vmpilot_cov]\ninterval_s = 3600\n")
+    (tmp_path / "ran.py").write_text("")
+    ours = ("VMPILOT_COV", "COVERAGE_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment["VMPILOT_COV_DATA_DIR"] = str(tmp_path)
+    # the variable comes late: the interpreter's own start must not be the one that is recorded
+    script = f"import os\nos.environ['VMPILOT_COV'] = {str(tmp_path)!r}\n{START}"
+    output = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert [True, [], True, 1, sorted(sysconfig.get_scheme_names())] == json.loads(output)
+
+
+def test_install_paths_are_those_of_sysconfig() -> None:
+    """Each scheme installs where sysconfig says."""
+    schemes = sysconfig.get_scheme_names()
+    assert {each: sysconfig.get_paths(each) for each in schemes} == {each: install_paths(each) for each in schemes}

@@ -52,16 +52,6 @@ def server(posting: Posting, engine: Engine, monkeypatch: pytest.MonkeyPatch) ->
     return server
 
 
-def test_a_short_test_is_over_at_the_next_look(server: Attribution, engine: Engine, posting: Posting) -> None:
-    """A test that began and ended between two looks at the boards is not at work once another one begins."""
-    board = posting.board(FIRST)
-    ask(server, FIRST)
-    assert engine.working == [FIRST]
-    board.show(SECOND)
-    ask(server, SECOND)
-    assert engine.working == [SECOND]
-
-
 def test_a_short_test_is_over_after_the_last_one(server: Attribution, engine: Engine, posting: Posting) -> None:
     """No test is at work once a cut sees that the session is over."""
     board = posting.board(FIRST)
@@ -72,12 +62,29 @@ def test_a_short_test_is_over_after_the_last_one(server: Attribution, engine: En
     assert engine.working == []
 
 
-def test_a_test_that_runs_again_is_at_work_again(server: Attribution, engine: Engine, posting: Posting) -> None:
-    """A test may be over and run a second time; meanwhile its late requests are nobody's."""
+def test_a_test_that_is_over_is_not_believed_for_a_while(
+    server: Attribution, engine: Engine, posting: Posting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header that was believed a moment ago is nobody's as soon as its test is over."""
+    monkeypatch.setattr(serving, "LOOK_S", 3600.0)
+    board = posting.board(FIRST)
+    for _ in range(2):
+        ask(server, FIRST)
+    assert server.account()["told"] == 2
+    board.show(SECOND)
+    ask(server, SECOND)
+    ask(server, FIRST)
+    assert engine.working == [SECOND]
+    assert server.account()["told"] == 3
+
+
+def test_a_short_test_is_over_when_another_begins(server: Attribution, engine: Engine, posting: Posting) -> None:
+    """A test may begin and end between two looks; it may run again, and until then its late requests are nobody's."""
     board = posting.board(FIRST)
     ask(server, FIRST)
     board.show(SECOND)
     ask(server, SECOND)
+    assert engine.working == [SECOND]
     ask(server, FIRST)
     assert engine.working == [SECOND]
     board.show(FIRST)
@@ -85,29 +92,21 @@ def test_a_test_that_runs_again_is_at_work_again(server: Attribution, engine: En
     assert engine.working == [FIRST]
 
 
-def test_a_test_that_no_board_shows_is_over_when_it_is_quiet(
-    server: Attribution, engine: Engine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("is_answered", "limit"), [(True, "QUIET_S"), (False, "LOST_S")])
+def test_a_test_that_no_board_shows_is_over_in_the_end(
+    server: Attribution, engine: Engine, monkeypatch: pytest.MonkeyPatch, *, is_answered: bool, limit: str
 ) -> None:
-    """A server that sees no board ends a test that has gone quiet, as soon as another one begins."""
-    ask(server, FIRST)
+    """It is over when it has gone quiet and another begins; much later if a connection never says that it closed."""
+    request = server.begin_request([tags.to_header(FIRST)], no_ends)
+    if is_answered:
+        server.end_request(request)
+    else:
+        monkeypatch.setattr(serving, "QUIET_S", -1.0)
     ask(server, SECOND)
     assert engine.working == [FIRST, SECOND]
-    monkeypatch.setattr(serving, "QUIET_S", -1.0)
+    monkeypatch.setattr(serving, limit, -1.0)
     ask(server, "t.py::c|run")
-    assert engine.working == ["t.py::c|run"]
-
-
-def test_a_request_that_never_ends_keeps_no_test_for_good(
-    server: Attribution, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A test whose connection never says that it is closed is over after a long time, not after a short one."""
-    server.begin_request([tags.to_header(FIRST)], no_ends)
-    monkeypatch.setattr(serving, "QUIET_S", -1.0)
-    ask(server, SECOND)
-    assert engine.working == [FIRST, SECOND]
-    monkeypatch.setattr(serving, "LOST_S", -1.0)
-    ask(server, "t.py::c|run")
-    assert engine.working == ["t.py::c|run"]
+    assert FIRST not in engine.working
 
 
 def test_a_clock_that_the_application_stops_changes_nothing(

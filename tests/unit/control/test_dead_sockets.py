@@ -59,6 +59,15 @@ def test_a_socket_of_another_name_or_owner_is_not_asked(folder: Path) -> None:
     assert not client.is_dead(str(folder / "9-none.sock"), "9-none", os.getuid())
 
 
+@pytest.mark.parametrize(("older", "newer"), [("7-ab.sock", "7-cd.sock"), ("7-cd.sock", "7-ab.sock")])
+def test_the_newest_socket_of_a_pid_is_that_of_the_process(folder: Path, older: str, newer: str) -> None:
+    """A process that was killed has left its socket behind; the one that has its pid now is asked."""
+    left_behind(folder / "77-zz.sock")
+    os.utime(left_behind(folder / older), (1, 1))
+    expected = left_behind(folder / newer)
+    assert (client.socket_of(7), client.socket_of(8)) == (expected, "")
+
+
 @pytest.mark.parametrize(("system", "is_kept"), [("linux", False), ("darwin", True)])
 def test_a_refusal_may_be_of_a_full_queue(
     folder: Path,

@@ -22,6 +22,8 @@ from tests.unit.store.test_publish import lines_in
 
 ONE, OTHER, CHANGED = Source("/app/a.py", "1"), Source("/app/b.py", "2"), Source("/app/a.py", "3")
 LONG_AGO = time.time() - 1000.0
+JUST_NOW = time.time() + 1000.0
+"""A moment that is recent however slow the machine is."""
 PLUGIN = Source("/app/c.html", "4", "plugin")
 
 
@@ -109,11 +111,10 @@ def test_an_end_reads_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_folder_that_has_just_changed_is_read_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A segment that comes within the same tick of the file system's clock is not missed."""
-    now = time.time()
-    place = leave(tmp_path, 1, a_part("pipeline", {ONE: 2}), when=now)
+    place = leave(tmp_path, 1, a_part("pipeline", {ONE: 2}), when=JUST_NOW)
     read_by(tmp_path, monkeypatch)
     segment.write(str(place), 2, [a_part("pipeline", {ONE: 4})])
-    os.utime(place, (now, now))
+    os.utime(place, (JUST_NOW, JUST_NOW))
     assert read_by(tmp_path, monkeypatch) == {"1-a"}
     assert lines_in(tmp_path / publish.PIPELINE_FILE) == {"pipeline": {"/app/a.py": [1, 2]}}
 
@@ -123,7 +124,7 @@ def test_what_was_folded_is_not_read_again(tmp_path: Path, monkeypatch: pytest.M
     for number in range(1, compaction.FOLD_AT):
         leave(tmp_path, number, a_part("pipeline", {ONE: 2 << number}))
     publish.publish_pipeline(str(tmp_path))
-    leave(tmp_path, 99, a_part("pipeline", {OTHER: 2}), when=time.time())
+    leave(tmp_path, 99, a_part("pipeline", {OTHER: 2}), when=JUST_NOW)
     folded = read_by(tmp_path, monkeypatch)
     assert {f"{number}-a" for number in (*range(1, compaction.FOLD_AT), 99)} == folded
     assert len(list(working_folder.process_folders(tmp_path))) == 2
@@ -142,6 +143,8 @@ def test_folding_reads_a_little_at_a_time(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(map(len, compaction.compact(tmp_path).values())) == [10]
     monkeypatch.setattr(compaction, "FOLD_AT", 2)
     monkeypatch.setattr(compaction, "FOLD_BYTES", 0)
+    assert compaction.compact(tmp_path) == {}
+    monkeypatch.setattr(compaction, "CROWDED", 2)
     while folded := compaction.compact(tmp_path):
         assert [len(replaced) for replaced in folded.values()] == [2]
     assert len(list(working_folder.process_folders(tmp_path))) == 1
@@ -153,7 +156,7 @@ def test_an_end_takes_only_some_of_many_along(tmp_path: Path, monkeypatch: pytes
     for number in range(10, 40):
         leave(tmp_path, number, a_part("pipeline", {ONE: 1 << number}))
     for number in (2, 3):
-        leave(tmp_path, number, a_part("pipeline", {ONE: 1 << number}), when=time.time())
+        leave(tmp_path, number, a_part("pipeline", {ONE: 1 << number}), when=JUST_NOW)
     assert len(read_by(tmp_path, monkeypatch, 8)) == 8 + 2
     for _ in range(3):
         read_by(tmp_path, monkeypatch, 8)
