@@ -70,7 +70,7 @@ def windows(session: nox.Session) -> None:
     there = ["--target", packages, "--platform", "win_amd64", "--python-version", "3.11", wheel, "--upgrade"]
     session.run("pip", "install", "-q", *there, str(ours))
     # a pipe: its Python does not start with a file of this system for its output
-    command = f"set -o pipefail; wine {python}/cp311/python.exe -m pytest -p no:cacheprovider $* < /dev/null | cat"
+    command = f"set -o pipefail; wine {python}/cp311/python.exe -m pytest -p no:cacheprovider $* < /dev/null 2>&1 | cat"
     env = {"WINEPREFIX": str(folder / "prefix"), "WINEDEBUG": "-all"}
     session.run("bash", "-c", command, "-", "tests/e2e/test_every_system.py", *session.posargs, env=env, external=True)
 

@@ -145,6 +145,8 @@ _TEXTS: Final = {
     "server-command-invalid": "{command} cannot be split into words: {why}",
     "server-port-unknown": "{command} does not say which port it will listen on; write {{port}} in place of the port "
     "to use a free one, or name the port, as in port=9099",
+    "launch-unsupported": "{command} is not started: this system has no process groups, by which its children are "
+    "ended; start it before the session, with vmpilot-cov serve",
     "server-not-up": "the server {command} {state} after {waited} s without {readiness} "
     "({problem}; waited up to {limit} s); the end of its output in {log}:\n{output}\n",
     "server-not-ours": "process {pid} ({who}) answers at {url}, not the server that was started: {command}; "

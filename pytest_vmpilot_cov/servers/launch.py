@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -152,6 +153,8 @@ def launch(
     Raises:
         LaunchError: when it does not come up.
     """
+    if not hasattr(os, "killpg"):
+        raise LaunchError(say("launch-unsupported", command=shlex.join(command)))
     try:
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - the project's own server

@@ -17,6 +17,7 @@ from server_hook.clock import steady
 from server_hook.store import records, safe_files
 from server_hook.store.records import BOARD, Record
 from server_hook.store.working_folder import WORKING_FOLDER
+from server_hook.systems.systems import system
 
 PAGE_BYTES = 4096
 UNNAMED = "|"
@@ -49,7 +50,7 @@ class Board:
 
         self.path = os.path.join(folder, BOARD)
         safe_files.replace(self.path, bytes(PAGE_BYTES))
-        number = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        number = os.open(self.path, os.O_RDWR | system.NO_LINK)
         try:
             self._page = mmap.mmap(number, PAGE_BYTES)
         finally:

@@ -168,7 +168,7 @@ def _link(path: str) -> str:
 
 def _read(path: str) -> bytes:
     try:
-        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        number = os.open(path, os.O_RDONLY)
     except OSError:
         return b""
     try:

@@ -11,6 +11,7 @@ import sys
 
 from server_hook.clock import steady
 from server_hook.control.channel import FOLDER_PREFIX, MAX_ANSWER_BYTES, VERSION, Answer, _sleep, _socket, socket_folder
+from server_hook.systems.systems import system
 
 _PEER = (socket.SOL_SOCKET, getattr(socket, "SO_PEERCRED", 0)) if sys.platform == "linux" else (0, 1)
 """The socket option that names the user at the other end: Linux, and LOCAL_PEERCRED on the BSDs and macOS."""
@@ -50,8 +51,9 @@ def remove_dead(path: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         if os.path.dirname(path) != socket_folder() or not stat.S_ISSOCK(os.lstat(path).st_mode):
             return
+        pid = int(os.path.basename(path).partition("-")[0])
         # elsewhere than on Linux a full queue refuses as well: whose pid is there may live
-        if _is_refused(path) and (sys.platform == "linux" or not _is_running(path)):
+        if _is_refused(path) and (sys.platform == "linux" or not system.is_running(pid)):
             os.unlink(path)
 
 
@@ -76,17 +78,6 @@ def _is_refused(path: str) -> bool:
         except ConnectionRefusedError:
             return True
     return False
-
-
-def _is_running(path: str) -> bool:
-    """Tell whether there is a process with the pid that the name of a control socket begins with."""
-    try:
-        os.kill(int(os.path.basename(path).partition("-")[0]), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def socket_of(pid: int) -> str:

@@ -71,20 +71,19 @@ class CForks:
         with suppress(AttributeError, OSError, MemoryError):  # some systems let nobody make functions
             function = ctypes.CFUNCTYPE(None)
             self._handlers = function(self._step_aside), function(self._go_on), function(self._end)
-            self._library, self._owner = ctypes.pythonapi, ctypes.byref(ctypes.c_char())
+            library, self._owner = ctypes.pythonapi, ctypes.byref(ctypes.c_char())
+            self._at_fork, self._at_exit = library["__register_atfork"], library["__cxa_atexit"]
+            self._finalize = library["__cxa_finalize"]  # last: where one is missing, there is nothing to forget
             self._register()
 
     def _register(self) -> None:
-        self._call("__register_atfork", *self._handlers[:2], None, self._owner)
-
-    def _call(self, name: str, *arguments: Any) -> None:  # noqa: ANN401 - what C takes
-        self._library[name](*arguments)
+        self._at_fork(*self._handlers[:2], None, self._owner)
 
     def forget(self) -> None:
         """Let the C library forget the handlers, if it has any."""
         self._has_forked = False
         with suppress(AttributeError):  # none was registered
-            self._call("__cxa_finalize", self._owner)
+            self._finalize(self._owner)
 
     def go_on_in_child(self) -> None:
         """Forget what is to come at the end of the parent."""
@@ -108,7 +107,7 @@ class CForks:
             thread.start()
         if not self._has_forked and (thread is not None or is_uwsgi()):  # its master ends without a word to Python
             self._has_forked = True
-            self._call("__cxa_atexit", self._handlers[2], None, self._owner)
+            self._at_exit(self._handlers[2], None, self._owner)
 
     def _end(self) -> None:
         recorder = process_state().recorder

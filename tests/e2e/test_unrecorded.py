@@ -166,6 +166,7 @@ def test_who_is_no_server_of_this_project_is_not_named(people: Project) -> None:
     assert problem_of(people, last).startswith("it has run no file of [run] source")
 
 
+@needs_proc
 def test_a_server_that_records_elsewhere_is_named(people: Project) -> None:
     """A server with a configuration of its own records the project's files beside that: said, until it is looked at."""
     source = people.path / "app/src/vmpilot"

@@ -86,3 +86,11 @@ def test_an_error_of_the_server_is_no_answer(status: int, expected: str) -> None
         thread.start()
         assert expected == Readiness(server.server_port).probe(PATIENCE_S)
         thread.join()
+
+
+def test_without_process_groups_nothing_is_started(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a server could not be ended with its children, as on Windows, it is not started, and one line says so."""
+    monkeypatch.delattr(os, "killpg")
+    with pytest.raises(launch_.LaunchError, match=r"\(launch-unsupported\)"):
+        start(project, "true", Readiness(free_port()))
+    assert not (project.path / "pid").exists()
