@@ -69,6 +69,9 @@ def start_from_environment() -> None:
             return
     except HookError as error:
         decision = Refusal(str(error))
+    except ImportError:  # a pex puts coverage.py on the path after us: its entry point may ask again
+        state.is_started = False
+        raise
     for name in decision.forget:
         os.environ.pop(name, None)
     if decision.reason:

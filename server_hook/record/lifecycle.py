@@ -7,6 +7,7 @@ collector in a forked child (its lock may be held forever, and its lines are the
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import os
 import signal
@@ -24,7 +25,7 @@ from server_hook.record import recorder as recording
 from server_hook.record.c_forks import forget_c_forks, go_on_in_child, is_uwsgi, load_ctypes, watch_c_forks
 from server_hook.record.collectors import watch_starts
 from server_hook.record.reloads import stop_watching_loads, watch_loads
-from server_hook.record.signals import save_before_defaults
+from server_hook.record.signals import CAUGHT, save_before_defaults
 from server_hook.record.tracers import enter_running_frames, forget_live, is_tracing_for, let_go, trace_again
 from server_hook.record.tracing import share_trace_function
 from server_hook.record.verbs import answer
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 
 _INTERRUPTS = (KeyboardInterrupt, SystemExit)
+_blocked: dict[int, set[Any]] = {}
+"""By thread that forks, the signals that it had blocked before."""
 
 
 def begin(recorder: Recorder) -> None:
@@ -142,13 +145,29 @@ def _hold() -> None:
         current = recording.current()
         if current is not None:
             current.hold()
+            _block()
 
 
 def _go_on() -> None:
+    _unblock()
     with _fenced("the recorder's thread could not be started again"):
         current = recording.current()
         if current is not None:
             current.go_on()
+
+
+def _block() -> None:
+    """Let the signals wait that we catch: Python forgets one that comes to a child before it has seen to its fork."""
+    wakeup = process_state().wakeup
+    if wakeup is not None:
+        caught = [number for number in CAUGHT if wakeup.is_caught(number)]
+        _blocked[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, caught)
+
+
+def _unblock() -> None:
+    before = _blocked.pop(_thread.get_ident(), None)
+    if before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _go_on_after(name: str) -> None:
@@ -229,19 +248,24 @@ def _resume() -> None:
 def _begin_anew_in_child() -> None:
     """Give a forked child a recorder and a Coverage of its own."""
     inherited = process_state().recorder  # current() gives none: this one still has the parent's pid
-    if inherited is None or inherited.pid == os.getpid():
-        return
-    with _fenced("this forked child is not recorded"):
-        go_on_in_child()
-        process_state().test = ""  # the parent goes on to other tests without telling
-        inherited.release_parent()
-        wakeup = process_state().wakeup
-        if wakeup is not None:
-            wakeup.open()
-        child = inherited.recorder_of_child()
-        begin(child)
-        enter_running_frames(child.cov)
-        forget_live(child.cov)  # the lines where the frames stand are the parent's
+    if inherited is not None and inherited.pid != os.getpid():
+        with _fenced("this forked child is not recorded"):
+            _begin_after(inherited)
+    _unblock()
+
+
+def _begin_after(inherited: Recorder) -> None:
+    """Begin in a child with what it has inherited from its parent."""
+    go_on_in_child()
+    process_state().test = ""  # the parent goes on to other tests without telling
+    inherited.release_parent()
+    wakeup = process_state().wakeup
+    if wakeup is not None:
+        wakeup.open()
+    child = inherited.recorder_of_child()
+    begin(child)
+    enter_running_frames(child.cov)
+    forget_live(child.cov)  # the lines where the frames stand are the parent's
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class Wakeup:
         Args:
             is_caught: tells whether it is our handler that Python will call for a signal.
         """
-        self._is_caught = is_caught
+        self.is_caught = is_caught
         self._sockets: list[tuple[socket.socket, tuple[int, int] | None]] = []
         """The one to read from and the one that is written to, each with the file that it was; none where none are."""
         self._number = -1
@@ -109,7 +109,7 @@ class Wakeup:
         """Interrupt the main thread if a handler should have begun; return the seconds until it may be due again."""
         moment = steady()
         for number in self._read():
-            if self._is_caught(number):
+            if self.is_caught(number):
                 self._waiting.setdefault(number, (0, moment + FIRST_S))
         for number, (tries, due) in list(self._waiting.items()):
             if tries == TRIES:

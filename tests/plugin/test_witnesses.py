@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from server_hook.store import records, segment
-from tests.conftest import Project, free_port, lines_in, numbered, wait_for
+from tests.conftest import Project, free_port, lines_in, needs_proc, numbered, wait_for
 
 SERVER = """
     import asyncio, os, urllib.request
@@ -194,6 +194,7 @@ def expected() -> dict[str, list[int]]:
     return {test: numbered(SERVER, "all", "path", mark) for test, mark in here.items()}
 
 
+@needs_proc
 @pytest.mark.parametrize("switch", ["on", "off"])
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_every_client_is_told_apart(driven: Project, workers: tuple[str, ...], switch: str) -> None:
@@ -212,6 +213,7 @@ def test_every_client_is_told_apart(driven: Project, workers: tuple[str, ...], s
     assert line == f"Tests told apart in {1 + len(started)} of {1 + len(started)} servers"
 
 
+@needs_proc
 @NEEDS_CURL
 def test_a_script_is_told_apart(driven: Project) -> None:
     """What the commands of a shell script ask for is the script's."""
@@ -269,6 +271,7 @@ def test_a_server_that_asks_another(driven: Project) -> None:
     ]
 
 
+@needs_proc
 @NEEDS_CURL
 def test_a_server_at_a_unix_socket(driven: Project, tmp_path: Path) -> None:
     """A client that connects to a Unix socket is found by its process."""
@@ -290,6 +293,7 @@ def test_a_server_at_a_unix_socket(driven: Project, tmp_path: Path) -> None:
     assert found == [{"test_curl|run": numbered(SERVER, "wsgi", "path", "curl")}]
 
 
+@needs_proc
 @NEEDS_CURL
 def test_a_child_that_serves_many_tests(driven: Project) -> None:
     """A server that a test's set-up starts as an ordinary child works for whoever asks it, not for the set-up."""

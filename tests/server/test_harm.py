@@ -7,9 +7,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
+import coverage
 import pytest
 
+import server_hook
 from tests.conftest import Project, lines_in
 
 HEAD = """
@@ -284,4 +287,27 @@ def test_looking_for_the_source_imports_nothing(project: Project) -> None:
         project.write(f"{name}.py", text)
     ran = project.run("python", "main.py", env={"VMPILOT_COV": "."})
     assert (ran.stdout, ran.stderr) == ("[]\nouter\nTrue\n", "")
+    assert lines_in(project.path / ".coverage.pipeline") == {"__init__.py": [1]}
+
+
+LATE_PATH = """
+import sys
+sys.path.append("lib")
+import server_hook
+server_hook.start()
+sys.path.append(sys.argv[1])
+server_hook.start()
+import app
+"""
+
+
+def test_who_has_coverage_later_may_start_again(project: Project) -> None:
+    """Where coverage.py can't be imported yet, as in a pex, the log says so, and the entry point's start records."""
+    project.package("app", __init__="x = 1\n")
+    project.write("main.py", LATE_PATH)
+    project.write("lib/nothing", "")
+    (project.path / "lib/server_hook").symlink_to(Path(server_hook.__file__).parent)
+    places = str(Path(coverage.__file__).parent.parent)
+    ran = project.run("python", "-S", "main.py", places, env={"VMPILOT_COV": "."})
+    assert ran.stderr.count("No module named 'coverage' (start-failed)") == ran.stderr.count("\n") == 1
     assert lines_in(project.path / ".coverage.pipeline") == {"__init__.py": [1]}

@@ -33,6 +33,26 @@ CLOSED = """
     time.sleep(1000)
 """
 
+FORKED = """
+    import os, signal
+
+    def blocked():
+        return [each.name for each in sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])) if each.name in NAMES]
+
+    NAMES = ("SIGHUP", "SIGTERM")
+    seen = []
+    os.register_at_fork(after_in_child=lambda: seen.append(blocked()))
+    os.environ["VMPILOT_COV"] = "."
+    import server_hook
+    server_hook.start()
+    signal.signal(signal.SIGHUP, print)
+    if not os.fork():
+        print(seen, blocked(), flush=True)
+        os._exit(0)
+    os.wait()
+    print(blocked())
+"""
+
 
 @pytest.fixture
 def app(project: Project) -> Project:
@@ -47,6 +67,13 @@ def test_a_signal_of_a_child_forked_in_c_is_its_own(app: Project, core: str) -> 
     app.write("main.py", FORKED_IN_C)
     done = app.run("python", "main.py", env={"VMPILOT_COV": ".", "COVERAGE_CORE": core})
     assert (done.returncode, done.stdout) == (0, "lives\n"), done.stderr
+
+
+def test_a_signal_waits_for_a_child_to_begin(app: Project) -> None:
+    """What we catch is blocked until a forked child can see to it; what the program catches isn't."""
+    app.write("main.py", FORKED)
+    done = app.run("python", "main.py")
+    assert done.stdout == "[['SIGTERM']] []\n[]\n", done.stderr
 
 
 @needs_proc
