@@ -111,7 +111,7 @@ def find_unrecorded(options: Options, deliveries: Iterable[Delivery]) -> Iterato
                 elsewhere.add(config)
                 own = options.settings.config_file or options.settings.folder
                 yield say("server-elsewhere", pid=process.pid, command=process.words, config=own, place=place)
-        except (OSError, HookError):  # it has ended meanwhile, or says itself what is wrong with its configuration
+        except (OSError, HookError, ValueError):  # it has ended, or says itself what is wrong with its configuration
             continue
 
 
@@ -121,8 +121,9 @@ def _place_of_ours(process: Process, config: str, own: Settings) -> str:
         return ""
     settings = read_settings(config)
     pairs = product(map(os.path.realpath, settings.source), map(os.path.realpath, own.source))
-    overlaps = any(os.path.commonpath(pair) in pair for pair in pairs)
-    if not overlaps or not _ask(process.pid).reached:
+    # one with a larger source may have reached other files alone
+    is_part = any(os.path.commonpath(pair) == pair[1] for pair in pairs)
+    if not is_part or not _ask(process.pid).reached:
         return ""
     return str(process.folder / (process.environment.get(DATA_DIR_VARIABLE) or settings.folder))
 
