@@ -24,7 +24,7 @@ from server_hook.record.reloads import watch_compiles_after
 from server_hook.record.thread import RecorderThread, holding
 from server_hook.record.tracing import check_tracing
 from server_hook.store import records, segment, segments
-from server_hook.store.publish import MOST_BEHIND, publish_pipeline  # early: a signal may come inside a late import
+from server_hook.store.publish import MOST_BEHIND, is_crowded, publish_pipeline  # early: signals come inside imports
 from server_hook.store.working_folder import again_if_gone
 
 if TYPE_CHECKING:
@@ -162,10 +162,10 @@ class Recorder:
             if not self.segments:
                 self.presence.remove()
             again_if_gone(self._end)
-        is_publisher = not self.is_fork or os.getppid() != self.parent  # a parent that lives publishes for its forks
-        if self.origin == "pipeline" and is_publisher and (self.segments or self.has_forked):
+        if self.origin == "pipeline" and (self.segments or self.has_forked):
             with self.problems.fenced(self.data_folder):
-                again_if_gone(lambda: publish_pipeline(self.data_folder, self.settings.relative_to, MOST_BEHIND))
+                if not self.is_fork or os.getppid() != self.parent or is_crowded(self.data_folder):
+                    again_if_gone(lambda: publish_pipeline(self.data_folder, self.settings.relative_to, MOST_BEHIND))
 
     def _end(self) -> None:
         if self.presence.is_deleted:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from server_hook import clock
+from server_hook.problems import log_problem
 from server_hook.store import additions, clean_up, compaction, epochs, published, records, segment, working_folder
 from server_hook.store.publication import blocks_in, holds_arcs, is_published_here, write_or_remove
 from server_hook.store.segment import ByLabel, Part
@@ -32,7 +33,7 @@ def publish_pipeline(data_folder: str, relative_to: str = "", most_behind: int |
     target = os.path.join(data_folder, PIPELINE_FILE)
     if not any(working_folder.process_folders(Path(data_folder))):
         return target
-    until = clock.steady() + ENDING_WAIT_S
+    until, left_out = clock.steady() + ENDING_WAIT_S, 0
     with lock(data_folder, ENDING_WAIT_S) as held:
         present = _folded(data_folder, relative_to) if held else {}
         seen: set[tuple[str, int]] = set()
@@ -41,9 +42,14 @@ def publish_pipeline(data_folder: str, relative_to: str = "", most_behind: int |
                 break  # others end all the time; this process must end, too
             seen.update(present.items())
             keep_foreign(target, data_folder)
-            _publish(data_folder, relative_to, most_behind, present)
+            left_out = _publish(data_folder, relative_to, most_behind, present)
             # a process that could not wait for the lock has left its last segment for this one
             present = published.states(Path(data_folder))
+    if left_out:
+        log_problem(
+            f"{target} is without {left_out} processes that were left behind; the next ends add them, and vmpilot-cov "
+            "combine counts them now (publication-behind)"
+        )
     return target
 
 
@@ -67,26 +73,41 @@ def _folded(data_folder: str, relative_to: str) -> published.States:
     return present
 
 
-def _publish(data_folder: str, relative_to: str, most_behind: int | None, present: published.States) -> None:
-    """Add to the published file what is new; make it anew if something that it holds counts no more."""
+def _publish(data_folder: str, relative_to: str, most_behind: int | None, present: published.States) -> int:
+    """Add to the published file what is new; make it anew if something that it holds counts no more.
+
+    Returns:
+        How many processes are left to the next ends.
+    """
     target, basis = os.path.join(data_folder, PIPELINE_FILE), _basis(data_folder, relative_to)
     held, anew = published.read(data_folder, target, basis) or ({}, 0.0)
     oldest: dict[str, float] = {}
     read: set[str] = set()
     if anew and held.keys() <= present.keys():
-        new = _chosen({name: state for name, state in present.items() if state != held.get(name)}, most_behind)
-        parts = list(_noting(read_parts(Path(data_folder), new, read), oldest))
+        new = {name: state for name, state in present.items() if state != held.get(name)}
+        chosen = _chosen(new, most_behind)
+        parts = list(_noting(read_parts(Path(data_folder), chosen, read), oldest))
         if all(part.epoch < anew for part in parts):  # else it may hold what a process ran before it was reset
             united = relative(newest(parts), relative_to)
             if additions.add(target, united, oldest):
                 published.write(data_folder, target, basis, {**held, **{name: present[name] for name in read}}, anew)
-                return
+                return len(new) - len(chosen)
     anew, oldest, read = clock.now(), {}, set()
-    parts_of_all = _noting(read_parts(Path(data_folder), _chosen(present, most_behind), read), oldest)
+    chosen = _chosen(present, most_behind)
+    parts_of_all = _noting(read_parts(Path(data_folder), chosen, read), oldest)
     united = relative(newest(parts_of_all), relative_to)
     # a session may have published it with branches, to be combined with its own
     write_or_remove(target, united, branch=holds_arcs(target), oldest=oldest, blocks=blocks_in(Path(target)))
     published.write(data_folder, target, basis, {name: present[name] for name in read}, anew)
+    return len(present) - len(chosen)
+
+
+def is_crowded(data_folder: str) -> bool:
+    """Tell whether so many processes have recorded here that each end should take some along.
+
+    A parent that lives publishes for its forks; but a server that renews its workers may have had thousands at its end.
+    """
+    return sum(1 for _ in working_folder.process_folders(Path(data_folder))) >= compaction.FOLD_AT
 
 
 def _chosen(states: published.States, most_behind: int | None) -> list[str]:

@@ -150,16 +150,21 @@ def test_folding_reads_a_little_at_a_time(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(list(working_folder.process_folders(tmp_path))) == 1
 
 
-def test_an_end_takes_only_some_of_many_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many were killed, an end reads few of them and all that ended lately; the next ends read the others."""
+def test_an_end_takes_only_some_of_many_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many were killed, an end reads few of them and all that ended lately, and says how many it leaves."""
     monkeypatch.setattr(compaction, "FOLD_AT", 1000)
     for number in range(10, 40):
         leave(tmp_path, number, a_part("pipeline", {ONE: 1 << number}))
     for number in (2, 3):
         leave(tmp_path, number, a_part("pipeline", {ONE: 1 << number}), when=JUST_NOW)
     assert len(read_by(tmp_path, monkeypatch, 8)) == 8 + 2
+    assert f"{publish.PIPELINE_FILE} is without 22 processes" in caplog.text
     for _ in range(3):
+        caplog.clear()
         read_by(tmp_path, monkeypatch, 8)
+    assert not caplog.text
     assert lines_in(tmp_path / publish.PIPELINE_FILE) == {"pipeline": {"/app/a.py": [2, 3, *range(10, 40)]}}
 
 
