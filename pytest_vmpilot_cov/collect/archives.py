@@ -37,26 +37,29 @@ def unpack(path: Path, label: str, folder: Path, intake: Intake, depth: int = 1)
     if depth > DEEPEST:
         intake.refuse(label, f"it lies in {DEEPEST} other archives; unpack some of them")
         return
+    before = ""
     try:
         for member in _members(path):
-            if is_wanted(member.name):
-                _take(member, f"{label}/{member.name}", folder, intake, depth)
+            if is_wanted(member.name) and _take(member, f"{label}/{member.name}", folder, intake, depth):
+                before = "; the files in it before that count"
     except Exception as error:  # noqa: BLE001 - zipfile and tarfile raise what a damaged one makes of them
-        intake.refuse(label, _zstd(path) or _why(error))
+        intake.refuse(label, f"{_zstd(path) or _why(error)}{before}")
 
 
-def _take(member: Member, label: str, folder: Path, intake: Intake, depth: int) -> None:
+def _take(member: Member, label: str, folder: Path, intake: Intake, depth: int) -> bool:
+    """Copy a member; return whether it could be read."""
     try:
         copy = intake.copy(member, folder, label)
     except Exception as error:  # noqa: BLE001 - the same
         intake.refuse(label, _why(error))
-        return
+        return False
     if copy is not None and is_archive_name(copy.name):
         aside = copy.with_name(f".{copy.name}.packed")
         os.replace(copy, aside)  # its folder gets its name
         copy.mkdir(exist_ok=True)
         unpack(aside, label, copy, intake, depth + 1)
         aside.unlink()
+    return copy is not None
 
 
 def _members(path: Path) -> Iterator[Member]:

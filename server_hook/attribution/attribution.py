@@ -59,6 +59,8 @@ class Attribution:
                 if not self._is_prepared:
                     try:
                         self._load()
+                    except RuntimeError:  # gevent has just replaced the locks of imports; the next beat tries again
+                        return
                     except (ImportError, OSError) as error:  # it has given up its rights, or its root
                         self.serving = None
                         self.reason = f"what tells them apart cannot be read any more ({error})"
@@ -71,7 +73,7 @@ class Attribution:
 
         recorder = process_state().recorder
         folders = [recorder.data_folder, os.path.dirname(recorder.settings.data_file)] if recorder is not None else []
-        serving = Serving(Peers(folders))
+        serving = Serving(Peers(folders), _new_lock)
         serving.engine = self._engine_for(serving.lock)
         self._tags, self.serving = tags, serving
 

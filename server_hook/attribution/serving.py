@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,7 +21,6 @@ MOST_ENDED = 4096
 """How many tests that are over are remembered: a server may live for weeks."""
 LOOK_S = 0.01
 """For how many seconds there is taken to be no session where none was seen."""
-_new_lock = _thread.RLock  # gevent replaces it
 
 Address: TypeAlias = tuple[Any, ...]
 """Host and port, as sockets give them."""
@@ -59,13 +57,15 @@ class Test:
 class Serving:
     """Whose requests this process answers."""
 
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Peers, new_lock: Callable[[], Any]) -> None:
         """Begin without a test.
 
         Args:
             peers: finds the tests of requests that name none.
+            new_lock: makes a ``_thread.RLock``; this module is loaded too late to keep it from gevent.
         """
-        self.lock = _new_lock()
+        self._new_lock = new_lock
+        self.lock = new_lock()
         self.counts = Counts()
         self.nobodys_until = 0.0
         """Until when a request that names no test is nobody's without a look: no session is there."""
@@ -164,7 +164,7 @@ class Serving:
 
     def end_all(self) -> None:
         """Let all tests be over, in a child that was forked in the middle of them."""
-        self.lock = _new_lock()  # a thread that held the old one is not here to release it
+        self.lock = self._new_lock()  # a thread that held the old one is not here to release it
         self.counts = Counts()
         if self.engine is not None:
             self.engine.lock = self.lock

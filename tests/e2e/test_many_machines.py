@@ -143,11 +143,18 @@ def test_a_shard_that_is_damaged_is_named(app: Project) -> None:
         packed(app, app.path / f"{name}.tar.gz", ".vmpilot-cov")
         vmpilot(app, "erase")
     path = app.path / "two.tar.gz"
-    path.write_bytes(path.read_bytes()[: len(path.read_bytes()) // 2])
+    octets = path.read_bytes()
+    path.write_bytes(octets[:100])
     done = vmpilot(app, "combine", "-f", "50", "*.tar.gz")
-    assert f"WARNING: {path} cannot be read as coverage data and does not count: " in done.stdout
+    warning = f"WARNING: {path} cannot be read as coverage data and does not count: "
+    assert warning in done.stdout
     assert (done.returncode, counted(app)["pipeline"]) == (0, numbered(APP, "start", "one", "main"))
     assert vmpilot(app, "combine", "-f", "99", "*.tar.gz").returncode == 1
+    path.write_bytes(octets[:-30])  # all but the end of its last file
+    done = vmpilot(app, "combine", "-f", "50", "*.tar.gz")
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith(warning)]
+    assert line.endswith("; the files in it before that count (data-unreadable)")
+    assert counted(app)["pipeline"] == numbered(APP, "start", "one", "two", "main")
 
 
 def test_plain_data_of_shards_is_told_whose_it_is(app: Project) -> None:
