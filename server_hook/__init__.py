@@ -25,7 +25,7 @@ def start() -> None:
     if not os.environ.get("VMPILOT_COV"):
         return
     # nearly all that is made here stays, and would be walked again and again
-    postpones = gc.isenabled() and not gc.get_freeze_count()
+    postpones, is_frozen = gc.isenabled(), gc.get_freeze_count()  # Python 3.12 itself has frozen some objects
     if postpones:
         gc.disable()
     try:
@@ -42,8 +42,9 @@ def start() -> None:
         _say("%s: %s (start-failed)" % (type(error).__name__, error))  # noqa: UP031 - see above
     finally:
         if postpones:
-            gc.freeze()
-            gc.unfreeze()  # both in one step: all is old now, and no collection of what is young walks it
+            if not is_frozen:
+                gc.freeze()
+                gc.unfreeze()  # both in one step: all is old now, and no collection of what is young walks it
             gc.enable()
 
 
