@@ -18,7 +18,7 @@ from coverage.collector import Collector
 from coverage.exceptions import ConfigError, CoverageException
 
 from server_hook.arcs import Arcs
-from server_hook.packages import find_package, sysconfig_that_remembers
+from server_hook.packages import locate_package, sysconfig_that_remembers
 
 REFUSALS = (CoverageException, ConfigError)
 """What coverage.py raises when it refuses a configuration or a file; before 7.11 the second is not one of the first."""
@@ -62,7 +62,7 @@ def start(cov: Coverage) -> None:
     if {"sysconfig", "sys_modules_saved", "file_and_path_for_module"} <= vars(inorout).keys():
         vars(inorout)["sysconfig"] = sysconfig_that_remembers()
         # its own way takes modules away that other threads import meanwhile
-        vars(inorout).update(sys_modules_saved=contextlib.nullcontext, file_and_path_for_module=find_package)
+        vars(inorout).update(sys_modules_saved=contextlib.nullcontext, file_and_path_for_module=locate_package)
     described = vars(collector).get("short_stack")
     if described is not None:
         vars(collector)["short_stack"] = str  # called with nothing, it gives an empty text

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 
-def find_package(package: str) -> tuple[str | None, list[str]]:
+def locate_package(package: str) -> tuple[str | None, list[str]]:
     """Find a package's file and its folders, where coverage.py's own function would import the packages around it.
 
     A trace function calls this each time that ``sys.path`` has changed: in any thread, and in the middle of imports.
@@ -34,13 +34,13 @@ def sysconfig_that_remembers() -> ModuleType:
     coverage.py asks four times: three times at its start, and once more when a program's folder comes into
     ``sys.path``. Each time it took a fortieth of a start.
     """
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    paths: dict[tuple[str, str], dict[str, str]] = {}
 
     def get_paths(scheme: str) -> dict[str, str]:
         key = scheme, sys.prefix  # a script that activates an environment changes this
-        if key not in found:
-            found[key] = install_paths(scheme)
-        return found[key]
+        if key not in paths:
+            paths[key] = install_paths(scheme)
+        return paths[key]
 
     remembers = ModuleType(sysconfig.__name__)
     vars(remembers).update(vars(sysconfig), get_paths=get_paths)

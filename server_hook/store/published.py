@@ -68,12 +68,12 @@ def after_folding(held: States, before: States, now: States, folded: Mapping[str
         now: their states after that.
         folded: the new folders, and which ones each of them replaces.
     """
-    known = dict(held)
+    left = dict(held)
     for name, replaced in folded.items():
-        parts = [known.pop(each, _UNSETTLED) == before.get(each) for each in replaced]  # a list: each of them goes
+        parts = [left.pop(each, _UNSETTLED) == before.get(each) for each in replaced]  # a list: each of them goes
         if all(parts):
-            known[name] = now[name]
-    return known
+            left[name] = now[name]
+    return left
 
 
 def _identity(target: str) -> list[int]:

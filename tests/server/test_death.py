@@ -282,6 +282,25 @@ def test_forks_out_of_busy_threads_hang_no_child(app: Project, core: str) -> Non
     assert sorted(children).count(["only_child.py", "work.py"]) == 100
 
 
+@pytest.mark.parametrize(("others", "publishes"), [(10, False), (64, True)])
+def test_forks_publish_where_many_have_recorded(app: Project, others: int, *, publishes: bool) -> None:
+    """A fork leaves publishing to its parent, unless so many have recorded that the parent could not take all along."""
+    app.write(
+        "app/work.py",
+        """
+        import os
+        pid = os.fork()
+        if pid:
+            os.waitpid(pid, 0)
+            print(os.path.exists(".coverage.pipeline"))
+        """,
+    )
+    for number in range(others):
+        (app.path / f".vmpilot-cov/{number}-a").mkdir(parents=True)
+    done = app.run("python", "-m", "app.work", env={"VMPILOT_COV": "."})
+    assert (done.returncode, done.stdout) == (0, f"{publishes}\n"), done.stderr
+
+
 def _files_of(folder: Path) -> list[str]:
     from server_hook.store import segment
 
