@@ -1,7 +1,8 @@
-"""Every use of coverage.py's private side, each in one function, tested on the lowest and newest supported version.
+"""Coverage.py's private side, each use in one function, tested on the lowest and newest supported version.
 
 Why at all: ``Coverage.save()`` clears the live sets after it has written them, and so loses what other threads record
-meanwhile; no public call copies what was measured and leaves the rest alone.
+meanwhile; no public call copies what was measured and leaves the rest alone. Its collectors, its tracers and their
+sets have a file each beside what needs them: ``record.collectors``, ``record.tracers``, ``attribution.swapping``.
 """
 
 from __future__ import annotations

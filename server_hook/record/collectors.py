@@ -30,6 +30,11 @@ def stop(cov: Coverage) -> None:
     cov._started = False  # or coverage.py would stop it once more at the process's end
 
 
+def belongs_to(collector: Collector, cov: Coverage) -> bool:
+    """Tell whether a collector is that of this Coverage."""
+    return collector is cov._collector
+
+
 def is_on_top(cov: Coverage) -> bool:
     """Tell whether a Coverage measures now, and no other one in its place."""
     return bool(Collector._collectors) and Collector._collectors[-1] is cov._collector
