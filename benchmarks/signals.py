@@ -1,7 +1,7 @@
 """Is a caught signal ever lost, or a line of whom it ended? Signals reach forked children at random moments.
 
 Each row is what a child does when its signal comes. A child that has not ended a minute later has lost the signal; an
-odd one has ended in another way than it would alone. Run it with the Python to be tested: ``python benchmarks/signals.py``.
+odd one has ended in another way than it would alone. Run it with the Python to be tested.
 """
 
 from __future__ import annotations
@@ -112,8 +112,10 @@ def try_moment(core: str, moment: str, runs: int) -> tuple[int, list[int], int]:
         data.read()
         lines = set(data.lines(str((folder / "app/work.py").resolve())) or [])
     odd = [code for _, code, _ in results if code is not False]
-    return sum(lost for lost, *_ in results), odd, sum(
-        ready and 2 * number + 2 not in lines for number, (*_, ready) in enumerate(results)
+    return (
+        sum(lost for lost, *_ in results),
+        odd,
+        sum(ready and 2 * number + 2 not in lines for number, (*_, ready) in enumerate(results)),
     )
 
 
