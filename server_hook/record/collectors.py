@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from coverage import Coverage
 from coverage.collector import Collector
@@ -91,9 +90,3 @@ def coverage_of(collector: Collector) -> Coverage:
     if not isinstance(cov, Coverage):
         raise UnsupportedError("this coverage.py does not say whose collector it is")
     return cov
-
-
-def asks_for(cov: Coverage, path: str) -> bool:
-    """Tell whether a started Coverage measures the file at a path."""
-    rules: Any = cov._inorout
-    return rules.check_include_omit_etc(path, None) is None
