@@ -47,10 +47,13 @@ def unite(
         if doubt in ("", "unverified") or (doubt == "stale" and keep_stale):
             segment.unite(counted.setdefault(part.label._replace(startup=False), {}), source, measured)
             oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
+    told_apart = any(label.context for label in counted)
+    outside = {label: dict(files) for label, files in counted.items() if not label.context} if told_apart else {}
     segment.add_totals(counted)
     reached = {source.path for files in counted.values() for source in files}
     return Combined(
         counted=counted,
+        outside=outside,
         untouched={path: plugin for path, plugin in project_files.items() if path not in reached},
         stale=_left_out(stale, keep=keep_stale),
         foreign=tuple(sorted(left["foreign"])),
