@@ -47,8 +47,7 @@ def unite(
         if doubt in ("", "unverified") or (doubt == "stale" and keep_stale):
             segment.unite(counted.setdefault(part.label._replace(startup=False), {}), source, measured)
             oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
-    told_apart = any(label.context for label in counted)
-    outside = {label: dict(files) for label, files in counted.items() if not label.context} if told_apart else {}
+    outside = _outside(counted)
     segment.add_totals(counted)
     reached = {source.path for files in counted.values() for source in files}
     return Combined(
@@ -61,6 +60,11 @@ def unite(
         unverified=tuple(sorted(left["unverified"])),
         oldest=oldest,
     )
+
+
+def _outside(counted: ByLabel) -> ByLabel:
+    told_apart = any(label.context for label in counted)
+    return {label: dict(files) for label, files in counted.items() if told_apart and not label.context}
 
 
 def usable_files(files: Mapping[str, str], refused: dict[str, str]) -> dict[str, str]:
