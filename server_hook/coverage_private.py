@@ -1,7 +1,8 @@
-"""Every use of coverage.py's private side, each in one function, tested on the lowest and newest supported version.
+"""Coverage.py's private side, each use in one function, tested on the lowest and newest supported version.
 
 Why at all: ``Coverage.save()`` clears the live sets after it has written them, and so loses what other threads record
-meanwhile; no public call copies what was measured and leaves the rest alone.
+meanwhile; no public call copies what was measured and leaves the rest alone. Its collectors, its tracers and their
+sets have a file each beside what needs them: ``record.collectors``, ``record.tracers``, ``attribution.swapping``.
 """
 
 from __future__ import annotations
@@ -36,9 +37,13 @@ class WatchedCoverage(Coverage):
 
     on_new_file: Callable[[str, str, FrameType], None] | None = None
     """Called with a file's name, its path if it is measured or nothing, and the frame that runs it; must not raise."""
+    is_copied: Callable[[str], bool] | None = None
+    """Tells whether a file outside the source, by its path, is to be measured as well; must not raise."""
 
     def _should_trace(self, filename: str, frame: FrameType) -> Any:  # noqa: ANN401 - coverage's FileDisposition
         disposition = super()._should_trace(filename, frame)  # once a file: coverage.py keeps the answer
+        if not disposition.trace and self.is_copied and self.is_copied(disposition.source_filename or ""):
+            disposition.trace = True
         if self.on_new_file:
             self.on_new_file(filename, (disposition.trace and disposition.source_filename) or "", frame)
         return disposition
@@ -178,6 +183,18 @@ def measured_path(cov: Coverage, filename: str, frame: FrameType) -> str:
     disposition = of_it._collector.should_trace_cache.get(filename) or of_it._inorout.should_trace(filename, frame)
     is_python = disposition.trace and not disposition.file_tracer
     return str(disposition.source_filename) if is_python else ""
+
+
+def asks_for(cov: Coverage, path: str) -> bool:
+    """Tell whether a started Coverage measures the file at a path."""
+    rules: Any = cov._inorout
+    return rules.check_include_omit_etc(path, None) is None
+
+
+def omits(cov: Coverage, path: str) -> bool:
+    """Tell whether ``[run] omit`` of a started Coverage leaves out the file at a path."""
+    omit: Any = getattr(cov._inorout, "omit_match", None)
+    return bool(omit and omit.match(path))
 
 
 def file_tracers(cov: Coverage) -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 
 from pytest_vmpilot_cov.model import Mapped
+from server_hook.config.lone_copies import are_alike
 from server_hook.store.segment import Source
 
 LEAST_PARTS = 2
@@ -48,7 +49,7 @@ class PathMap:
         Args:
             source: what was measured.
             is_here: whether this machine has a file at that path, too: then it may belong to another project, and the
-                end of its path proves nothing.
+                end of its path proves nothing; most of its lines do.
         """
         by_content = self._alike(source.fingerprint) if source.fingerprint else []
         if by_content:
@@ -59,8 +60,11 @@ class PathMap:
         path = self.by_setting(source.path)
         if path in self._files:
             return Mapped(source.path, path, "[paths]")
-        alike = [] if is_here else self._by_name[parts_of(source.path)[-1]]
-        path = _longest_end(source.path, alike, LEAST_PARTS)
+        named_alike = self._by_name[parts_of(source.path)[-1]]
+        if is_here:
+            alike = [each for each in named_alike if _is_version_of(source.path, each)]
+            return Mapped(source.path, alike[0], "likeness") if len(alike) == 1 else None
+        path = _longest_end(source.path, named_alike, LEAST_PARTS)
         return Mapped(source.path, path, "path") if path else None
 
     def find_copied(self, source: Source) -> Mapped | None:
@@ -89,6 +93,13 @@ def _longest_end(path: str, candidates: Iterable[str], least: int) -> str:
     longest = max((length for length, _ in ends), default=0)
     best = [candidate for length, candidate in ends if length == longest]
     return best[0] if longest >= least and len(best) == 1 else ""
+
+
+def _is_version_of(path: str, own: str) -> bool:
+    try:
+        return are_alike(path, own)
+    except OSError:
+        return False
 
 
 def is_of_windows(path: str) -> bool:

@@ -28,7 +28,7 @@ class Mapped:
     measured: str
     path: str
     how: str
-    """content, path, or [paths]: what says so."""
+    """content, path, likeness or [paths]: what says so."""
 
 
 @dataclass(frozen=True)

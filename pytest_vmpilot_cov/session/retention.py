@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pytest_vmpilot_cov.collect.processes import is_of_run
 from pytest_vmpilot_cov.model import Options
+from server_hook.control import client
 from server_hook.store import clean_up, publication, records
 
 
@@ -16,6 +17,7 @@ def forget_earlier_sessions(options: Options) -> None:
 
     Data of sessions that still run stays, and so does all data of servers.
     """
+    client.remove_all_dead()
     data_folder = options.data_folder
     recorded = list(records.recorded(data_folder))
     living = {each.session for folder, each in recorded if each.session and records.is_alive(folder, each)}

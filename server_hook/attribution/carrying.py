@@ -97,6 +97,22 @@ def _wrap_pools(pools: Any) -> None:  # noqa: ANN401 - the module
     pools.ThreadPoolExecutor.submit = submit_tagged
 
 
+def _wrap_twisted_pools(pools: Any) -> None:  # noqa: ANN401 - the module
+    call = pools.ThreadPool.callInThreadWithCallback
+
+    @wraps(call)
+    def call_tagged(self: Any, on_result: Any, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        owner = _now()
+        _become(_NOBODYS)  # as above
+        try:
+            # nobody's as well: whichever thread is free next puts this into the queue of another one
+            call(self, on_result, _run_for, owner, func, *args, **kwargs)
+        finally:
+            _become(owner)
+
+    pools.ThreadPool.callInThreadWithCallback = call_tagged
+
+
 def _wrap_futures(futures: Any) -> None:  # noqa: ANN401 - the module
     add = futures.Future.add_done_callback
 
@@ -208,6 +224,7 @@ _WAYS: dict[str, Callable[[Any], None]] = {
     "threading": _wrap_threads,
     "concurrent.futures.thread": _wrap_pools,
     "concurrent.futures._base": _wrap_futures,
+    "twisted.python.threadpool": _wrap_twisted_pools,
     "queue": _wrap_queues,
     "asyncio.queues": _wrap_async_queues,
 }

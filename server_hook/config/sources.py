@@ -57,7 +57,12 @@ def find_copies(names: Iterable[str], source: Iterable[str], folder: str) -> tup
         with contextlib.suppress(OSError):  # what cannot be read is not imported either
             trees = _trees(own, folder)
             copies += (copy for tree, copy in trees if not _is_same(tree, copy) and _is_copy(tree, copy))
-    return tuple(dict.fromkeys(copies))
+    return tuple(dict.fromkeys(each for copy in copies for each in (copy, _linked(copy))))
+
+
+def _linked(package: str) -> str:
+    """Return where a package's files lie: uv can make a link for each, and coverage.py measures what it leads to."""
+    return os.path.dirname(os.path.realpath(os.path.join(package, "__init__.py")))
 
 
 def _trees(own: str, folder: str) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,16 @@ import stat
 import sys
 
 from server_hook.clock import steady
-from server_hook.control.channel import FOLDER_PREFIX, MAX_ANSWER_BYTES, VERSION, Answer, _sleep, _socket, socket_folder
+from server_hook.control.channel import (
+    CAN_LISTEN,
+    FOLDER_PREFIX,
+    MAX_ANSWER_BYTES,
+    VERSION,
+    Answer,
+    _sleep,
+    _socket,
+    socket_folder,
+)
 from server_hook.systems.systems import system
 
 _PEER = (socket.SOL_SOCKET, getattr(socket, "SO_PEERCRED", 0)) if sys.platform == "linux" else (0, 1)
@@ -55,6 +64,18 @@ def remove_dead(path: str) -> None:
         # elsewhere than on Linux a full queue refuses as well: whose pid is there may live
         if _is_refused(path) and (sys.platform == "linux" or not system.is_running(pid)):
             os.unlink(path)
+
+
+def remove_all_dead() -> None:
+    """Remove the control sockets of this user's killed processes whose records are gone: nobody else would do it."""
+    if not CAN_LISTEN:
+        return
+    with contextlib.suppress(OSError):
+        folder = socket_folder()
+        for name in os.listdir(folder):
+            pid = name.partition("-")[0]
+            if name.endswith(".sock") and pid.isdecimal() and not system.is_running(int(pid)):
+                remove_dead(f"{folder}/{name}")
 
 
 def is_dead(path: str, identifier: str, owner: int) -> bool:

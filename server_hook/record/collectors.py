@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from coverage import Coverage
 from coverage.collector import Collector
@@ -28,6 +27,11 @@ def stop(cov: Coverage) -> None:
     stack.remove(cov._collector)  # the one on top would resume it when it stops
     Coverage._instances.remove(cov)
     cov._started = False  # or coverage.py would stop it once more at the process's end
+
+
+def belongs_to(collector: Collector, cov: Coverage) -> bool:
+    """Tell whether a collector is that of this Coverage."""
+    return collector is cov._collector
 
 
 def is_on_top(cov: Coverage) -> bool:
@@ -86,9 +90,3 @@ def coverage_of(collector: Collector) -> Coverage:
     if not isinstance(cov, Coverage):
         raise UnsupportedError("this coverage.py does not say whose collector it is")
     return cov
-
-
-def asks_for(cov: Coverage, path: str) -> bool:
-    """Tell whether a started Coverage measures the file at a path."""
-    rules: Any = cov._inorout
-    return rules.check_include_omit_etc(path, None) is None

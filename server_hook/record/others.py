@@ -92,7 +92,7 @@ class Others:
                 copied = recorded.copy()
                 if copied:
                     taken.setdefault(path, set()).update(copied)  # first: each line is in one place at least
-                    if collectors.asks_for(self._own, path):  # the other may measure more than our source
+                    if coverage_private.asks_for(self._own, path):  # the other may measure more than our source
                         add(path, _understand(collector, copied))
                     recorded.difference_update(copied)
 
@@ -105,12 +105,14 @@ class Others:
 
     def leave_out(self, paths: Iterable[str]) -> list[str]:
         """List those of some source files that one of them does not measure: what ran of these meanwhile is lost."""
-        return [path for path in paths if not all(collectors.asks_for(each, path) for each in self._ever)]
+        return [path for path in paths if not all(coverage_private.asks_for(each, path) for each in self._ever)]
 
     def _runs_source(self) -> bool:
         """Tell whether a function of the source is running in this thread."""
         frame: FrameType | None = sys._getframe()
-        while frame is not None and not collectors.asks_for(self._own, os.path.realpath(frame.f_code.co_filename)):
+        while frame is not None and not coverage_private.asks_for(
+            self._own, os.path.realpath(frame.f_code.co_filename)
+        ):
             frame = frame.f_back
         return frame is not None
 

@@ -254,7 +254,7 @@ class Recorder:
 
     def notice_collector(self, collector: Collector) -> None:
         """Notice that a coverage.py has started; if it is not ours, it has taken the tracer from ours."""
-        if collector is not self.cov._collector:
+        if not collectors.belongs_to(collector, self.cov):
             self.drain.others.add(collector, self._undisturbed, self.drain.cut)
 
     @contextmanager

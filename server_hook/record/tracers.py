@@ -66,10 +66,10 @@ def ask_again(cov: Coverage) -> None:
 
     The C tracer asks at the next call. It doesn't own what it got for files that a plugin measures, so that stays.
     """
-    asked = cov._collector.should_trace_cache  # type: ignore[union-attr]
-    for filename, disposition in list(asked.items()):
+    dispositions = cov._collector.should_trace_cache  # type: ignore[union-attr]
+    for filename, disposition in list(dispositions.items()):
         if not getattr(disposition, "file_tracer", None):
-            asked.pop(filename, None)
+            dispositions.pop(filename, None)
 
 
 def is_tracing_for(cov: Coverage, function: object) -> bool:

@@ -38,11 +38,11 @@ def people(project: Project) -> Project:
     return project
 
 
-def copy_tree(people: Project, *, edited: bool = False) -> None:
-    """Copy the source to where the server starts, as people do."""
+def copy_tree(people: Project, *, before_agent: str = "") -> None:
+    """Copy the source to where the server starts, as people do, and perhaps edit all of it."""
     shutil.copytree(people.path / "app/src/vmpilot", people.path / "pipelines/vmpilot")
-    if edited:
-        people.write("pipelines/vmpilot/agent.py", "# edited\n" + AGENT)
+    if before_agent:
+        people.write("pipelines/vmpilot/agent.py", before_agent + AGENT)
         people.write("pipelines/vmpilot/__init__.py", "edited = True\n")
 
 
@@ -85,12 +85,35 @@ def test_a_copied_tree_counts_as_the_project(people: Project) -> None:
 
 @needs_proc
 def test_a_copied_tree_that_differs_is_named(people: Project) -> None:
-    """Where no file of the copy is the project's any more, the server is named with the file that ends alike."""
-    copy_tree(people, edited=True)
+    """Where no file of the copy is like the project's any more, the server is named with the file that ends alike."""
+    copy_tree(people, before_agent="import os\nimport sys\n")
     problem = problem_of(people, serve(people))
     other = people.path / "pipelines/vmpilot/__init__.py"
     expected = f"it has run no file of [run] source; it has run {other}, which ends like src/vmpilot/__init__.py"
     assert expected == problem
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_a_file_that_was_copied_alone_counts_as_the_project_has_it(people: Project, *, is_edited: bool) -> None:
+    """A server to which a single file was uploaded counts for it; lines of an earlier version of it are named."""
+    people.write("pipelines/uploaded/agent.py", AGENT + "# edited\n" * is_edited)
+    load = "runpy.run_path('uploaded/{}agent.py')['answer']()"
+    people.write("pipelines/uploaded/unlike/agent.py", "answer = int\nb = 2\nc = 3\n")
+    loads = "\n    ".join(load.format(below) for below in ("", "unlike/"))
+    people.write(
+        "pipelines/serve.py",
+        SERVER.replace("import vmpilot.agent", "import runpy").replace("vmpilot.agent.answer()", loads),
+    )
+    serve(people)
+    app = Project(people.path / "app")
+    done = vmpilot(app, "combine")
+    if is_edited:
+        stale = "2 lines that pipeline reached in src/vmpilot/agent.py do not count: the file has changed since"
+        assert done.stderr.startswith(f"vmpilot-cov: {stale} (stale-source)"), done.stderr
+    else:
+        assert f"below {people.path}/pipelines/uploaded to src/vmpilot (1 by content)" in done.stdout
+        assert "Not counted" not in done.stdout
+        assert lines_in(app.path / ".coverage", "pipeline") == {"agent.py": [1, 2]}
 
 
 @needs_proc

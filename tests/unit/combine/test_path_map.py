@@ -68,6 +68,21 @@ def test_a_file_that_is_here_may_be_of_another_project() -> None:
     assert a_map().find(Source("/you/app/chat.py", "c1"), is_here=True) is not None
 
 
+def test_a_version_of_a_file_is_told_by_most_of_its_lines(tmp_path: Path) -> None:
+    """A file here that shares most of its lines with one file of that name is a version of it; else it is another."""
+    texts = {"own/a.py": "one\ntwo\nthree\n", "own/b.py": "one\n", "own/x/b.py": "one\n"}
+    texts |= {"up/a.py": "one\n\ntwo\nfour\n", "far/a.py": "one\nsix\nfour\n", "up/b.py": "one\n"}
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    own = [str(tmp_path / name) for name in texts if name.startswith("own")]
+    path_map = PathMap(own, lambda _: "own", lambda path: path)
+    found = {name: path_map.find(Source(str(tmp_path / name), "other"), is_here=True) for name in texts}
+    assert found["up/a.py"] == Mapped(str(tmp_path / "up/a.py"), own[0], "likeness")
+    assert found["far/a.py"] is None
+    assert found["up/b.py"] is None, "two files are alike"
+
+
 @pytest.mark.parametrize(
     ("place", "expected"),
     [

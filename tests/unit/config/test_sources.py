@@ -68,6 +68,20 @@ def test_an_installed_copy_of_a_folder_is_found(project: Path, tmp_path: Path, m
     assert found == (str(tmp_path / "lib/site-packages/shop"),)
 
 
+def test_a_copy_of_links_to_files_is_where_they_lie(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installer may make links to the files of its cache, which are the ones that are measured."""
+    files = {"shop/__init__.py": "", "shop/cart.py": "a = 1\n"}
+    write(tmp_path / "cache", files)
+    (tmp_path / "lib/shop").mkdir(parents=True)
+    for name in files:
+        (tmp_path / "lib" / name).symlink_to(tmp_path / "cache" / name)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "lib")])
+    found = find_copies(["src"], [str(project / "src")], str(project))
+    assert found == (str(tmp_path / "lib/shop"), str(tmp_path / "cache/shop"))
+
+
 def test_the_project_itself_and_a_link_to_it_are_no_copies(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What leads to the source is the source."""
     (Path.cwd() / "shop").symlink_to(project / "src/shop")

@@ -83,3 +83,16 @@ def test_a_refusal_may_be_of_a_full_queue(
     path = left_behind(folder / f"{ended_pid()}-ab.sock")
     client.remove_dead(path)
     assert not os.path.exists(path)
+
+
+def test_what_killed_processes_left_is_removed(folder: Path, listener: socket.socket) -> None:
+    """Sockets of dead pids go, whoever deleted their records; one of a live pid, one that answers, and files stay."""
+    gone = ended_pid()
+    left_behind(folder / f"{gone}-ab.sock")
+    kept = {f"{os.getpid()}-ab.sock", f"{gone}-cd.sock", f"{gone}-ef.txt", "note.sock"}
+    for name in kept - {f"{gone}-cd.sock"}:
+        left_behind(folder / name)
+    listener.bind(str(folder / f"{gone}-cd.sock"))  # of a process in another container
+    listener.listen()
+    client.remove_all_dead()
+    assert set(os.listdir(folder)) == kept
