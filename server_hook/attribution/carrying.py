@@ -16,7 +16,8 @@ from contextlib import suppress
 from functools import partial, wraps
 from typing import Any, TypeAlias
 
-from server_hook.attribution.tags import REQUEST, TEST, Request, doer
+from server_hook.attribution.tags import REQUEST, TEST, Request, doer, task_now
+from server_hook.attribution.waiting import those_waiting_for
 from server_hook.environment import process_state
 
 Owner: TypeAlias = tuple[str, "Request | None"]
@@ -192,26 +193,47 @@ def _tests_of(queue: Any) -> deque[str]:  # noqa: ANN401 - a queue
 
 def _give_back() -> None:
     """Be nobody's while there is nothing to do, unless this is a request that is being answered."""
-    test, request = _now()
-    if test and (request is None or not request.is_open):
-        _become(_NOBODYS)
+    if _return_loan():
         _resume()
+        for _, context in those_waiting_for(task_now()):
+            with suppress(RuntimeError):  # it shares this one's context
+                if not context.run(_return_loan):
+                    return
+
+
+def _return_loan() -> bool:
+    test, request = _now()
+    if not test or (request is not None and request.is_open):
+        return False
+    _become(_NOBODYS)
+    return True
 
 
 def _borrow(test: str, creator: str) -> None:
-    """Work for the test of an item.
+    """Work for the test of an item, with those who wait for this task to take it.
 
     Args:
         test: whose item it is.
         creator: whose queue it is.
     """
-    mine, request = _now()
-    if test in ("", mine):
+    if test in ("", TEST.get()):
         return
-    if request is not None and request.is_open and (creator == mine or request.owner == doer()):
-        return  # it waits for a message, which another one may have sent
+    waiting = list(those_waiting_for(task_now()))
+    doers = [doer(), *(number for number, _ in waiting)]
+    if _take_loan(test, creator, doers):
+        _resume()
+        for place, (_, context) in enumerate(waiting, 1):
+            with suppress(RuntimeError):  # it shares this one's context
+                if not context.run(_take_loan, test, creator, doers[place:]):
+                    return
+
+
+def _take_loan(test: str, creator: str, doers: list[int]) -> bool:
+    mine, request = _now()
+    if request is not None and request.is_open and (creator == mine or request.owner in doers):
+        return False  # it waits for a message, which another one may have sent
     _become((test, None))
-    _resume()
+    return True
 
 
 def _resume() -> None:
