@@ -47,8 +47,7 @@ def unite(
         if doubt in ("", "unverified") or (doubt == "stale" and keep_stale):
             segment.unite(counted.setdefault(part.label._replace(startup=False), {}), source, measured)
             oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
-    outside = _outside(counted)
-    segment.add_totals(counted)
+    outside = _add_totals(counted)
     reached = {source.path for files in counted.values() for source in files}
     return Combined(
         counted=counted,
@@ -62,9 +61,12 @@ def unite(
     )
 
 
-def _outside(counted: ByLabel) -> ByLabel:
+def _add_totals(counted: ByLabel) -> ByLabel:
+    """Add to each origin what its tests ran; return what it ran outside them."""
     told_apart = any(label.context for label in counted)
-    return {label: dict(files) for label, files in counted.items() if told_apart and not label.context}
+    outside = {label: dict(files) for label, files in counted.items() if told_apart and not label.context}
+    segment.add_totals(counted)
+    return outside
 
 
 def usable_files(files: Mapping[str, str], refused: dict[str, str]) -> dict[str, str]:
