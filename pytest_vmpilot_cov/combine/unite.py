@@ -47,8 +47,7 @@ def unite(
         if doubt in ("", "unverified") or (doubt == "stale" and keep_stale):
             segment.unite(counted.setdefault(part.label._replace(startup=False), {}), source, measured)
             oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
-    outside = _add_totals(counted)
-    reached = {source.path for files in counted.values() for source in files}
+    reached, outside = {source.path for files in counted.values() for source in files}, _add_totals(counted)
     return Combined(
         counted=counted,
         outside=outside,
