@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 import sys
 from collections.abc import Generator
@@ -71,16 +72,31 @@ def pytest_load_initial_conftests(
 
 
 def _is_unsupported(config: pytest.Config) -> bool:
-    """Tell whether nothing can be measured on this system; the header and the section say so then."""
+    """Tell whether nothing can be measured here; the header and the section say so then."""
     from server_hook.environment import unsupported
 
-    reason = unsupported()
+    reason = unsupported() or _what_coverage_lacks()
     if reason:
         config.stash[HEADER], config.stash[WARNING] = (
             [f"vmpilot-cov: not measured: {reason}"],
             f"not measured: {reason}",
         )
     return bool(reason)
+
+
+def _what_coverage_lacks() -> str:
+    """Import whatever uses a part of coverage.py that it may lack: at the end of the session it would be too late."""
+    try:
+        for module in ("coverage_parser", "coverage_private", "judge.judge", "report.report", "session.run"):
+            importlib.import_module(f"pytest_vmpilot_cov.{module}")
+    except ImportError as error:
+        from pytest_vmpilot_cov.cli.tried import lacks
+
+        reason = lacks(error)
+        if not reason:
+            raise
+        return reason
+    return ""
 
 
 def _stay_out(config: pytest.Config) -> None:
