@@ -64,6 +64,10 @@ ROWS = (
     Row("`vmpilot-cov combine`, the same", works.FIRST, "s", works.second_combine),
     Row("the page, the same", works.FIRST, "s", works.second_page),
     Row("the live page, the same", works.FIRST, "s", works.second_live_page),
+    Row("report of a file of 100,000 lines, the first time", COVERAGE, "s", works.large_cpu),
+    Row("the same, peak memory", COVERAGE, "MiB", works.large_memory),
+    Row("the same, the second time", COVERAGE, "s", works.later_large_cpu),
+    Row("the same, the second time, peak memory", COVERAGE, "MiB", works.later_large_memory),
 )
 
 

@@ -216,9 +216,13 @@ def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any,
     from coverage.results import analysis_from_file_reporter
 
     data = cov.get_data()
+    measured = data.measured_contexts()
     for reporter, analysis in get_analysis_to_report(cov, None):
         alone = {}
         for context in contexts:
+            if measured == {context}:
+                alone[context] = analysis  # all together is this one alone
+                continue
             data.set_query_context(context)
             alone[context] = analysis_from_file_reporter(data, cov.config.precision, reporter, reporter.filename)
         # before the loop goes on: the next file is analyzed, for all contexts, only then

@@ -68,8 +68,8 @@ _TEXTS: Final = {
     "({names}); compare source and omit of {config} with where the server's code lies",
     "settings-differ": "{who} measured with {name} = {theirs}, here it is {ours}; "
     "let server and tests read the same configuration, and restart the server",
-    "session-differs": "the session measured with {name} = {theirs}, here it is {ours}: its verdict was about other "
-    "figures than these; write into the configuration what its command line said",
+    "session-differs": "the session measured with {name} = {theirs}, here it is {ours}, so its verdict was about "
+    "other figures than these: {why}",
     "worker-crashed": "worker {worker} crashed: {how}; {data}",
     "worker-incomplete": "worker {worker} did not deliver all that it reached: {why}",
     "orphan-server": "process {pid} ({command}) {does} although the process that started it has ended; "

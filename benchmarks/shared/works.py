@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import combine
+import large
 import memory
 import serving
 import startup
@@ -168,6 +169,12 @@ def combine_costs(folder: Path, rounds: int, figure: Callable[[Cost], float]) ->
     return take_in_turn(sides, rounds)
 
 
+def large_file(_: Path, rounds: int, *, side: str, figure: Callable[[Cost], float]) -> Figures:
+    """Return what the verdict on a file of 100,000 lines takes; all rows are of the same runs, of which two will do."""
+    made = large.figures(large.costs(min(rounds, 2), branch=False), figure)
+    return {COVERAGE: made[COVERAGE], AGAIN: made[AGAIN], OURS: made[side]}
+
+
 def second_time(folder: Path, rounds: int, command: list[str]) -> Figures:
     """Return the CPU seconds of a command before anything of the sources was parsed, and after that."""
     write_package(folder, FILES, LINES)
@@ -197,3 +204,7 @@ second_report = partial(second_time, command=[*COMMAND, "report"])
 second_combine = partial(second_time, command=[*COMMAND, "combine"])
 second_page = partial(second_time, command=[*COMMAND, "report", "--cov-report=page"])
 second_live_page = partial(second_time, command=[sys.executable, "-c", LIVE_PAGE])
+large_cpu = partial(large_file, side=large.FIRST, figure=large.cpu_s)
+large_memory = partial(large_file, side=large.FIRST, figure=large.peak_mib)
+later_large_cpu = partial(large_file, side=large.LATER, figure=large.cpu_s)
+later_large_memory = partial(large_file, side=large.LATER, figure=large.peak_mib)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_vmpilot_cov.cli.last_session import as_last_session
 from pytest_vmpilot_cov.cli.tried import untried
 from pytest_vmpilot_cov.collect.ask import ask_all
 from pytest_vmpilot_cov.collect.collect import collect
@@ -85,7 +86,7 @@ def examine(options: Options, command: Sequence[str]) -> Iterator[Finding]:
     yield from _environment()
     if command:
         yield from _command(command)
-    yield from _data(options)
+    yield from _data(as_last_session(options))
     yield from _parsed(options)
 
 

@@ -94,38 +94,38 @@ def _run(parsed: argparse.Namespace) -> int:
 def _combine(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.combine import combine
 
-    return combine(_options(parsed), parsed.paths)
+    return combine(_as_session(parsed), parsed.paths)
 
 
 def _report(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.combine import report
 
-    return report(_options(parsed), parsed.origin)
+    return report(_as_session(parsed), parsed.origin)
 
 
 def _who(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.who import who
 
-    return who(_options(parsed), parsed.place, parsed.paths)
+    return who(_as_session(parsed), parsed.place, parsed.paths)
 
 
 def _tests(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.who import tests
 
-    return tests(_options(parsed), parsed.test, parsed.paths)
+    return tests(_as_session(parsed), parsed.test, parsed.paths)
 
 
 def _affected(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.affected import affected
 
-    return affected(_options(parsed), parsed.since, parsed.paths)
+    return affected(_as_session(parsed), parsed.since, parsed.paths)
 
 
 def _baseline(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.baseline import write_baseline
     from pytest_vmpilot_cov.cli.combine import say_nothing
 
-    options = _options(parsed)
+    options = _as_session(parsed)
     line = write_baseline(options)
     if not line:
         return say_nothing(options, (), ())
@@ -175,7 +175,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
 def _live(parsed: argparse.Namespace) -> int:
     from pytest_vmpilot_cov.cli.live import live
 
-    return live(_options(parsed), parsed.port)
+    return live(_as_session(parsed), parsed.port)
 
 
 def _demo(parsed: argparse.Namespace) -> int:
@@ -184,13 +184,25 @@ def _demo(parsed: argparse.Namespace) -> int:
     return run_demo(parsed.fail_under)
 
 
-def _options(parsed: argparse.Namespace) -> Options:
+def _as_session(parsed: argparse.Namespace) -> Options:
+    """Resolve what was typed, with what the last session measured here; data that was named may be of any."""
+    from pytest_vmpilot_cov.cli.last_session import as_last_session
+
+    options = _options(parsed)
+    if getattr(parsed, "paths", None):
+        return options
+    return as_last_session(options, None if parsed.config else lambda config: _options(parsed, config))
+
+
+def _options(parsed: argparse.Namespace, config: str = "") -> Options:
     """Resolve what was typed, with the configuration of the folder where the command was typed."""
     from server_hook.config.files import find_config_above, locate
 
     here = Path.cwd()
     # a folder stands for itself if it holds no configuration
-    config = locate(parsed.config)[0] or parsed.config if parsed.config else find_config_above(str(here)) or str(here)
+    if not config:
+        typed = parsed.config
+        config = locate(typed)[0] or typed if typed else find_config_above(str(here)) or str(here)
     fail_under = getattr(parsed, "fail_under", None)  # not every verb judges
     annotations = getattr(parsed, "annotations", False)
     options = make_options(

@@ -10,8 +10,8 @@ from typing import Any
 from coverage.exceptions import CoverageException, NoDataError
 
 from pytest_vmpilot_cov import coverage_private
-from pytest_vmpilot_cov.coverage_parser import SparingReporter
 from pytest_vmpilot_cov.coverage_private import ReportingCoverage
+from pytest_vmpilot_cov.judge.coverage_parser import SparingReporter
 from pytest_vmpilot_cov.judge.parsed import ParsedSources
 from pytest_vmpilot_cov.model import ORIGINS, Combined, Figures, Options, Row, Tally
 from server_hook.config.settings import apply_settings

@@ -18,7 +18,7 @@ from typing import Any
 
 import coverage
 
-from pytest_vmpilot_cov.coverage_parser import ParserState
+from pytest_vmpilot_cov.judge.coverage_parser import ParserState
 from server_hook.store import parsed_files, safe_files, working_folder
 from server_hook.store.fingerprint import fingerprint
 from server_hook.store.segment import MOST_LINES, bitmap, line_numbers

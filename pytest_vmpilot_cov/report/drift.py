@@ -37,21 +37,42 @@ def differences(deliveries: Iterable[Delivery], here: Settings, mapped: Iterable
     records: dict[tuple[str, str, str, str], list[Record]] = {}
     for each in deliveries:
         record = each.record
-        # the process that led the session: its workers and children measured with its settings
-        is_leader = record.origin == "unit" and record.id == record.session
         # a process that executed no line changes no figure, whatever its settings
-        if each.executed and record.settings and (record.origin == "pipeline" or is_leader):
-            compare = drift.of_session if is_leader else drift.of_server
+        if each.executed and record.settings and (record.origin == "pipeline" or is_of_session(record)):
+            kind, compare = ("", drift.of_server) if record.origin == "pipeline" else ("session", drift.of_session)
             for difference in compare(record.settings):
-                records.setdefault((record.origin, *difference), []).append(record)
+                records.setdefault((kind, *difference), []).append(record)
     # one sentence for all that differ alike: the workers of a server read one configuration
-    for (origin, name, theirs, ours), several in records.items():
+    for (session, name, theirs, ours), several in records.items():
         number, pid = sum(record.folded for record in several), several[0].pid
         who = f"process {pid}" if number == 1 else f"{number} processes (pid {pid}, ...)"
-        if origin == "pipeline":
+        if not session:
             yield say("settings-differ", who=who, name=name, theirs=theirs, ours=ours)
         else:
-            yield say("session-differs", name=name, theirs=theirs, ours=ours)
+            why = why_otherwise(several[0], here) or "write into the configuration what its command line said"
+            yield say("session-differs", name=name, theirs=theirs, ours=ours, why=why)
+
+
+def is_of_session(record: Record) -> bool:
+    """Tell whether a process measured with a session's settings, as workers and children do; inner ones have theirs."""
+    return record.origin in ("unit", "e2e") and bool(record.session) and "." not in record.session
+
+
+def why_otherwise(session: Record, here: Settings) -> str:
+    """Say why the settings of a session are not those that are judged with, and the cure; empty if they could be.
+
+    Args:
+        session: the record of a process of it.
+        here: the settings that are judged with.
+    """
+    config = str(session.settings.get("config_file") or "")
+    if config != here.config_file:
+        return f"it read {config}; use --config {config}" if config else "it found no configuration"
+    try:
+        changed = bool(config) and os.stat(config).st_mtime > session.started
+    except OSError:
+        changed = True
+    return f"{os.path.basename(config)} has changed since; run the tests again" if changed else ""
 
 
 class Drift:

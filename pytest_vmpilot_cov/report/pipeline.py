@@ -94,6 +94,9 @@ def _told_apart(deliveries: Iterable[Delivery]) -> Iterator[str]:
     accounts = [each.answer or each.record for each in servers]
     served = [account for account in accounts if account.told or account.nobodys or account.not_told]
     if not served:
+        unseen = [each for each in servers if began and each.newest > began]
+        if unseen:
+            yield f"Tests not told apart in {_pids(unseen)}: no request to a server that we know was seen there"
         return
     nobodys, several = sum(each.nobodys for each in served), sum(each.among_several for each in served)
     meanwhile = f" ({several} while several tests ran)" if several else ""

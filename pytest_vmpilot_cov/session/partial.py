@@ -16,6 +16,8 @@ from pytest_vmpilot_cov.model import TYPED, Options, Setting
 SHOWN_WORDS = 3
 A_PLUGIN, IGNORED, REPLACED, NOT_RUN = "a plugin", "ignored", "replaced", "not run"
 """Unnamed causes: tests taken out of the list, files or whole paths not collected, tests not run."""
+LEFT_OUT = "_pytest.paths"
+"""The cause of what files and tests that were typed leave out."""
 _SAID = {
     A_PLUGIN: "{} taken out by a plugin",
     IGNORED: "{} ignored by a plugin",
@@ -43,11 +45,11 @@ def selection(
 
     Args:
         typed: the options that were typed for this run, without addopts.
-        paths: the files and the tests that were typed.
+        paths: the files and the tests that were typed; they count only if they left others out.
         taken: how many tests were taken away, by cause.
         ignored: the values of ``--ignore`` and ``--ignore-glob`` that ignored something.
     """
-    words = list(paths)
+    words = list(paths) if LEFT_OUT in taken else []
     for dest, (flag, who) in _OPTIONS.items():
         value = getattr(typed, dest, None)
         # an option that took nothing away makes no part

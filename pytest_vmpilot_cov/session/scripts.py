@@ -59,11 +59,16 @@ class Scripts:
         if config.args_source != pytest.Config.ArgsSource.TESTPATHS:
             return
         collected = [config.rootpath / arg for arg in config.args]
+        # below a testpath it is collected anyway
+        outside = (path for path in self.paths() if not any(path.is_relative_to(place) for place in collected))
+        config.args.extend(map(str, outside))
+
+    def paths(self) -> Iterator[Path]:
+        """Find all scripts."""
         for pattern in self.patterns:
             for path in sorted(self.folder.glob(_relative(pattern))) if not pattern.startswith(NOT) else ():
-                # below a testpath it is collected anyway
-                if self._has(path) and not any(path.is_relative_to(place) for place in collected):
-                    config.args.append(str(path))
+                if self._has(path):
+                    yield path
 
     def _has(self, path: Path) -> bool:
         """Tell whether a file is one of the scripts; the last pattern that matches decides."""

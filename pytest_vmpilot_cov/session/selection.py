@@ -14,7 +14,8 @@ import pytest
 
 from pytest_vmpilot_cov.chdir import working_in
 from pytest_vmpilot_cov.integrations.vscode import ran_all_discovered
-from pytest_vmpilot_cov.session.partial import A_PLUGIN, IGNORED, NOT_RUN, REPLACED, early_end, selection
+from pytest_vmpilot_cov.session.partial import A_PLUGIN, IGNORED, LEFT_OUT, NOT_RUN, REPLACED, early_end, selection
+from pytest_vmpilot_cov.session.whole import Whole
 
 
 class TakenAway:
@@ -27,6 +28,8 @@ class TakenAway:
         self.ignored: list[str] = []
         """The paths that pytest itself ignored."""
         self._args: list[str] = []
+        self._whole = Whole()
+        self._by_plugin: set[Path] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -39,11 +42,19 @@ class TakenAway:
         left = {os.path.abspath(folder / arg) for arg in config.args}
         self.add(REPLACED, sum(os.path.abspath(folder / arg) not in left for arg in self._args))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
+        """Note what there is, before pytest chooses what was typed."""
+        report = yield
+        self._whole.note(collector, report.result or ())
+        return report
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
-        self, config: pytest.Config, items: list[pytest.Item]
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, Any, Any]:
         """Compare the tests before and after: not every plugin calls ``pytest_deselected``."""
+        self.add(LEFT_OUT, self._whole.left_out(session, items, self._args))
         before, said = [(item, item.nodeid) for item in items], sum(self.tests.values())
         result = yield
         # an item that a plugin renamed, or replaced under the same name, is still there
@@ -68,7 +79,8 @@ class TakenAway:
             own: Any = config.pluginmanager.get_plugin("main")
             if own.pytest_ignore_collect(collection_path=collection_path, config=config):
                 self.ignored.append(str(collection_path))
-            else:
+            elif collection_path not in self._by_plugin:  # we may ask again
+                self._by_plugin.add(collection_path)
                 self.add(IGNORED, sum(_tests_below(collection_path, config.getini("python_files"))))
         return result
 

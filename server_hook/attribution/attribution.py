@@ -80,10 +80,13 @@ class Attribution:
     def _engine_for(self, lock: Any) -> ByMonitoring | ByTracer | None:  # noqa: ANN401 - a _thread.RLock
         core = coverage_private.core_in_use(self._cov)
         if sys.version_info >= (3, 12):
+            if core == "sysmon" and self._cov.get_option("run:branch"):
+                from server_hook.attribution.branching import ByBranches
+
+                return ByBranches(self._path_of, self._arc_of, lock)
             from server_hook.attribution.monitoring import ByMonitoring
 
-            has_arcs = core == "sysmon" and self._cov.get_option("run:branch")
-            return ByMonitoring(self._path_of, lock, self._arc_of if has_arcs else None)
+            return ByMonitoring(self._path_of, lock)
         if core == "ctrace":
             from server_hook.attribution.swapping import ByTracer
 

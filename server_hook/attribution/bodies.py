@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from types import CodeType, FrameType
 
-from server_hook.arcs import Arcs, number_of
-from server_hook.store.segment import MOST_LINES, Measured, bitmap
+from server_hook.store.segment import Measured
 
 PATIENCE = 64
 """How many events in a code object may say nothing new before the tests that are elsewhere are waited for no longer."""
-EVERYTHING: Container[int] = range(-1 << 63, 1 << 63)
-"""All lines, and the numbers of all arcs."""
+EVERYTHING: Container[int] = range(-1 << 63, 1 << 65)
+"""All lines, and the numbers of all arcs and joins."""
 
 
 class Work:
@@ -26,27 +25,23 @@ class Work:
         self.drained: dict[str, int] = {}
         """How many lines and arcs of each file were drained."""
 
-    def new(self, *, has_arcs: bool) -> Iterator[tuple[str, Measured, int]]:
+    def new(self, pack: Callable[[set[int]], Measured]) -> Iterator[tuple[str, Measured, int]]:
         """Walk the files of which it has run more since the last drain: path, what it has run, how many.
 
         Args:
-            has_arcs: whether arcs are measured.
+            pack: turns what it has run of a file into what is stored.
         """
         for path, lines in self.files.copy().items():
             if len(lines) != self.drained.get(path):
                 ran = lines.copy()
-                yield path, _arcs_of(ran) if has_arcs else bitmap(ran), len(ran)
-
-
-def _arcs_of(ran: set[int]) -> Arcs:
-    return Arcs.from_numbers({number_of(each, each) if 0 < each < MOST_LINES else each for each in ran})
+                yield path, pack(ran), len(ran)
 
 
 class Body:
     """A code object of the source."""
 
     __slots__ = (
-        *("arcs", "awaited", "code", "cooling", "coolings", "is_armed", "lacking"),
+        *("awaited", "code", "cooling", "coolings", "is_armed", "lacking"),
         *("path", "patience", "ran", "size", "vain"),
     )
 
@@ -60,8 +55,6 @@ class Body:
         """The lines of each test whose work may be inside; replaced, never changed."""
         self.lacking: Container[int] = EVERYTHING
         """What the test has run that was last seen to lack something."""
-        self.arcs: dict[tuple[object, ...], int] = {}
-        """The numbers of the arcs that events mean, by the event and where it was; 0 for no arc."""
         self.awaited: object = None
         """The tests at work of which some have not entered it yet, when that was last looked at."""
         self.size = len(code.co_code)

@@ -16,7 +16,8 @@ from contextlib import suppress
 from functools import partial, wraps
 from typing import Any, TypeAlias
 
-from server_hook.attribution.tags import REQUEST, TEST, Request, doer
+from server_hook.attribution.tags import REQUEST, TEST, Request, doer, task_now
+from server_hook.attribution.waiting import those_waiting_for
 from server_hook.environment import process_state
 
 Owner: TypeAlias = tuple[str, "Request | None"]
@@ -95,6 +96,22 @@ def _wrap_pools(pools: Any) -> None:  # noqa: ANN401 - the module
             _become(owner)
 
     pools.ThreadPoolExecutor.submit = submit_tagged
+
+
+def _wrap_twisted_pools(pools: Any) -> None:  # noqa: ANN401 - the module
+    call = pools.ThreadPool.callInThreadWithCallback
+
+    @wraps(call)
+    def call_tagged(self: Any, on_result: Any, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        owner = _now()
+        _become(_NOBODYS)  # as above
+        try:
+            # nobody's as well: whichever thread is free next puts this into the queue of another one
+            call(self, on_result, _run_for, owner, func, *args, **kwargs)
+        finally:
+            _become(owner)
+
+    pools.ThreadPool.callInThreadWithCallback = call_tagged
 
 
 def _wrap_futures(futures: Any) -> None:  # noqa: ANN401 - the module
@@ -176,26 +193,47 @@ def _tests_of(queue: Any) -> deque[str]:  # noqa: ANN401 - a queue
 
 def _give_back() -> None:
     """Be nobody's while there is nothing to do, unless this is a request that is being answered."""
-    test, request = _now()
-    if test and (request is None or not request.is_open):
-        _become(_NOBODYS)
+    if _return_loan():
         _resume()
+        for _, context in those_waiting_for(task_now()):
+            with suppress(RuntimeError):  # it shares this one's context
+                if not context.run(_return_loan):
+                    return
+
+
+def _return_loan() -> bool:
+    test, request = _now()
+    if not test or (request is not None and request.is_open):
+        return False
+    _become(_NOBODYS)
+    return True
 
 
 def _borrow(test: str, creator: str) -> None:
-    """Work for the test of an item.
+    """Work for the test of an item, with those who wait for this task to take it.
 
     Args:
         test: whose item it is.
         creator: whose queue it is.
     """
-    mine, request = _now()
-    if test in ("", mine):
+    if test in ("", TEST.get()):
         return
-    if request is not None and request.is_open and (creator == mine or request.owner == doer()):
-        return  # it waits for a message, which another one may have sent
+    waiting = list(those_waiting_for(task_now()))
+    doers = [doer(), *(number for number, _ in waiting)]
+    if _take_loan(test, creator, doers):
+        _resume()
+        for place, (_, context) in enumerate(waiting, 1):
+            with suppress(RuntimeError):  # it shares this one's context
+                if not context.run(_take_loan, test, creator, doers[place:]):
+                    return
+
+
+def _take_loan(test: str, creator: str, doers: list[int]) -> bool:
+    mine, request = _now()
+    if request is not None and request.is_open and (creator == mine or request.owner in doers):
+        return False  # it waits for a message, which another one may have sent
     _become((test, None))
-    _resume()
+    return True
 
 
 def _resume() -> None:
@@ -208,6 +246,7 @@ _WAYS: dict[str, Callable[[Any], None]] = {
     "threading": _wrap_threads,
     "concurrent.futures.thread": _wrap_pools,
     "concurrent.futures._base": _wrap_futures,
+    "twisted.python.threadpool": _wrap_twisted_pools,
     "queue": _wrap_queues,
     "asyncio.queues": _wrap_async_queues,
 }

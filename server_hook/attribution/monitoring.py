@@ -14,15 +14,13 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
-from server_hook.arcs import number_of
 from server_hook.attribution.bodies import EVERYTHING, PATIENCE, Body, Work, frames_of
 from server_hook.attribution.tags import TEST
 from server_hook.coverage_private import LiveSets
-from server_hook.store.segment import Measured
+from server_hook.store.segment import Measured, bitmap
 
 _monitoring: Any = getattr(sys, "monitoring", None)
 _TOOLS = (3, 4, 5, 2, 0)
@@ -34,8 +32,6 @@ OCTETS_AN_EVENT = 16
 MOST_COOLINGS = 4
 """How many times the patience doubles, where those who were elsewhere keep coming back."""
 
-ArcOf: TypeAlias = Callable[..., "tuple[int, int] | None"]
-"""Takes a code object, the name of coverage.py's callback for an event, and what the event says beside."""
 Answer: TypeAlias = object
 """What a callback returns: ``sys.monitoring.DISABLE``, or None to be called again."""
 
@@ -47,16 +43,14 @@ class UnavailableError(Exception):
 class ByMonitoring:
     """Tells tests apart from Python 3.12 on."""
 
-    def __init__(self, path_of: Callable[[str, FrameType], str], lock: Any, arc_of: ArcOf | None = None) -> None:  # noqa: ANN401 - a _thread.RLock
+    def __init__(self, path_of: Callable[[str, FrameType], str], lock: Any) -> None:  # noqa: ANN401 - a _thread.RLock
         """Prepare; no tool is taken before the first test.
 
         Args:
             path_of: returns the path of a file that is measured, by its name and a frame of it; else an empty text.
             lock: is held while something is armed.
-            arc_of: returns the arc that an event means, where coverage.py takes arcs from such events.
         """
         self._path_of = path_of
-        self._arc_of = arc_of
         self._bodies: dict[int, Body] = {}
         """By the id of the code object: to hash one means to hash all of its constants."""
         self._working: dict[str, Work] = {}
@@ -88,7 +82,7 @@ class ByMonitoring:
         with self.lock:
             work = self._working.get(test)
             if work is not None:
-                new = work.new(has_arcs=self._arc_of is not None)
+                new = work.new(self.pack)
                 self._over.append((test, {path: measured for path, measured, _ in new}))
                 self._working = {name: work for name, work in self._working.items() if name != test}
                 for body in list(self._bodies.values()):
@@ -116,7 +110,7 @@ class ByMonitoring:
             for path, measured in files.items():
                 add(test, path, measured)
         for work in self._working.values():
-            for path, measured, number in work.new(has_arcs=self._arc_of is not None):
+            for path, measured, number in work.new(self.pack):
                 add(work.test, path, measured)
                 work.drained[path] = number
         for each in over:
@@ -165,15 +159,17 @@ class ByMonitoring:
             _monitoring.register_callback(self._enter, event, self._on_enter)
             _monitoring.register_callback(self._line, event, self._on_first)
         _monitoring.register_callback(self._enter, events.PY_THROW, self._on_throw)
-        _monitoring.register_callback(self._line, events.LINE, self._on_line)
-        self._events_inside = events.LINE
-        if self._arc_of is not None:
-            self._events_inside |= events.BRANCH_LEFT | events.BRANCH_RIGHT | events.PY_RETURN
-            for event in (events.BRANCH_LEFT, events.BRANCH_RIGHT):
-                _monitoring.register_callback(self._line, event, partial(self._on_arc, "sysmon_branch_either"))
-            _monitoring.register_callback(self._line, events.PY_RETURN, self._on_return)
+        self._events_inside = self._watch_inside()
         _monitoring.set_events(self._enter, events.PY_THROW)
         _monitoring.set_events(self._line, events.PY_START | events.PY_RESUME)
+
+    def _watch_inside(self) -> int:
+        _monitoring.register_callback(self._line, _monitoring.events.LINE, self._on_line)
+        return int(_monitoring.events.LINE)
+
+    def pack(self, ran: set[int]) -> Measured:
+        """Turn what a test has run of a file into what is stored."""
+        return bitmap(ran)
 
     def _meet(self, code: CodeType, frame: FrameType) -> Body | None:
         """Return what is noted of a code object; None if it is not of the source."""
@@ -251,21 +247,6 @@ class ByMonitoring:
                     body.lacking = lines
                 return None
         return _monitoring.DISABLE if body.ran is ran else None
-
-    def _on_arc(self, callback: str, code: CodeType, *places: object) -> Answer:
-        """Take an arc for a line of its own kind: it waits for the same tests."""
-        try:
-            body = self._bodies[id(code)]
-        except KeyError:
-            return _monitoring.DISABLE
-        number = body.arcs.get(places)
-        if number is None:
-            arc = self._arc_of(code, callback, *places) if self._arc_of is not None else None
-            number = body.arcs[places] = number_of(*arc) if arc else 0
-        return self._on_line(code, number) if number else _monitoring.DISABLE
-
-    def _on_return(self, code: CodeType, offset: int, _value: object) -> Answer:
-        return self._on_arc("sysmon_py_return", code, offset, None)  # the value would live as long as what is noted
 
     def _cool(self, body: Body) -> None:
         """Wait no longer for the lines of tests that are elsewhere; ENTER tells when they are back.

@@ -1,4 +1,4 @@
-"""Servers whose requests reach a handler of their own kind: http.server, cheroot, aiohttp, Tornado, websockets."""
+"""Servers whose requests reach a handler of their own kind, such as http.server, aiohttp, Sanic and Twisted."""
 
 from __future__ import annotations
 
@@ -74,6 +74,27 @@ def _ends_of_transport(transport: Any) -> Ends:
     return ends_of(transport.get_extra_info("socket")) if transport is not None else no_ends()
 
 
+def sanic(module: ModuleType) -> None:
+    """Wrap one request of Sanic's server, its WebSockets included; of ``sanic.server.protocols.http_protocol``.
+
+    Sanic compiles the method of its application anew from the source when it starts, so what each connection calls is
+    wrapped.
+    """
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+            original(self, *args, **kwargs)
+            around_coroutine(self, "request_handler", _of_sanic)
+
+        return init
+
+    wrap(module.HttpProtocol, "__init__", make)
+
+
+def _of_sanic(request: Any) -> Request:
+    return request.headers.getall("baggage", ()), _ends_of_transport, request.transport
+
+
 def tornado(module: ModuleType) -> None:
     """Wrap what Tornado's server tells of a request; of ``tornado.httpserver``."""
 
@@ -110,6 +131,23 @@ class _Delegate:
 
 def _of_tornado(connection: Any, headers: Any) -> Request:
     return headers.get_list("baggage"), ends_of, connection.stream.socket
+
+
+def twisted(module: ModuleType) -> None:
+    """Wrap one request of Twisted's server, which is Klein's, until it is answered or waits; of ``twisted.web.server``.
+
+    Coroutines, ``inlineCallbacks`` and threads go on with its test, and callbacks of a Deferred do not.
+    """
+    around(module.Request, "process", _of_twisted)
+
+
+def _of_twisted(request: Any) -> Request:
+    return request.requestHeaders.getRawHeaders("baggage", ()), _ends_of_twisted, request.channel.transport
+
+
+def _ends_of_twisted(transport: Any) -> Ends:
+    connection = getattr(transport, "socket", None)
+    return ends_of(connection) if connection is not None else no_ends()
 
 
 def websockets(module: ModuleType) -> None:

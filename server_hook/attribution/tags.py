@@ -12,6 +12,7 @@ from _thread import get_ident
 from collections.abc import Iterable
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, unquote
 
 TEST: ContextVar[str] = ContextVar("vmpilot_cov_test", default="")
@@ -83,9 +84,14 @@ class Request:
 
 def doer() -> int:
     """Return a number of the task that runs, or else of the thread."""
+    task = task_now()
+    return get_ident() if task is None else id(task)
+
+
+def task_now() -> Any:  # noqa: ANN401 - a Task
+    """Return the task that runs; None outside of a loop."""
     tasks = sys.modules.get("asyncio.tasks")
     try:
-        task = tasks.current_task() if tasks is not None else None
+        return tasks.current_task() if tasks is not None else None
     except RuntimeError:  # no loop runs in this thread
-        task = None
-    return get_ident() if task is None else id(task)
+        return None

@@ -4,13 +4,19 @@ Such a fork copies Python's own lock as it is. If the thread holds that lock the
 forever for a thread that it does not have. The C library calls handlers around every fork; before one of Python's own,
 ``hold`` has stopped the thread already, and they find nothing to do. None is called in the child: no Python may run
 there before Python, after a fork of its own, has made its lock anew.
+
+To register them takes ctypes. Only code in C can fork in C, so ctypes is loaded with the first extension module that
+is not the standard library's, and at once where a program in C has embedded Python.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 from contextlib import suppress
+from functools import wraps
+from importlib.machinery import ExtensionFileLoader
 from typing import TYPE_CHECKING, Any
 
 from server_hook.environment import process_state
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
 
 _UWSGI = "UWSGI_ORIGINAL_PROC_NAME"
 """What uWSGI sets in the environment before it starts Python."""
+_STANDARD = f"{os.sep}lib-dynload{os.sep}"
+"""Where the standard library has its extension modules."""
+_once = _thread.allocate_lock()
 
 
 def is_uwsgi() -> bool:
@@ -28,18 +37,40 @@ def is_uwsgi() -> bool:
     return not sys.orig_argv and _UWSGI in os.environ  # programs that it starts inherit the second
 
 
-def load_ctypes() -> None:
-    """Load ctypes in uWSGI: it is needed to hear of forks."""
-    if is_uwsgi():
-        with suppress(ImportError):
-            __import__("ctypes")
+def watch_extensions() -> None:
+    """Watch forks in C from the first extension module of others on; from now on in a program that embeds Python."""
+    if not sys.orig_argv:
+        _load_ctypes()
+    original = ExtensionFileLoader.__init__
+
+    @wraps(original)
+    def made(self: ExtensionFileLoader, name: str, path: str) -> None:  # no frame of it stands in a traceback
+        original(self, name, path)
+        if _STANDARD not in path:
+            stop_watching_extensions()
+            _load_ctypes()
+
+    ExtensionFileLoader.__init__ = made  # type: ignore[method-assign]
+
+
+def stop_watching_extensions() -> None:
+    """Put back what ``watch_extensions`` has replaced."""
+    made: Any = ExtensionFileLoader.__init__
+    ExtensionFileLoader.__init__ = getattr(made, "__wrapped__", made)  # type: ignore[method-assign]
+
+
+def _load_ctypes() -> None:
+    with suppress(ImportError, OSError):  # the process may have given up the right to read it
+        __import__("ctypes")
+    watch_c_forks()
 
 
 def watch_c_forks() -> None:
-    """Have the C library tell of forks, once ctypes is loaded, without which no Python code can fork in C."""
+    """Have the C library tell of forks, once ctypes is loaded."""
     state = process_state()
     ctypes = sys.modules.get("ctypes")
-    if state.c_forks is None and hasattr(ctypes, "pythonapi"):  # else it is being loaded
+    # else it is being loaded, or another thread is about to do this
+    if state.c_forks is None and hasattr(ctypes, "pythonapi") and _once.acquire(blocking=False):
         state.c_forks = CForks(ctypes)
 
 

@@ -22,7 +22,14 @@ from server_hook.attribution.imports import watch_imports
 from server_hook.environment import process_state
 from server_hook.problems import HookError, log_problem
 from server_hook.record import recorder as recording
-from server_hook.record.c_forks import forget_c_forks, go_on_in_child, is_uwsgi, load_ctypes, watch_c_forks
+from server_hook.record.c_forks import (
+    forget_c_forks,
+    go_on_in_child,
+    is_uwsgi,
+    stop_watching_extensions,
+    watch_c_forks,
+    watch_extensions,
+)
 from server_hook.record.collectors import watch_starts
 from server_hook.record.reloads import stop_watching_loads, watch_loads
 from server_hook.record.signals import CAUGHT, save_before_defaults
@@ -89,8 +96,8 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
     watch_loads(recording.notice_load)
     watch_starts(_notice_collector)
     watch_imports()
-    load_ctypes()
     watch_c_forks()
+    watch_extensions()
     if traces:
         share_trace_function(_is_ours, _trace_again)
     if signals and not system.saves_at_console_events(_finish):
@@ -134,6 +141,7 @@ def _end() -> None:
     _finish()
     with _fenced("what is measured could not be let go"):
         stop_watching_loads()
+        stop_watching_extensions()
         forget_c_forks()
         current = recording.current()
         if current is not None and current.core == "ctrace":

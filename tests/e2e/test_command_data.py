@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 from coverage import CoverageData
@@ -167,15 +169,39 @@ def test_live_process_is_not_asked_by_report(app: Project) -> None:
     assert "did not deliver" not in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["report", "combine", "doctor"])
-def test_what_only_the_session_was_told_is_said(app: Project, verb: str) -> None:
-    """Where the session's command line asked for something else, its figures and these are not the same."""
-    session(app, "--cov=app.work", "--cov-branch")
-    lines = [line for line in vmpilot(app, verb).stdout.splitlines() if "(session-differs)" in line]
-    assert [line.partition(" measured with ")[2].partition(":")[0] for line in lines] == [
-        "branch = on, here it is off",
-        "source = app.work, here it is app",
-    ]
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n1")])
+def test_commands_judge_what_the_session_judged(app: Project, workers: tuple[str, ...]) -> None:
+    """What a session's command line named is what is judged after it, until its configuration changes."""
+    done = session(app, "--cov=app.work", "--cov-branch", *workers)
+    total = total_of(done.stdout)
+    for verb in ("report", "combine"):
+        judged = vmpilot(app, verb)
+        assert (total_of(judged.stdout), "session-differs" in judged.stdout) == (total, False)
+    assert "session-differs" not in vmpilot(app, "doctor").stdout
+    config = app.path / ".coveragerc"
+    os.utime(config, (time.time() + 60, time.time() + 60))
+    for verb in ("report", "doctor"):
+        lines = [line for line in vmpilot(app, verb).stdout.splitlines() if "(session-differs)" in line]
+        assert [line.partition(" measured with ")[2] for line in lines] == [
+            f"{difference}, so its verdict was about other figures than these: .coveragerc has changed since; "
+            "run the tests again (session-differs)"
+            for difference in ("branch = on, here it is off", "source = app.work, here it is app")
+        ]
+
+
+def test_commands_read_the_configuration_of_the_session(app: Project) -> None:
+    """A session's own --cov-config is read after it, too, unless another configuration was typed."""
+    app.write("ci.cfg", "[run]\nsource = app.work\n")
+    total = total_of(session(app, "--cov-config=ci.cfg").stdout)
+    assert total_of(vmpilot(app, "report").stdout) == total
+    other = vmpilot(app, "report", "--config", ".coveragerc").stdout
+    assert f"it read {app.path / 'ci.cfg'}; use --config {app.path / 'ci.cfg'} (session-differs)" in other
+
+
+def total_of(output: str) -> list[str]:
+    """Return the columns of the row TOTAL."""
+    (line,) = [line for line in output.splitlines() if line.startswith("TOTAL")]
+    return line.split()
 
 
 def test_output_may_be_closed_early(data: Project) -> None:

@@ -124,6 +124,7 @@ def test_a_missing_baseline_fails_where_it_is_enforced(app: Project, options: tu
     """Without the file a whole run fails; a part of the tests needs none, nor does a total that was typed."""
     with (app.path / ".coveragerc").open("a") as file:
         file.write("[vmpilot_cov:fail_under]\ntotal = baseline\n")
+    app.write("tests/test_more.py", "def test_more():\n    pass\n")
     done = session(app, *options)
     assert done.returncode == (0 if options else 1), done.stdout
     assert ("(baseline-missing)" in done.stdout) == (not options)

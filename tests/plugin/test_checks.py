@@ -168,7 +168,7 @@ def left_out(part: str, what: str = "fail_under 90 from .coveragerc", pronoun: s
         (["-m", "not slow"], "-m not slow"),
         (["tests/test_a.py"], "tests/test_a.py"),
         (["-q", "tests/test_b.py::test_two", "-v"], "tests/test_b.py::test_two"),
-        (["-v", "tests", "-q", "tests/test_a.py"], "tests/test_a.py"),
+        (["-v", "-q", "tests/test_a.py"], "tests/test_a.py"),
         (["--deselect=tests/test_b.py"], "--deselect tests/test_b.py"),
         (["--ignore", "tests/test_b.py"], "--ignore tests/test_b.py"),
     ],

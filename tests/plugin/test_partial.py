@@ -135,6 +135,32 @@ def test_a_typed_option_that_takes_nothing_away_leaves_the_whole(
     assert part_of(run(parts, *typed)) == expected
 
 
+BOTH = ("test_a.py", "test_b.py")
+
+
+@pytest.mark.parametrize(
+    ("typed", "also", "expected"),
+    [
+        (("test_a.py::test_1", "test_a.py::test_2", "test_b.py"), "ignored/test_c.py", ""),
+        (("test_a.py::test_1", "test_b.py"), "ignored/test_c.py", "test_a.py::test_1, test_b.py"),
+        ((*BOTH, "sub"), "sub/test_c.py", ""),
+        (BOTH, "sub/deep/test_c.py", "test_a.py, test_b.py"),
+        ((*BOTH, "--ignore=sub/deep"), "sub/deep/test_c.py", "--ignore sub/deep"),
+        (BOTH, "scripts/chat.sh", "test_a.py, test_b.py"),
+        (("-p", "xdist", "-n2", *BOTH), "ignored/test_c.py", ""),
+    ],
+)
+def test_typed_files_that_leave_nothing_out_are_the_whole(
+    parts: Project, typed: tuple[str, ...], also: str, expected: str
+) -> None:
+    """Files and tests that were typed make a part if a run without them would have had more."""
+    text = "[run]\nsource = app\n[report]\nfail_under = 100\n[vmpilot_cov]\ne2e_scripts = scripts/*.sh\n"
+    parts.write(".coveragerc", text)
+    parts.write("conftest.py", "collect_ignore = ['ignored']\n")
+    parts.write(also, "def test_4():\n    pass\n")
+    assert part_of(run(parts, *typed)) == expected
+
+
 def test_last_failed_without_failures_is_the_whole(parts: Project) -> None:
     """``--lf`` runs all tests after a run without failures, and a part, whole files left out, after one with some."""
     run(parts)

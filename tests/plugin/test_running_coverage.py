@@ -91,6 +91,7 @@ def test_a_plain_run_from_the_tests_folder(app: Project) -> None:
     app.write("pytest.ini", "[pytest]\naddopts = --vmpilot-cov --cov-fail-under=1\n")
     runner = app.write("ide/_jb_pytest_runner.py", RUNNER)
     app.write("tests/test_mixed.py", "from app import shared\n\ndef test_it():\n    assert shared.for_unit() == 2\n")
+    app.write("tests/test_more.py", "def test_more():\n    pass\n")
     env = {"PYTHONPATH": str(app.path)}
     done = app.run("python", str(runner), "--path", "test_mixed.py", env=env, cwd=app.path / "tests")
     assert done.returncode == 0, done.stdout + done.stderr

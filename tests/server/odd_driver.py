@@ -55,7 +55,7 @@ async def ask(test: str, work: Callable[[str], Awaitable[object]]) -> None:
         await work(test)
         return
     done = main_loop.create_future()
-    await async_items[len(test) % 2 if id(work) % 3 else 0].put((test, work, done))
+    await async_items[len(noted) % len(async_items)].put((test, work, done))
     await done
 
 
@@ -114,11 +114,9 @@ async def run(module: Any) -> None:
     """Run one program for all tests at once."""
     global main_loop  # noqa: PLW0603
     main_loop = asyncio.get_running_loop()
-    async_items[:] = [asyncio.Queue(), asyncio.Queue()]
-    workers = [
-        asyncio.create_task(work(items))
-        for work, items in zip((module.worker, module.second_worker), async_items, strict=True)
-    ]
+    works = module.worker, module.second_worker, module.waiting_worker, module.worker_with_stop
+    async_items[:] = [asyncio.Queue() for _ in works]
+    workers = [asyncio.create_task(work(items)) for work, items in zip(works, async_items, strict=True)]
     thread = threading.Thread(target=module.thread_worker, args=(thread_items,), daemon=True)
     thread.start()
     await asyncio.sleep(0)

@@ -46,6 +46,28 @@ async def second_worker(items):
         await work(t)
         n(t, @)
         done.cancelled() or done.set_result(None)
+async def waiting_worker(items):
+    while True:
+        try:
+            t, work, done = await asyncio.wait_for(take(items), 0.01)
+        except TimeoutError:
+            n("", @)
+            continue
+        n(t, @)
+        await work(t)
+        n(t, @)
+        done.cancelled() or done.set_result(None)
+async def worker_with_stop(items):
+    stop = asyncio.Event()
+    stopping = asyncio.create_task(stop.wait())
+    while True:
+        item = asyncio.create_task(take(items))
+        await asyncio.wait([item, stopping], return_when=asyncio.FIRST_COMPLETED)
+        t, work, done = item.result()
+        n(t, @)
+        await work(t)
+        n(t, @)
+        done.cancelled() or done.set_result(None)
 def thread_worker(items):
     while True:
         item = items.get()

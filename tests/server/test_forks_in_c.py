@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import Project, lines_in, needs_proc, numbered, wait_for
@@ -45,6 +47,7 @@ UNHEARD = """
         _flags_, _restype_, _argtypes_ = _ctypes.FUNCFLAG_PYTHONAPI | _ctypes.FUNCFLAG_CDECL, Int, ()  # parent
 """
 """Stands in for a library in C: nothing is heard of its forks before ctypes is loaded."""
+FORK = 'Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "fork"))()'
 
 HOLD = """def hold():  # parent
         while os.path.exists("hold"):  # both
@@ -84,8 +87,7 @@ def test_a_new_file_shows_the_fork_and_the_parent_answers_on(project: Project) -
     source = SOURCE.format(child="import app.other; hold(); sys.exit()  # child", parent="hold()  # parent")
     source = source.replace("def never()", HOLD + "    def never()")
     source = source.replace("\n    import ctypes, os, sys, time  # parent\n", UNHEARD)
-    fork = '_ctypes.dlsym(_ctypes.dlopen(None, 0), "fork")'
-    source = source.replace("ctypes.PyDLL(None).fork()", f"Function({fork})()")
+    source = source.replace("ctypes.PyDLL(None).fork()", FORK)
     write(project, source)
     project.write("app/other.py", "")
     project.write("hold", "")
@@ -97,6 +99,20 @@ def test_a_new_file_shows_the_fork_and_the_parent_answers_on(project: Project) -
     (project.path / "hold").unlink()
     assert server.process.wait(60) == 0
     assert lines_in(project.path / ".coverage.pipeline")["main.py"] == numbered(source, "parent", "child", "both")
+
+
+def test_an_extension_module_may_fork(project: Project) -> None:
+    """Once an extension module is imported that is not the standard library's, each fork in C is heard of."""
+    tracer = pytest.importorskip("coverage.tracer").__file__
+    source = SOURCE.format(child="sys.exit()  # child", parent="pass  # parent")
+    source = source.replace("\n    import ctypes, os, sys, time  # parent\n", UNHEARD)
+    source = source.replace("ctypes.PyDLL(None).fork()", FORK).replace("os, sys, time", "os, sys, app.tracer")
+    write(project, source)
+    (project.path / "app" / Path(tracer).name).write_bytes(Path(tracer).read_bytes())
+    done = project.run("python", "-m", "app.main", env={"VMPILOT_COV": "."})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines_in(project.path / ".coverage.pipeline")["main.py"] == numbered(source, "parent", "child", "both")
+    assert len(folders(project.path)) == 2
 
 
 ALONE = """

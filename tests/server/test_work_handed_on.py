@@ -142,6 +142,11 @@ def test_each_test_has_its_own_branches(script: Script) -> None:
             else:
                 while number < 3:
                     number += 1
+            def short(): return which
+            class Both: which = 1
+            def long(): return 2
+            if short() == "a":
+                long()
             with suppress(ValueError):
                 if which == "b":
                     raise ValueError
@@ -265,6 +270,61 @@ def test_a_request_that_reads_messages_of_others_stays_its_own(script: Script) -
             mine.get()
             assert TEST.get() == "a"
     """)
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        "await asyncio.wait_for(items.get(), 60)",
+        "await asyncio.wait_for(one(items), 60)",
+        "await asyncio.create_task(one(items))",
+        "(await asyncio.wait([asyncio.create_task(items.get())]))[0].pop().result()",
+        "(await asyncio.gather(items.get(), asyncio.sleep(0)))[0]",
+        "await asyncio.shield(items.get())",
+    ],
+)
+def test_who_waits_for_a_task_that_takes_an_item_works_for_its_test(script: Script, take: str) -> None:
+    """A worker that takes items in tasks is each item's test's, and a request that takes messages so stays its own."""
+    lines = script.run(f"""
+        async def one(items):
+            return await items.get()
+
+        async def work(items):
+            while True:
+                item = {take}
+                main.first(item)
+                seen.append((item, TEST.get()))
+
+        async def stream(test):
+            with request(test):
+                news = {take.replace("items", "messages")}
+                main.first("c")
+                seen.append((news, TEST.get()))
+
+        async def all_of_it():
+            global messages
+            items, messages = asyncio.Queue(), asyncio.Queue()
+            worker = asyncio.create_task(work(items))
+            await asyncio.sleep(0)
+            for test in ("a", "b", ""):
+                with request(test):
+                    items.put_nowait(test)
+                while len(seen) < 1 + len(served):
+                    await asyncio.sleep(0)
+                served.append(test)
+            worker.cancel()
+            listener = asyncio.create_task(stream("c"))
+            await asyncio.sleep(0)
+            with request("a"):
+                messages.put_nowait("news")
+            await listener
+
+        seen, served = [], []
+        asyncio.run(all_of_it())
+        assert seen == [("a", "a"), ("b", "b"), ("", ""), ("news", "c")], seen
+    """)
+    assert lines["a"] == {2, 3}
+    assert lines["b"] == lines["c"] == {2, 4}
 
 
 def test_a_pool_that_a_test_has_started_serves_the_next(script: Script) -> None:

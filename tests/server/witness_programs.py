@@ -268,6 +268,56 @@ _TORNADO = """
         from tornado.web import Application  # start
         return Application([("/(.*)", Page)])  # start
 """
+SANIC = (
+    WORK
+    + """
+    from sanic import Sanic  # start
+
+    app = Sanic("app")  # start
+
+
+    @app.get("/<name:path>")  # start
+    async def page(request, name):  # start
+        first(name)  # all
+        await gate.pause(name, "middle")  # all
+        response = await request.respond()  # all
+        await response.send(b"...")  # all
+        await gate.pause(name, "stream")  # all
+        await response.send(last(name))  # all
+"""
+)
+
+TWISTED = (
+    WORK
+    + """
+    from twisted.internet.defer import Deferred, inlineCallbacks  # start
+    from twisted.internet.threads import deferToThread  # start
+    from twisted.web.resource import Resource  # start
+    from twisted.web.server import NOT_DONE_YET  # start
+
+
+    class Page(Resource):  # start
+        isLeaf = True  # start
+
+        def render_GET(self, request):  # start
+            Deferred.fromCoroutine(self.answer(request))  # all
+            return NOT_DONE_YET  # all
+
+        async def answer(self, request):  # start
+            name = request.path.decode()[1:]  # all
+            first(name)  # all
+            await deferToThread(gate.wait, name, "middle")  # all
+            request.write(b"...")  # all
+            await self.go_on(request, name)  # all
+
+        @inlineCallbacks  # start
+        def go_on(self, request, name):  # start
+            yield deferToThread(gate.wait, name, "stream")  # all
+            request.write((yield deferToThread(last, name)))  # all
+            request.finish()  # all
+"""
+)
+
 TORNADO = (
     WORK
     + """
@@ -427,6 +477,13 @@ SCRIPTS = {
             await asyncio.Event().wait()
 
         asyncio.run(main())
+    """,
+    "twisted": """
+        from app.main import Page
+        from twisted.internet import reactor
+        from twisted.web.server import Site
+        reactor.listenTCP(PORT, Site(Page()), interface="127.0.0.1")
+        reactor.run()
     """,
     "websockets": """
         import asyncio

@@ -123,6 +123,9 @@ def _raw() -> Iterator[WitnessRow]:
     yield tornado
     yield replace(tornado, name="tornado, WebSocket", source=programs.TORNADO_SOCKET, is_socket=True)
     yield replace(tornado, name="tornado, WSGI", source=programs.WSGI, script="tornado, WSGI")
+    sanic = ("python", "-m", "sanic", "app.main:app", *HOST)
+    yield WitnessRow("sanic", ("sanic",), programs.SANIC, sanic)
+    yield replace(tornado, name="twisted", packages=("twisted",), source=programs.TWISTED, script="twisted")
     websockets = WitnessRow("websockets", ("websockets",), programs.WEBSOCKETS, (), script="websockets", is_socket=True)
     yield websockets
     threads = "websockets, threads"

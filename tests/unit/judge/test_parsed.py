@@ -16,9 +16,8 @@ from coverage.python import PythonFileReporter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_vmpilot_cov import coverage_parser
-from pytest_vmpilot_cov.coverage_parser import SparingReporter
-from pytest_vmpilot_cov.judge import parsed
+from pytest_vmpilot_cov.judge import coverage_parser, parsed
+from pytest_vmpilot_cov.judge.coverage_parser import SparingReporter
 from pytest_vmpilot_cov.judge.parsed import ParsedSources
 from server_hook.store import clean_up, parsed_files
 

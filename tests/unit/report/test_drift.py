@@ -124,4 +124,4 @@ def test_a_session_that_was_told_something_else_is_named() -> None:
     settings = HERE._replace(source=("/me/project/app", "/me/project/lib"))._asdict()
     record = Record("1-a", 1, "unit", session="1-a", settings=settings)
     (line,) = differences([Delivery(record, "dead", Path("/x"), executed=True)], HERE)
-    assert line.startswith("the session measured with source = app, lib, here it is app: its verdict ")
+    assert line.startswith("the session measured with source = app, lib, here it is app, so its verdict ")

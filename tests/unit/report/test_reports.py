@@ -406,8 +406,23 @@ def test_whose_the_requests_were(accounts: list[tuple[int, int, int, str]], expe
     yesterday = replace(yesterday, record=yesterday.record._replace(told=7))
     session = delivery(8, "unit", life="dead")
     session = replace(session, record=session.record._replace(session=session.record.id, started=NOW - 60))
-    deliveries = (*(delivery(int(each.id), answer=each) for each in answers), yesterday, session)
+    servers = [replace(delivery(int(each.id), answer=each), newest=NOW - 90) for each in answers]
+    deliveries = (*servers, yesterday, session)
     outcome = replace(FULL, collected=replace(FULL.collected, deliveries=deliveries))
     lines = list(pipeline.server_lines(outcome, replace(OPTIONS, context="test")))
     assert expected == [line for line in lines if line.startswith("Tests ")]
     assert not [line for line in pipeline.server_lines(outcome, OPTIONS) if line.startswith("Tests ")]
+
+
+@pytest.mark.parametrize(
+    ("newest", "told", "is_said"), [(NOW - 30, 0, True), (NOW - 90, 0, False), (NOW - 30, 1, False)]
+)
+def test_a_server_of_an_unseen_kind(newest: float, told: int, is_said: bool) -> None:  # noqa: FBT001
+    """A server that ran lines in this session, while no request was seen in any, is named: its tests have no line."""
+    server = replace(delivery(1, answer=Answer("1", 1, told=told)), newest=newest)
+    session = delivery(8, "unit", life="dead")
+    session = replace(session, record=session.record._replace(session=session.record.id, started=NOW - 60))
+    outcome = replace(FULL, collected=replace(FULL.collected, deliveries=(server, session)))
+    lines = list(pipeline.server_lines(outcome, replace(OPTIONS, context="test")))
+    expected = f"Tests not told apart in pid {NOBODY + 1}: no request to a server that we know was seen there"
+    assert (expected in lines) is is_said

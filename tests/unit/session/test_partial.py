@@ -11,6 +11,7 @@ from pytest_vmpilot_cov.model import Options, Setting
 from pytest_vmpilot_cov.session.partial import (
     A_PLUGIN,
     IGNORED,
+    LEFT_OUT,
     NOT_RUN,
     early_end,
     enforced,
@@ -41,7 +42,8 @@ KEYWORD, MARK, LAST_FAILED = (
     ("typed", "paths", "taken", "ignored", "expected"),
     [
         ({}, [], {}, [], ""),
-        ({}, ["tests/test_a.py"], {}, [], "tests/test_a.py"),
+        ({}, ["tests/test_a.py"], {LEFT_OUT: 1}, [], "tests/test_a.py"),
+        ({}, ["tests/test_a.py"], {}, [], ""),
         ({"keyword": "chat and not slow"}, [], {KEYWORD: 3}, [], "-k chat and not slow"),
         ({"keyword": "not zzz"}, [], {}, [], ""),
         ({}, [], {KEYWORD: 3, MARK: 1}, [], ""),  # addopts say what the whole is
@@ -57,7 +59,7 @@ KEYWORD, MARK, LAST_FAILED = (
         ({"ignore": ["tests/e2e", "gone"], "ignore_glob": None}, [], {}, ["tests/e2e"], "--ignore tests/e2e"),
         ({"ignore": None, "ignore_glob": ["*_slow.py"]}, [], {}, ["*_slow.py"], "--ignore-glob *_slow.py"),
         ({"maxfail": 1, "verbose": 2, "numprocesses": 2}, [], {}, [], ""),
-        ({"keyword": "a"}, ["x::a", "x::b", "x::c"], {KEYWORD: 1}, [], "x::a, x::b, x::c, ..."),
+        ({"keyword": "a"}, ["x::a", "x::b", "x::c"], {KEYWORD: 1, LEFT_OUT: 1}, [], "x::a, x::b, x::c, ..."),
         (
             {},
             [],

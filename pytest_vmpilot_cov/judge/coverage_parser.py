@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from coverage.parser import PythonParser
 from coverage.python import PythonFileReporter, get_python_source
 
+from pytest_vmpilot_cov.judge import coverage_pieces
+
 if TYPE_CHECKING:
     from coverage import Coverage
 
@@ -98,13 +100,20 @@ class SparingReporter(PythonFileReporter):
 
     def _parse(self) -> ParserState | None:
         parser = PythonParser(filename=self.filename, exclude=self._exclude)
-        parser.parse_source()  # of a template, say, it raises: what is half made must not be taken for an empty file
+        # of a template, say, both raise: what is half made must not be taken for an empty file
+        is_large = coverage_pieces.is_for(parser)
+        if is_large:
+            parser = coverage_pieces.parse(parser, branch=self._sources.branch)
+        else:
+            parser.parse_source()
         self._parser = parser
         if vars(parser).keys() - _PARSER:
             return None
         arcs = parser.arcs() if self._sources.branch else None  # first: it fills the jumps
         # five times as large as all else, and never used again; new versions let go of it themselves
         parser._ast_root = None
+        if is_large:
+            self._parser = None  # what is left of it is nearly as large: restored, it has no text
         first_lines = getattr(parser, _first_lines_name(parser))
         return ParserState(parser.statements, parser.excluded, first_lines, arcs, parser._with_jump_fixers)
 
