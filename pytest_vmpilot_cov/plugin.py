@@ -18,7 +18,10 @@ from pytest_vmpilot_cov.options import flags
 from pytest_vmpilot_cov.stash import HEADER, RUN, SCRIPTS, SESSION, WARNING
 
 if TYPE_CHECKING:
+    import argparse
+
     from pytest_vmpilot_cov.fixtures import PipelineServers
+    from pytest_vmpilot_cov.model import Options
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -60,9 +63,7 @@ def pytest_load_initial_conftests(
     vscode.stand_in_for_pytest_cov(manager, typed)
     pytest_cov.stand_in(early_config, typed, args)
     if typed.vmpilot_cov and not typed.no_cov and not _is_unsupported(early_config):
-        from pytest_vmpilot_cov.session.run import start_session
-
-        options = start_session(early_config, typed, parser)
+        options = _start(early_config, typed, parser)
         if button and options is not None and options.settings.branch:
             args.append("--cov-branch")  # VS Code's view shows branches where it sees this
     else:
@@ -87,7 +88,7 @@ def _is_unsupported(config: pytest.Config) -> bool:
 def _what_coverage_lacks() -> str:
     """Import whatever uses a part of coverage.py that it may lack: at the end of the session it would be too late."""
     try:
-        for module in ("coverage_parser", "coverage_private", "judge.judge", "report.report", "session.run"):
+        for module in ("coverage_private", "judge.judge", "judge.figures", "report.report", "session.run"):
             importlib.import_module(f"pytest_vmpilot_cov.{module}")
     except ImportError as error:
         from pytest_vmpilot_cov.cli.tried import lacks
@@ -97,6 +98,19 @@ def _what_coverage_lacks() -> str:
             raise
         return reason
     return ""
+
+
+def _start(config: pytest.Config, typed: argparse.Namespace, parser: pytest.Parser) -> Options | None:
+    from pytest_vmpilot_cov.session.run import start_session
+
+    try:
+        return start_session(config, typed, parser)
+    except AttributeError as error:
+        from pytest_vmpilot_cov.cli.tried import lacks
+
+        if reason := lacks(error):
+            raise pytest.UsageError(reason) from None
+        raise
 
 
 def _stay_out(config: pytest.Config) -> None:

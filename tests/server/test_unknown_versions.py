@@ -57,6 +57,17 @@ def test_a_session_runs_its_tests(project: Project, change: str) -> None:
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["no flush_data", "no stack of collectors"])
+def test_a_session_that_cannot_start_is_misused(project: Project, name: str) -> None:
+    """Where coverage.py lacks what the start needs, one line says so, and no test runs as if it were measured."""
+    project.package("app")
+    session = f"import sys\n{CHANGES[name]}\nimport pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    done = project.run("python", "-c", session, "-p", "no:cacheprovider", "--vmpilot-cov")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("ERROR: coverage.py ")
+    assert done.stderr.strip().endswith("(coverage-unsupported)")
+
+
 @pytest.mark.parametrize("verb", ["combine", "report", "status", "doctor", "dump", "run", "erase"])
 def test_a_verb_says_one_line(project: Project, verb: str) -> None:
     """Where coverage.py lacks what a verb needs, one line says so."""
