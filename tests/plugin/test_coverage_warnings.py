@@ -104,7 +104,7 @@ def test_files_without_a_source_are_not_stale(plain: Project, stale: str) -> Non
     )
     (said,) = warnings_in(plain, f"--vmpilot-cov-stale={stale}")
     assert said == (
-        "2 measured files have no source here and don't count (src/ledger/gone.py, src/ledger/made.py): "
+        "2 measured files left out, without a source here (src/ledger/gone.py, src/ledger/made.py): "
         "generated, deleted or unreadable (no-source)"
     )
 
