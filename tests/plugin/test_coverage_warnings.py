@@ -74,7 +74,8 @@ def test_an_installed_copy_that_differs_is_named(plain: Project, options: Sequen
     plain.write("site/ledger/__init__.py", "def add():\n    return 1\n\nOLD = 1\n")
     if same == "no":
         plain.write("site/ledger/sub/__init__.py", "OLD = 1\n")
-    first, nothing = warnings_in(plain, *options, path="site")
+    first, *stale, nothing = warnings_in(plain, *options, path="site")
+    assert [each.rpartition(" (")[2] for each in stale] == (["stale-source)"] if same == "one" else [])
     assert first == (
         f"nothing of src/ledger was reached: this Python imports ledger from {plain.path}/site/ledger, an installed "
         "copy that differs; install the project again, or with pip install -e (installed-copy)"
@@ -82,6 +83,14 @@ def test_an_installed_copy_that_differs_is_named(plain: Project, options: Sequen
     assert nothing.endswith("(nothing-measured)")
     assert warnings_in(plain, *options) == []
     assert lines_in(plain.path / ".coverage") == counted
+
+
+def test_an_installed_copy_of_a_package_that_was_named_is_named(plain: Project) -> None:
+    """Where the source is a package by its name, its older copy is told from a source that has changed since."""
+    shutil.copytree(plain.path / "src", plain.path / "site")
+    plain.write("src/ledger/__init__.py", (plain.path / "src/ledger/__init__.py").read_text() + "NEW = 1\n")
+    slugs = [each.rpartition(" (")[2] for each in warnings_in(plain, "--cov=ledger", path="site")]
+    assert slugs == ["installed-copy)", "stale-source)", "nothing-measured)"]
 
 
 @pytest.mark.parametrize("stale", ["drop", "fail", "keep"])
