@@ -50,12 +50,12 @@ def compact(data_folder: Path) -> Folded:
     """
     working = data_folder / working_folder.WORKING_FOLDER
     clean_up.remove_left_over(working)
-    folders = list(working_folder.process_folders(data_folder))
+    folders = [path for path, _ in working_folder.walk(data_folder)]
     if len(folders) < FOLD_AT:
         return {}
     alike: dict[tuple[object, ...], list[_Gone]] = {}
     room = FOLD_BYTES
-    rested = islice(filter(_has_rested, folders), LOOK_AT)
+    rested = islice(filter(_has_rested, map(Path, folders)), LOOK_AT)
     for size, folder in sorted((_size_of(folder), folder) for folder in rested):
         if room < size and (len(folders) < CROWDED or any(len(several) > 1 for several in alike.values())):
             break

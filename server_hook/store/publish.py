@@ -66,7 +66,10 @@ def _folded(data_folder: str, relative_to: str) -> published.States:
         folded = compaction.compact(here)
     if not folded:
         return before
-    present = published.states(here)
+    # what else has changed meanwhile is seen when the file is published
+    replaced = {each for several in folded.values() for each in several}
+    present = {name: state for name, state in before.items() if name not in replaced}
+    present.update((name, published.state(here, name)) for name in folded)
     if made := published.read(data_folder, target, basis):
         held, anew = made
         published.write(data_folder, target, basis, published.after_folding(held, before, present, folded), anew)

@@ -28,7 +28,15 @@ States: TypeAlias = Mapping[str, int]
 
 def states(data_folder: Path) -> States:
     """Return the state of each process's folder."""
-    return {os.path.basename(path): status.st_mtime_ns for path, status in working_folder.walk(data_folder)}
+    return {path.rpartition(os.sep)[2]: status.st_mtime_ns for path, status in working_folder.walk(data_folder)}
+
+
+def state(data_folder: Path, name: str) -> int:
+    """Return the state of one of them, which may be gone by now."""
+    try:
+        return os.lstat(data_folder / working_folder.WORKING_FOLDER / name).st_mtime_ns
+    except OSError:
+        return _UNSETTLED
 
 
 def read(data_folder: str, target: str, basis: object) -> tuple[States, float] | None:

@@ -198,7 +198,7 @@ def _is_plain(value: object) -> bool:
 def sign_of_life(folder: Path) -> float:
     """Return when the process in a folder last said that it lives, or that it ends; 0 where it never did."""
     try:
-        return (folder / RECORD).stat().st_mtime
+        return os.stat(f"{folder}/{RECORD}").st_mtime
     except OSError:
         return 0.0
 

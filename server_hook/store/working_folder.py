@@ -96,7 +96,7 @@ def walk(data_folder: Path, refuse: Callable[[OSError], object] = str) -> Iterat
         refuse(error)
         return
     for name in (name for name in names if not name.startswith(".")):  # those with a dot are still being made
-        path = os.path.join(working, name)
+        path = f"{working}{os.sep}{name}"
         try:
             status = os.lstat(path)
             if stat.S_ISDIR(status.st_mode):
