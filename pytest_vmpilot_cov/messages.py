@@ -146,12 +146,14 @@ _TEXTS: Final = {
     "server-command-invalid": "{command} cannot be split into words: {why}",
     "server-port-unknown": "{command} does not say which port it will listen on; write {{port}} in place of the port "
     "to use a free one, or name the port, as in port=9099",
+    "coverage-unsupported": "coverage.py {version} lacks what is needed here ({why}); "
+    "install one from {first} to {last}",
     "launch-unsupported": "{command} is not started: this system has no process groups, by which its children are "
     "ended; start it before the session, with vmpilot-cov serve",
     "server-not-up": "the server {command} {state} after {waited} s without {readiness} "
     "({problem}; waited up to {limit} s); the end of its output in {log}:\n{output}\n",
-    "server-not-ours": "process {pid} ({who}) answers at {url}, not the server that was started: {command}; "
-    "end that process by its pid, or write {{port}} in place of the port to use a free one",
+    "server-not-ours": "{who} answers at {url}, not the server that was started: {command}; "
+    "end that process, or write {{port}} in place of the port to use a free one",
     "server-ended": "the server {command} {how} before it was stopped; what it reached in its last interval may be "
     "missing; its output is in {log}",
     "server-killed": "the server {command} did not end within {limit} s of SIGTERM and was killed; what it reached in "

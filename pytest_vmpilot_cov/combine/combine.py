@@ -100,8 +100,8 @@ def _omitted(parts: Iterable[Part], combined: Combined, options: Options) -> Ite
 def _differing_copies(combined: Combined, options: Options) -> Iterator[str]:
     """Name each package of which nothing was reached, if this Python imports another state of it from elsewhere.
 
-    A copy is measured if at least one of its files has the same content as in the project; what differs in it is
-    foreign.
+    A copy is measured if its package was named, or at least one of its files has the same content as in the project;
+    what differs in it is foreign, or stale where it is like a file of the project.
     """
     reached = {os.path.dirname(source.path) for files in combined.counted.values() for source in files}
     differing = {*combined.foreign, *(each.measured for each in combined.mapped if each.how == "likeness")}
