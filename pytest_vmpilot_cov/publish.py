@@ -85,6 +85,7 @@ def write(
             oldest=combined.oldest,
             blocks=b"" if name not in (options.tests_file, PIPELINE_FILE) else _blocks(options, combined),
             places=places,
+            outside=relative(combined.outside, base),
         )
 
 

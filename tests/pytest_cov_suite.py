@@ -9,11 +9,8 @@ import pytest
 
 MISSES: dict[str, str] = {
     "test_celery": "it needs testcontainers and Docker",
-    "test_contexts": "what no test ran has the context of its origin, unit, and not the empty one",
-    "test_cov_min_from_coveragerc": "it types a file: a part of the tests needn't reach a configuration's threshold",
     "test_cov_reset": "every session of this run measures: --vmpilot-cov does, and not --cov",
     "test_disabled_output": "the header names coverage.py, and the section is still printed",
-    "test_dist_subprocess_not_collocated": "pytest-xdist's rsync, which is deprecated, puts copies outside the source",
     "test_filterwarnings_error": "coverage.py's warnings are lines of the section, not Python warnings on stderr",
     "test_funcarg_not_active": "every session of this run measures, so the fixture cov is never None",
     "test_invalid_coverage_source": "coverage.py's warnings are lines of the section, not Python warnings on stderr",

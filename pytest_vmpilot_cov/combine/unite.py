@@ -47,10 +47,10 @@ def unite(
         if doubt in ("", "unverified") or (doubt == "stale" and keep_stale):
             segment.unite(counted.setdefault(part.label._replace(startup=False), {}), source, measured)
             oldest[origin] = min(oldest.get(origin, part.begun), part.begun)
-    segment.add_totals(counted)
-    reached = {source.path for files in counted.values() for source in files}
+    reached, outside = {source.path for files in counted.values() for source in files}, _add_totals(counted)
     return Combined(
         counted=counted,
+        outside=outside,
         untouched={path: plugin for path, plugin in project_files.items() if path not in reached},
         stale=_left_out(stale, keep=keep_stale),
         foreign=tuple(sorted(left["foreign"])),
@@ -58,6 +58,14 @@ def unite(
         unverified=tuple(sorted(left["unverified"])),
         oldest=oldest,
     )
+
+
+def _add_totals(counted: ByLabel) -> ByLabel:
+    """Add to each origin what its tests ran; return what it ran outside them."""
+    told_apart = any(label.context for label in counted)
+    outside = {label: dict(files) for label, files in counted.items() if told_apart and not label.context}
+    segment.add_totals(counted)
+    return outside
 
 
 def usable_files(files: Mapping[str, str], refused: dict[str, str]) -> dict[str, str]:

@@ -39,6 +39,8 @@ class Combined:
     """All of each origin, and of each origin the share of each test, where tests were told apart."""
     untouched: Mapping[str, str]
     """Source files of the project that never ran -> the coverage plugin that reports each, empty for Python."""
+    outside: ByLabel = field(default_factory=dict)
+    """What each origin ran outside its tests, where tests were told apart; empty where they were not."""
     stale: tuple[LeftOut, ...] = ()
     foreign: tuple[str, ...] = ()
     """Measured files that are none of the project's: listed, not counted."""

@@ -21,7 +21,7 @@ from server_hook.coverage_tables import add_contexts, open_to_write, writes_know
 from server_hook.store import safe_files, segment, working_folder
 from server_hook.store.clean_up import PUBLISHING
 from server_hook.store.database import open_to_read
-from server_hook.store.segment import ByLabel, Source
+from server_hook.store.segment import ByLabel, Label, Source
 from server_hook.store.working_folder import folder_identity
 from server_hook.systems.systems import system
 
@@ -42,6 +42,7 @@ UNKNOWN: Moments = MappingProxyType({})
 Untouched: TypeAlias = Mapping[str, str]
 """Source files that never ran: path -> the coverage plugin that reports it, empty for Python."""
 NO_FILES: Untouched = MappingProxyType({})
+NOTHING: ByLabel = {}
 
 
 def write_or_remove(  # noqa: PLR0913 - one keyword a table
@@ -53,10 +54,13 @@ def write_or_remove(  # noqa: PLR0913 - one keyword a table
     oldest: Moments = UNKNOWN,
     blocks: bytes = b"",
     places: Iterable[str] = (),
+    outside: ByLabel = NOTHING,
 ) -> None:
     """Write a data file as ``write_data_file`` does; where there is nothing to write, leave none."""
     if united or untouched:
-        write_data_file(target, united, untouched, branch=branch, oldest=oldest, blocks=blocks, places=places)
+        write_data_file(
+            target, united, untouched, branch=branch, oldest=oldest, blocks=blocks, places=places, outside=outside
+        )
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)
@@ -71,6 +75,7 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
     oldest: Moments = UNKNOWN,
     blocks: bytes = b"",
     places: Iterable[str] = (),
+    outside: ByLabel = NOTHING,
 ) -> None:
     """Write a coverage data file aside and rename it into place, without sources whose names are no UTF-8.
 
@@ -82,13 +87,14 @@ def write_data_file(  # noqa: PLR0913 - one keyword a table
         oldest: when the oldest measurement of each origin began; those of others are unknown.
         blocks: what ``blocks.encode`` makes of the sources' blocks.
         places: where it was recorded; empty for its own folder.
+        outside: what each origin ran outside its tests.
 
     Raises:
         OSError: when the folder cannot be written.
     """
-    united = in_utf8(united)
+    united, outside = in_utf8(united), in_utf8(outside)
     with aside_of(target) as aside:
-        told_apart = _write_measured(aside, united, untouched, branch=branch or has_arcs(united))
+        told_apart = _write_measured(aside, united, outside, untouched, branch=branch or has_arcs(united))
         with open_to_write(aside) as base:
             columns = "context TEXT, path TEXT, fingerprint TEXT, folder TEXT, places TEXT, begun REAL"
             base.execute(f"CREATE TABLE {TABLE} ({columns})")
@@ -137,7 +143,7 @@ def _write_blocks(base: sqlite3.Connection, blocks: bytes) -> None:
         base.execute(f"INSERT INTO {BLOCKS} VALUES (?)", (blocks,))  # noqa: S608 - constant
 
 
-def _write_measured(path: str, united: ByLabel, untouched: Untouched, *, branch: bool) -> ByLabel:
+def _write_measured(path: str, united: ByLabel, outside: ByLabel, untouched: Untouched, *, branch: bool) -> ByLabel:
     """Write what coverage.py keeps; return the tests of which each has a context with a number that we know."""
     tests = {label: files for label, files in united.items() if label.context}
     if not tests or not writes_known_schema():
@@ -145,7 +151,13 @@ def _write_measured(path: str, united: ByLabel, untouched: Untouched, *, branch:
         return {}
     files = {source.path: source.tracer for each in united.values() for source in each}
     _write_through(path, {}, {**untouched, **files}, branch=branch)
-    contexts = by_context({**origins_of(united), **tests})
+    plain = origins_of(united)
+    if outside and plain.keys() == {Label("unit")}:
+        # nothing to tell apart by name: as pytest-cov has it
+        contexts = [("", each) for _, each in by_context({Label("unit"): outside.get(Label("unit"), {})})]
+        contexts += by_context(tests)
+    else:
+        contexts = list(by_context({**plain, **tests}))
     add_contexts(path, contexts, segment.to_arcs if branch else numbits)
     return tests
 

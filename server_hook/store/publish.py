@@ -99,8 +99,9 @@ def _publish(data_folder: str, relative_to: str, most_behind: int | None, presen
     chosen = _chosen(present, most_behind)
     parts_of_all = _noting(read_parts(Path(data_folder), chosen, read), oldest)
     united = relative(newest(parts_of_all), relative_to)
-    # a session may have published it with branches, to be combined with its own
-    write_or_remove(target, united, branch=holds_arcs(target), oldest=oldest, blocks=blocks_in(Path(target)))
+    # coverage.py combines it with what a session has published, perhaps with branches
+    branch = any(holds_arcs(os.path.join(data_folder, name)) for name in (PIPELINE_FILE, ".coverage"))
+    write_or_remove(target, united, branch=branch, oldest=oldest, blocks=blocks_in(Path(target)))
     published.write(data_folder, target, basis, {name: present[name] for name in read}, anew)
     return len(present) - len(chosen)
 

@@ -227,6 +227,15 @@ def test_a_pipeline_is_published_as_the_union_of_its_processes(tmp_path: Path) -
     assert (str(tmp_path / ".coverage.pipeline"), expected) == (path, lines_in(Path(path)))
 
 
+@pytest.mark.parametrize("branch", [True, False])
+def test_a_pipeline_is_published_as_the_session_was(tmp_path: Path, branch: bool) -> None:  # noqa: FBT001 - a parameter
+    """Beside a ``.coverage`` with branches, what servers have measured in lines can be combined with it."""
+    publication.write_data_file(str(tmp_path / ".coverage"), {Label("unit"): {LIB: bitmap([1])}}, branch=branch)
+    process_with(tmp_path, "1-a", a_part("pipeline", {APP: bitmap([1, 2])}))
+    path = publish.publish_pipeline(str(tmp_path))
+    assert (publication.holds_arcs(path), lines_in(Path(path))) == (branch, {"pipeline": {"/app/main.py": [1, 2]}})
+
+
 def test_a_pipeline_without_lines_is_not_published(tmp_path: Path) -> None:
     """Where nothing counts any more, as after a reset, there is no file, and none is taken for a foreign one."""
     process_with(tmp_path, "1-a", a_part("pipeline", {APP: bitmap([1])}))
