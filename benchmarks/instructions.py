@@ -22,6 +22,7 @@ from pathlib import Path
 
 from shared import counts
 from shared.pairs import Table, run
+from shared.peers import NO_PLUGINS
 from shared.programs import modules, write_package
 from startup import fresh, make_environment
 
@@ -34,7 +35,7 @@ STEPS = {STARTED: 1.05}
 """The same of figures that every process pays for, and that hardly vary."""
 FILES, FILE_LINES, CUTS, SEGMENTS = 100, 200, 10, 20
 SUITE_FILES, SUITE_LINES = 40, 360
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:pytest_cov", "-p", "no:randomly"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 REPORT = [sys.executable, "-m", "pytest_vmpilot_cov", "report"]
 
 
@@ -102,16 +103,16 @@ def suites(folder: Path) -> dict[str, Callable[..., int]]:
     suite, first = folder / "suite", folder / "first"
     write_package(suite, SUITE_FILES, SUITE_LINES)
     (suite / "test_empty.py").write_text("import app.m0\n\ndef test_empty():\n    pass\n")
-    session = [*PYTEST, "--vmpilot-cov"]
+    session = [*PYTEST, "-p", "vmpilot_cov", "--vmpilot-cov"]
     for command in (PYTEST, session):  # from now on bytecode and what was parsed are kept
-        run(command, suite)
+        run(command, suite, **NO_PLUGINS)
     shutil.copytree(suite, first)
     for path in (first / ".vmpilot-cov").glob("parsed-*"):
         path.unlink()
     shutil.copytree(suite, folder / "again")  # a session replaces the data that a report reads
     return {
-        "plain": partial(counts.count, PYTEST, suite),
-        "session": partial(counts.count, session, folder / "again"),
+        "plain": partial(counts.count, PYTEST, suite, **NO_PLUGINS),
+        "session": partial(counts.count, session, folder / "again", **NO_PLUGINS),
         "first report": partial(counts.count, REPORT, first),
         "second report": partial(counts.count, REPORT, suite),
     }

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.baseline import read_baseline
-from pytest_vmpilot_cov.changes.changes import changed_lines
 from pytest_vmpilot_cov.chdir import working_in
 from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.collect.processes import Scope
@@ -49,6 +48,8 @@ def reach_verdict(
             if options.origin and not figures.total.reached:
                 options = replace(options, reports=())  # a service would take them for 0 %
             if options.change is not None:
+                from pytest_vmpilot_cov.changes.changes import changed_lines
+
                 diff = changed_lines(options, figures.tallies)
                 figures = replace(figures, change=count_change(figures, diff))
             checks = checks_of(plugins, figures, combined, options)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import os
 import stat
-import tarfile
 import time
 import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from pytest_vmpilot_cov.collect.intake import Intake, Member, is_archive_name, is_wanted
 
+if TYPE_CHECKING:
+    import tarfile
+
 DEEPEST = 5
 """How deep archives may be nested."""
-_ZSTD, _HAS_ZSTD = b"\x28\xb5\x2f\xfd", "zst" in tarfile.TarFile.OPEN_METH
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 def is_archive(path: Path) -> bool:
     """Tell whether a file is an archive, by its name or its content."""
+    import tarfile
+
     return is_archive_name(path.name) or zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
@@ -64,6 +68,8 @@ def _take(member: Member, label: str, folder: Path, intake: Intake, depth: int) 
 
 def _members(path: Path) -> Iterator[Member]:
     """Yield the files of an archive one by one: a tar is read once, and is not kept in memory."""
+    import tarfile
+
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as packed:
             yield from (_in_zip(packed, each) for each in packed.infolist() if not each.is_dir())
@@ -97,9 +103,11 @@ def _extracted(tar: tarfile.TarFile, each: tarfile.TarInfo) -> IO[bytes]:
 
 def _zstd(path: Path) -> str:
     """Say what is missing to read an archive packed with zstd, which tarfile supports from Python 3.14 on."""
+    import tarfile
+
     with path.open("rb") as file:
-        is_zstd = file.read(len(_ZSTD)) == _ZSTD
-    return "this Python reads no zstd (from 3.14 on it does); pack it with gzip" if is_zstd and not _HAS_ZSTD else ""
+        is_unread = file.read(len(_ZSTD)) == _ZSTD and "zst" not in tarfile.TarFile.OPEN_METH
+    return "this Python reads no zstd (from 3.14 on it does); pack it with gzip" if is_unread else ""
 
 
 def _why(error: Exception) -> object:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -51,6 +50,8 @@ def fetch(url: str, folder: Path, intake: Intake) -> Path | None:
     except Exception as error:  # noqa: BLE001 - each store raises its own
         intake.refuse(url, _why(error))
         return None
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
         # list() waits for all of them, and raises what a thread raised
         list(pool.map(lambda each: _copy(each, folder, f"{url.rstrip('/')}/{each.name}", intake), members))
