@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--moments", nargs="+", choices=MOMENTS, default=MOMENTS)
     args = parser.parse_args()
     failed = False
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # else children ignore it under nohup
     print(f"Python {sys.version.split()[0]}; limit: nothing lost, nothing odd")
     print("core    moment     runs  lost  lost lines  odd exit codes")
     for core in ("ctrace", "sysmon") if sys.version_info >= (3, 12) else ("ctrace",):

@@ -9,14 +9,23 @@ from server_hook.environment import unsupported
 
 
 def main() -> int:
-    """Run the command, unless nothing can be recorded on this system; return its exit code."""
+    """Run the command, unless this system or this coverage.py lacks what it needs; return its exit code."""
     reason = unsupported()
     if reason:
         show_problem(reason)
         return 2
-    from pytest_vmpilot_cov.cli.main import main as run  # what it imports is not on every system
+    try:
+        from pytest_vmpilot_cov.cli.main import main as run  # what it imports is not on every system
 
-    return run()
+        return run()
+    except (ImportError, AttributeError) as error:
+        from pytest_vmpilot_cov.cli.tried import lacks
+
+        reason = lacks(error)
+        if not reason:
+            raise
+    show_problem(reason)
+    return 2
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 import sys
 from collections.abc import Generator
@@ -17,7 +18,10 @@ from pytest_vmpilot_cov.options import flags
 from pytest_vmpilot_cov.stash import HEADER, RUN, SCRIPTS, SESSION, WARNING
 
 if TYPE_CHECKING:
+    import argparse
+
     from pytest_vmpilot_cov.fixtures import PipelineServers
+    from pytest_vmpilot_cov.model import Options
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -59,9 +63,7 @@ def pytest_load_initial_conftests(
     vscode.stand_in_for_pytest_cov(manager, typed)
     pytest_cov.stand_in(early_config, typed, args)
     if typed.vmpilot_cov and not typed.no_cov and not _is_unsupported(early_config):
-        from pytest_vmpilot_cov.session.run import start_session
-
-        options = start_session(early_config, typed, parser)
+        options = _start(early_config, typed, parser)
         if button and options is not None and options.settings.branch:
             args.append("--cov-branch")  # VS Code's view shows branches where it sees this
     else:
@@ -71,16 +73,44 @@ def pytest_load_initial_conftests(
 
 
 def _is_unsupported(config: pytest.Config) -> bool:
-    """Tell whether nothing can be measured on this system; the header and the section say so then."""
+    """Tell whether nothing can be measured here; the header and the section say so then."""
     from server_hook.environment import unsupported
 
-    reason = unsupported()
+    reason = unsupported() or _what_coverage_lacks()
     if reason:
         config.stash[HEADER], config.stash[WARNING] = (
             [f"vmpilot-cov: not measured: {reason}"],
             f"not measured: {reason}",
         )
     return bool(reason)
+
+
+def _what_coverage_lacks() -> str:
+    """Import whatever uses a part of coverage.py that it may lack: at the end of the session it would be too late."""
+    try:
+        for module in ("coverage_private", "judge.judge", "judge.figures", "report.report", "session.run"):
+            importlib.import_module(f"pytest_vmpilot_cov.{module}")
+    except ImportError as error:
+        from pytest_vmpilot_cov.cli.tried import lacks
+
+        reason = lacks(error)
+        if not reason:
+            raise
+        return reason
+    return ""
+
+
+def _start(config: pytest.Config, typed: argparse.Namespace, parser: pytest.Parser) -> Options | None:
+    from pytest_vmpilot_cov.session.run import start_session
+
+    try:
+        return start_session(config, typed, parser)
+    except AttributeError as error:
+        from pytest_vmpilot_cov.cli.tried import lacks
+
+        if reason := lacks(error):
+            raise pytest.UsageError(reason) from None
+        raise
 
 
 def _stay_out(config: pytest.Config) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Final
+
+from pytest_vmpilot_cov.messages import say
+from server_hook.problems import one_line
 
 TRIED: Final = {"Python": ((3, 11), (3, 15)), "coverage": ((7, 10), (7, 17)), "pytest": ((8, 0), (9, 2))}
 """The first and the last release of each that the tests were run with."""
@@ -31,6 +35,19 @@ def untried(probe: Mapping[str, object]) -> Iterator[str]:
         yield f"Windows is experimental{_SO}"
     if probe.get("free"):
         yield f"a Python without the global lock was never tried{_SO}"
+
+
+def lacks(error: ImportError | AttributeError) -> str:
+    """Say that this coverage.py lacks what is needed here; empty where something else does."""
+    if isinstance(error, ImportError):
+        owners = [error.name or ""]
+    else:
+        owners = [getattr(error.obj, "__name__", ""), *(each.__module__ for each in type(error.obj).__mro__)]
+    if not any(each.partition(".")[0] == "coverage" for each in owners):
+        return ""
+    first, last = map(_shown, TRIED["coverage"])
+    version = getattr(sys.modules.get("coverage"), "__version__", "(unknown)")
+    return say("coverage-unsupported", version=version, why=one_line(error), first=first, last=last)
 
 
 def _release(text: str) -> tuple[int, ...]:

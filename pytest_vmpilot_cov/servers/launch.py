@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_vmpilot_cov.messages import say
-from pytest_vmpilot_cov.servers.ports import listeners_at
+from pytest_vmpilot_cov.servers.ports import is_taken, listeners_at
 from pytest_vmpilot_cov.servers.readiness import Readiness
 from pytest_vmpilot_cov.servers.stop import GRACE_S, STOP_S, end_server, family_of
 
@@ -89,8 +89,12 @@ class PipelineServer:
             self._guard = None
         return in_time
 
-    def wait_until_up(self, readiness: Readiness) -> None:
+    def wait_until_up(self, readiness: Readiness, *, was_taken: bool) -> None:
         """Wait until the server has reached its readiness.
+
+        Args:
+            readiness: what is waited for.
+            was_taken: whether somebody listened at its port before it was started.
 
         Raises:
             LaunchError: when it has ended, the time is over, or somebody else answers in its place.
@@ -103,10 +107,9 @@ class PipelineServer:
                 time.sleep(_PAUSE_S)
             left_s = begun + readiness.timeout_s - time.monotonic()
         # an answer is no proof: an orphan of an earlier server may hold the port
-        stranger = self._stranger()  # whose port it is explains an end, too
+        stranger = self._stranger(was_taken=was_taken)  # whose port it is explains an end, too
         if stranger:
-            text = say("server-not-ours", command=self._command, url=self.url, pid=stranger, who=_command_of(stranger))
-            raise LaunchError(text)
+            raise LaunchError(say("server-not-ours", command=self._command, url=self.url, who=stranger))
         if problem or self.process.poll() is not None:
             raise LaunchError(self._why_not_up(readiness, problem or "answered", readiness.timeout_s - left_s))
 
@@ -124,14 +127,16 @@ class PipelineServer:
             output="\n".join(self.output.splitlines()[-TAIL_LINES:]) or "(nothing)",
         )
 
-    def _stranger(self) -> int | None:
-        """Return the pid of a process outside the server that listens at its port, as far as /proc tells."""
+    def _stranger(self, *, was_taken: bool) -> str:
+        """Say which process outside the server listens at its port, as far as the system tells; empty for none."""
         listening = listeners_at(self.port)
+        if not listening:  # without /proc, or another user's
+            return "another process" if was_taken else ""
         family = family_of(self.process.pid)
         ours = {address for pid in family for address in listening.get(pid, ())}
         # another address with the same port is no conflict
         strangers = [pid for pid, at in listening.items() if pid not in family and (at & ours or not ours)]
-        return min(strangers, default=None)
+        return f"process {min(strangers)} ({_command_of(min(strangers))})" if strangers else ""
 
     @staticmethod
     def _warn(text: str) -> None:
@@ -155,6 +160,7 @@ def launch(
     """
     if not hasattr(os, "killpg"):
         raise LaunchError(say("launch-unsupported", command=shlex.join(command)))
+    was_taken = is_taken(until.port)
     try:
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - the project's own server
@@ -171,7 +177,7 @@ def launch(
         raise LaunchError(say("command-not-found", command=shlex.join(command), why=why)) from None
     server = PipelineServer(process, until, log)
     try:
-        server.wait_until_up(until)
+        server.wait_until_up(until, was_taken=was_taken)
     except BaseException:  # Ctrl-C while it waits, too
         server.end()
         raise

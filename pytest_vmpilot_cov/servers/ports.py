@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 _LISTENS = "0A"
 """The kernel's TCP_LISTEN."""
+_ANSWER_S = 5.0
+"""How long a connection may take to be accepted."""
 
 
 def listening_at(pid: int) -> list[str]:
@@ -39,6 +41,13 @@ def listeners_at(port: int) -> dict[int, set[str]]:
     pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()] if addresses else []
     held = {pid: {addresses[inode] for inode in _socket_inodes(pid) if inode in addresses} for pid in pids}
     return {pid: own for pid, own in held.items() if own}
+
+
+def is_taken(port: int) -> bool:
+    """Tell whether somebody listens at a TCP port of this machine, without saying who."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), _ANSWER_S):
+        return True
+    return False
 
 
 def _socket_inodes(pid: int) -> Iterator[str]:

@@ -27,8 +27,7 @@ WORK = """
 
     def late(started, go, done):  # a b fork setup late
         open(started, "w").close()  # late
-        while not os.path.exists(go):  # late
-            time.sleep(0.01)  # late
+        while not os.path.exists(go): time.sleep(0.01)  # late
         open(done, "w").close()  # late
 """
 TESTS = """

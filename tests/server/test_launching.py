@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -12,7 +13,7 @@ import pytest
 
 from pytest_vmpilot_cov.servers import launch as launch_
 from pytest_vmpilot_cov.servers import stop
-from pytest_vmpilot_cov.servers.launch import PipelineServer, PipelineServerWarning, launch
+from pytest_vmpilot_cov.servers.launch import LaunchError, PipelineServer, PipelineServerWarning, launch
 from pytest_vmpilot_cov.servers.readiness import Readiness
 from tests.conftest import PATIENCE_S, Project, free_port, needs_proc
 
@@ -53,6 +54,18 @@ def test_what_a_server_leaves_behind_gets_its_turn(project: Project) -> None:
     server = start(project, f"{serve}' &\nwait", goal)
     assert server.stop() == -signal.SIGTERM
     assert server.output.endswith("\n1\n")
+    assert survivors(project) == []
+
+
+def test_a_port_that_was_taken_is_no_server(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system doesn't say who listens at a port, whoever did before the start isn't the server."""
+    monkeypatch.setattr(launch_, "listeners_at", lambda _: {})
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        goal = Readiness(other.getsockname()[1], None)
+        with pytest.raises(
+            LaunchError, match=rf"^another process answers at {goal.url}, not the server .*server-not-ours"
+        ):
+            start(project, "sleep 600", goal)
     assert survivors(project) == []
 
 

@@ -38,3 +38,42 @@ def test_the_program_runs_on(project: Project, name: str) -> None:
     logged = done.stderr.splitlines()
     assert len(logged) <= 1, done.stderr
     assert all(line.startswith("vmpilot-cov: ") and line.endswith(")") for line in logged), done.stderr
+
+
+NO_COLLECTOR = "import sys, coverage.collector as c; c.__dict__['Gatherer'] = c.__dict__.pop('Collector')"
+NO_JUDGE = "import sys, coverage.results as r; del r.should_fail_under"
+
+
+@pytest.mark.parametrize("change", [NO_COLLECTOR, NO_JUDGE])
+def test_a_session_runs_its_tests(project: Project, change: str) -> None:
+    """Where coverage.py lacks what only the end of a session needs, too, the header says so, and the tests run."""
+    project.package("app")
+    project.write("test_it.py", "def test_it():\n    import app\n")
+    session = f"{change}; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    done = project.run("python", "-c", session, "-p", "no:cacheprovider", "--vmpilot-cov", "--cov-fail-under=100")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "\nvmpilot-cov: not measured: coverage.py " in done.stdout
+    assert "to 7.17 (coverage-unsupported)\n" in done.stdout
+    assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["no flush_data", "no stack of collectors"])
+def test_a_session_that_cannot_start_is_misused(project: Project, name: str) -> None:
+    """Where coverage.py lacks what the start needs, one line says so, and no test runs as if it were measured."""
+    project.package("app")
+    session = f"import sys\n{CHANGES[name]}\nimport pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    done = project.run("python", "-c", session, "-p", "no:cacheprovider", "--vmpilot-cov")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("ERROR: coverage.py ")
+    assert done.stderr.strip().endswith("(coverage-unsupported)")
+
+
+@pytest.mark.parametrize("verb", ["combine", "report", "status", "doctor", "dump", "run", "erase"])
+def test_a_verb_says_one_line(project: Project, verb: str) -> None:
+    """Where coverage.py lacks what a verb needs, one line says so."""
+    command = f"{NO_COLLECTOR}; from pytest_vmpilot_cov.__main__ import main; sys.exit(main())"
+    done = project.run("python", "-c", command, verb)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("vmpilot-cov: coverage.py ")
+    assert done.stderr.endswith(" (coverage-unsupported)\n")
+    assert done.stderr.count("\n") == 1
