@@ -63,7 +63,7 @@ async def burst(path, rounds, tests, fresh):
         paths = [path + (str(number % 32) if path.endswith("/") and path != "/" else "") for number in numbers]
         await asyncio.gather(*(app(scope(*each), receive, send) for each in zip(paths, names)))
         if fresh:
-            for test in attribution().serving._tests.values():
+            for test in attribution().serving.tests.values():
                 test.was_shown = True  # as by a board, which shows other tests by now
 
 def attribution():

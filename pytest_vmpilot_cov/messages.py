@@ -61,7 +61,7 @@ _TEXTS: Final = {
     "source-missing": "source {path} (from {where}) is not a folder here, so nothing of it can be measured; {cure}",
     "source-unverified": "{files} couldn't be read when measured ({names}): they count, though they may have changed "
     "since",
-    "no-source": "{files} have no source here and don't count ({names}): generated, deleted or unreadable",
+    "no-source": "{files} left out, without a source here ({names}): generated, deleted or unreadable",
     "installed-copy": "nothing of {package} was reached: this Python imports {name} from {copy}, an installed copy "
     "that differs; install the project again, or with pip install -e",
     "pipeline-hidden": "all {files} that pipeline measured are left out: they are omitted, or lie outside the source "
@@ -78,6 +78,7 @@ _TEXTS: Final = {
     "let this user write there",
     "not-reset": "process {pid} ({command}) could not be reset: {why}; what it reached before may count, too",
     "nobody-records": "no process is recording in {places}; start one with VMPILOT_COV={config}",
+    "pipeline-lost": "Pipeline: {processes} ({which}) left no data: what was killed before its first segment is lost",
     "pipeline-none": "Pipeline: no data; a server records itself when it is started with VMPILOT_COV={config}",
     "origin-required": "no executed line came from {origin}, which --vmpilot-cov-require asks for",
     "origin-without-data": "Required coverage of {required} by {origin} not reached: {origin} has no data",
@@ -119,7 +120,7 @@ _TEXTS: Final = {
     "coverage-on-top": "another coverage.py took the measurement over for a while, and its settings leave out {files}: "
     "lines of these that ran meanwhile are missing; let it measure the same source, or run it in a process of its own",
     "trace-taken": "{tests} took the trace function away; what ran until it was given back is not measured",
-    "child-incomplete": "process {pid} ({command}), which a test started, could not record all that it ran: {why}",
+    "process-incomplete": "process {pid} ({command}) could not record all that it ran: {why}",
     "already-collected": "coverage.py already measures this process ({who}); the session does not measure",
     "session-inside": "the session around this one measures and judges what it runs; for a verdict of its own, give it "
     "--vmpilot-cov on its own command line",

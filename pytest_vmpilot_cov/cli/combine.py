@@ -14,6 +14,7 @@ from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.hooks.hooks import hooks_of_command
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import TYPED, Options, Setting
+from pytest_vmpilot_cov.report.pipeline import lost_servers
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.report.warnings import warnings_of
 from pytest_vmpilot_cov.verdict import reach_verdict
@@ -70,7 +71,7 @@ def reading(words: Sequence[str], progress: Progress) -> Iterator[tuple[Scope, t
 
 def _show(options: Options, outcome: Outcome, words: Sequence[str] = ()) -> int:
     if not outcome.figures.total.reached:
-        return say_nothing(options, warnings_of(outcome, options), words)
+        return say_nothing(options, [*warnings_of(outcome, options), *lost_servers(outcome)], words)
     show_section(line.text for line in section(outcome, options))
     return 0 if outcome.verdict.passed else FAILED
 

@@ -100,10 +100,11 @@ def _omitted(parts: Iterable[Part], combined: Combined, options: Options) -> Ite
 def _differing_copies(combined: Combined, options: Options) -> Iterator[str]:
     """Name each package of which nothing was reached, if this Python imports another state of it from elsewhere.
 
-    A copy is measured if at least one of its files has the same content as in the project; what differs in it is
-    foreign.
+    A copy is measured if its package was named, or at least one of its files has the same content as in the project;
+    what differs in it is foreign, or stale where it is like a file of the project.
     """
     reached = {os.path.dirname(source.path) for files in combined.counted.values() for source in files}
+    differing = {*combined.foreign, *(each.measured for each in combined.mapped if each.how == "likeness")}
     folders = {os.path.dirname(path) for path in combined.untouched if os.path.basename(path) == "__init__.py"}
     for folder in sorted(folders):
         if os.path.dirname(folder) in folders or any(_is_at_or_below(each, folder) for each in reached):
@@ -112,7 +113,7 @@ def _differing_copies(combined: Combined, options: Options) -> Iterator[str]:
         # finds what an import would find, without importing anything
         spec = PathFinder.find_spec(name) if name.isidentifier() else None
         copy = os.path.dirname(spec.origin) if spec and spec.origin else folder
-        is_equal = copy in options.settings.copies and not any(_is_at_or_below(each, copy) for each in combined.foreign)
+        is_equal = copy in options.settings.copies and not any(_is_at_or_below(each, copy) for each in differing)
         if os.path.realpath(copy) != os.path.realpath(folder) and not is_equal:
             yield say("installed-copy", package=shown_path(folder, options.root), name=name, copy=copy)
 

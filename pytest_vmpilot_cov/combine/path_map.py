@@ -96,6 +96,8 @@ def _longest_end(path: str, candidates: Iterable[str], least: int) -> str:
 
 
 def _is_version_of(path: str, own: str) -> bool:
+    if os.path.basename(path).startswith("__"):  # such as __init__.py: a few words, alike in any package
+        return False
     try:
         return are_alike(path, own)
     except OSError:

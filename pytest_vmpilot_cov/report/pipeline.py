@@ -27,7 +27,9 @@ def server_lines(outcome: Outcome, options: Options) -> Iterator[str]:
     # a dead process that executed nothing was a supervisor or a tool of the server: not worth a line
     shown = [each for each in servers if each.life != "dead" or each.executed]
     oldest = outcome.combined.oldest.get("pipeline")
-    if not (shown or oldest):
+    lost = lost_servers(outcome)
+    yield from lost
+    if not (shown or oldest or lost):
         yield say("pipeline-none", config=options.settings.config_file or options.settings.folder)
     yield from _processes(shown)
     if options.context:
@@ -42,6 +44,18 @@ def server_lines(outcome: Outcome, options: Options) -> Iterator[str]:
         how = ", ".join(f"{number} by {how}" for how, number in sorted(hows.items()))
         yield f"Mapped: {files} measured below {elsewhere} to {shown_path(here, options.root)} ({how})"
     yield from _not_counted(outcome, options)
+
+
+def lost_servers(outcome: Outcome) -> list[str]:
+    """Say which servers were killed before they had written anything; not those that a reset has emptied."""
+    lost = [
+        each
+        for each in outcome.collected.deliveries
+        if each.record.origin == "pipeline" and each.life == "dead" and not (each.record.ended or each.newest)
+        if each.record.started >= outcome.collected.reset_at
+    ]
+    processes = count(sum(each.record.folded for each in lost), "killed process", "killed processes")
+    return [say("pipeline-lost", processes=processes, which=_pids(lost))] if lost else []
 
 
 def _not_counted(outcome: Outcome, options: Options) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,11 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
                 why=each.problem or "it was not asked",
                 counted=f"what it wrote {age_of(each.newest)} ago" if each.newest else "nothing of it",
             )
+        # a problem that has a name ends with it; who was asked has told it above
+        if not (each.asked or each.record.pid == os.getpid()) and each.record.problem.endswith(")"):
+            yield say(
+                "process-incomplete", pid=each.record.pid, command=command_of(each.record), why=each.record.problem
+            )
     for origin in outcome.combined.lines_only:
         yield say("branches-unknown", origin=origin)
     yield from _hidden(outcome, options)
@@ -58,6 +64,6 @@ def _hidden(outcome: Outcome, options: Options) -> Iterator[str]:
     if "pipeline" in outcome.combined.oldest or any(left.origin == "pipeline" for left in outcome.combined.stale):
         return
     pipeline = (part for part in outcome.collected.parts if part.label.origin == "pipeline")
-    paths = sorted({source.path for part in pipeline for source in part.files})
+    paths = sorted({source.path for part in pipeline for source in part.files}.difference(outcome.combined.no_source))
     if paths:
         yield say("pipeline-hidden", files=count(len(paths), "file", "files"), names=first_of(paths), config=config)

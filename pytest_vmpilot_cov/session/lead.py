@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.coverage_private import is_project_file
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import Options, Outcome
-from pytest_vmpilot_cov.report.words import command_of, not_reset
+from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.session.early_imports import below, early_imports
 from pytest_vmpilot_cov.session.retention import forget_earlier_sessions
 from pytest_vmpilot_cov.verdict import reach_verdict
@@ -97,15 +97,7 @@ class Lead:
         scope = Scope("" if options.append else self.session, until=self._until, origins=frozenset(self._origins))
         self.note(*self._measurement.warnings())
         outcome = reach_verdict(options, scope, self._plugins, leave=self._measurement.data_file)
-        return replace(outcome, problems=(*self._problems, *_problems_of_children(outcome), *outcome.problems))
-
-
-def _problems_of_children(outcome: Outcome) -> Iterator[str]:
-    """Name children that could not record all that they ran: their standard error goes unseen."""
-    for record in (each.record for each in outcome.collected.deliveries):
-        # a named problem ends with its slug
-        if record.origin != "pipeline" and record.pid != os.getpid() and record.problem.endswith(")"):
-            yield say("child-incomplete", pid=record.pid, command=command_of(record), why=record.problem)
+        return replace(outcome, problems=(*self._problems, *outcome.problems))
 
 
 def _reset_servers(options: Options) -> list[str]:

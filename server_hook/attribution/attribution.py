@@ -116,14 +116,8 @@ class Attribution:
             if not baggage:
                 if self.is_nobodys():
                     return None
-            elif (
-                self.serving is not None
-                and self.bounds is None
-                and len(baggage) == 1
-                and (test := self.serving.begin_as_lately(baggage[0]))
-            ):
-                # few calls of ours in the usual case: below Python 3.12 each is traced
-                return self._tags.Request(test)  # type: ignore[no-any-return]
+            elif len(baggage) == 1 and (again := self.begin_again(baggage[0])) is not None:
+                return again
             self.prepare()
             serving = self.serving
             test = serving.test_of(baggage, ends, ends_of) if serving is not None else ""
@@ -135,11 +129,37 @@ class Attribution:
             self._disturbed(error)
         return None
 
+    def begin_again(self, header: str) -> Request | None:
+        """Notice that a request begins as another one has a moment ago; None where that needs a look; never raise.
+
+        It is the usual case, so it makes few calls: below Python 3.12 each is traced.
+
+        Args:
+            header: the value of the only one named ``baggage``.
+        """
+        serving = self.serving
+        if serving is None or self.bounds is not None or (test := serving.lately.get(header)) is None:
+            return None
+        try:
+            moment = steady()
+            if moment >= serving.look_due:
+                return None
+            with serving.lock:
+                test.requests += 1
+                serving.counts.tagged += 1
+            test.heard_at = moment
+            return self._tags.Request(test.name)  # type: ignore[no-any-return]
+        except Exception as error:  # noqa: BLE001 - a request must not fail for us
+            self._disturbed(error)
+            return None
+
     def end_request(self, request: Request | None) -> None:
         """Notice that a request is answered, in the context in which it began; never raise."""
-        if request is not None and self.serving is not None:
+        if request is not None and (serving := self.serving) is not None:
             try:
-                self.serving.answered(request)
+                if request.is_open and (test := serving.tests.get(request.test)) is not None:
+                    with serving.lock:
+                        test.requests -= 1
                 request.end()
             except Exception as error:  # noqa: BLE001 - a request must not fail for us
                 self._disturbed(error)

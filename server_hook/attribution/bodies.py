@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 
 from server_hook.store.segment import Measured
 
 PATIENCE = 64
 """How many events in a code object may say nothing new before the tests that are elsewhere are waited for no longer."""
-EVERYTHING: Container[int] = range(-1 << 63, 1 << 65)
-"""All lines, and the numbers of all arcs and joins."""
 
 
 class Work:
@@ -41,7 +39,7 @@ class Body:
     """A code object of the source."""
 
     __slots__ = (
-        *("awaited", "code", "cooling", "coolings", "is_armed", "lacking"),
+        *("code", "cooling", "coolings", "is_armed", "lacking"),
         *("path", "patience", "ran", "size", "vain"),
     )
 
@@ -53,10 +51,8 @@ class Body:
         """Whether its entries make events."""
         self.ran: dict[str, set[int]] = {}
         """The lines of each test whose work may be inside; replaced, never changed."""
-        self.lacking: Container[int] = EVERYTHING
-        """What the test has run that was last seen to lack something."""
-        self.awaited: object = None
-        """The tests at work of which some have not entered it yet, when that was last looked at."""
+        self.lacking: set[int] | None = None
+        """What the test has run that was last seen to lack something; None where nobody has looked."""
         self.size = len(code.co_code)
         self.coolings = 0
         self.vain, self.patience = 0, PATIENCE

@@ -17,7 +17,7 @@ from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
-from server_hook.attribution.bodies import EVERYTHING, PATIENCE, Body, Work, frames_of
+from server_hook.attribution.bodies import PATIENCE, Body, Work, frames_of
 from server_hook.attribution.tags import TEST
 from server_hook.coverage_private import LiveSets
 from server_hook.store.segment import Measured, bitmap
@@ -57,6 +57,8 @@ class ByMonitoring:
         """The tests at work; replaced, never changed."""
         self._over: list[tuple[str, dict[str, Measured]]] = []
         """What ended tests have run since the last drain, packed: a set takes a hundred times as much."""
+        self._settled: dict[str, set[int]] = {}
+        """For each test, and for nobody's work, the ids of code objects whose next ENTER says nothing new."""
         self._silent: set[Body] = set()
         """Those whose ENTER every test at work has answered."""
         self._tools: tuple[int, ...] = ()
@@ -73,6 +75,7 @@ class ByMonitoring:
                 self._take_tools()
             if test not in self._working:
                 self._working = {**self._working, test: Work(test)}
+                self._settled = {}  # after that, and read before it: what is noted here holds for the tests at work
                 silent, self._silent = self._silent, set()
                 for body in silent:
                     self._arm_enter(body)
@@ -85,11 +88,12 @@ class ByMonitoring:
                 new = work.new(self.pack)
                 self._over.append((test, {path: measured for path, measured, _ in new}))
                 self._working = {name: work for name, work in self._working.items() if name != test}
+                self._settled = {}
                 for body in list(self._bodies.values()):
                     while test in (ran := body.ran):
                         left = {name: lines for name, lines in ran.items() if name != test}
                         if body.ran is ran:
-                            body.ran, body.lacking = left, EVERYTHING
+                            body.ran, body.lacking = left, None
 
     def resume(self, frame: FrameType | None) -> None:
         """Notice that the test has changed while these frames run: no event will tell.
@@ -190,19 +194,25 @@ class ByMonitoring:
 
     def _on_enter(self, code: CodeType, _offset: int) -> Answer:
         try:
+            if id(code) in self._settled[_test_now()]:  # most calls of what some tests call and others don't
+                return None
+        except KeyError:
+            pass
+        return self._settle(code)
+
+    def _settle(self, code: CodeType) -> Answer:
+        try:
             body = self._bodies[id(code)]
         except KeyError:  # armed before a fork, by the parent
             return _monitoring.DISABLE
         body.cooling = None
+        settled = self._settled
         working, ran, test = self._working, body.ran, _test_now()
         if test not in ran and test in working:
             self._arrive(body, test)
             ran = body.ran
-        if body.awaited is working:  # as at the last event
-            return None
         if not working.keys() <= ran.keys():
-            if body.ran is ran:
-                body.awaited = working
+            settled.setdefault(test, set()).add(id(code))
             return None
         self._silent.add(body)  # first: whoever begins a test after the last look arms it again
         if body.ran is ran and self._working is working:
@@ -223,7 +233,7 @@ class ByMonitoring:
             body.patience = (PATIENCE + body.size * (len(body.ran) + 1) // OCTETS_AN_EVENT) << body.coolings
             lines = work.files.setdefault(body.path, set())
             if body.ran.get(test) is not lines:
-                body.awaited, body.lacking = None, EVERYTHING
+                body.lacking = None
                 body.ran = {**body.ran, test: lines}
                 _arm(self._line, body.code, self._events_inside)
 
@@ -239,7 +249,7 @@ class ByMonitoring:
             body.vain += 1
             if body.vain >= body.patience:
                 self._cool(body)
-        if number not in body.lacking:  # as at an earlier event, most often
+        if (lacking := body.lacking) is not None and number not in lacking:  # as at an earlier event, most often
             return None
         for lines in ran.values():
             if number not in lines:
@@ -261,11 +271,17 @@ class ByMonitoring:
             if len(here) == len(ran) or "greenlet" in sys.modules:
                 return
             body.cooling = mark = object()
+            self._unsettle(body)
             self._arm_enter(body)  # from here on, whoever enters takes the mark away
             if frames_of(body.code) > 1:
                 return
             if body.cooling is mark and body.ran is ran:
-                body.ran, body.lacking = here, EVERYTHING
+                body.ran, body.lacking = here, None
+                self._unsettle(body)  # for who was here before the mark, settled it after that, and has left
+
+    def _unsettle(self, body: Body) -> None:
+        for settled in list(self._settled.values()):
+            settled.discard(id(body.code))
 
     def _arm_enter(self, body: Body) -> None:
         _arm(self._enter, body.code, _monitoring.events.PY_START | _monitoring.events.PY_RESUME)
@@ -276,5 +292,7 @@ def _arm(tool: int, code: CodeType, events: int) -> None:
 
     In one step, in C: an event of another thread between the two would be lost.
     """
-    with suppress(ValueError):  # the tool was given back meanwhile
+    try:
         deque(map(_monitoring.set_local_events, (tool, tool), (code, code), (0, events)), maxlen=0)
+    except ValueError:  # the tool was given back meanwhile
+        return

@@ -80,9 +80,9 @@ def _ends_of_rsgi(scope: Any) -> Ends:
 def tag(app: App) -> App:
     """Return an application that answers each request under its test."""
 
-    async def answer(scope: Any, receive: Any, send: Any) -> Any:
+    async def answer(scope: Any, receive: Any, send: Any, again: Callable[[str], Begun | None], header: str) -> Any:
         # here, and not in the call: a server may make the coroutine in one context and run it in another
-        token = begin(_of_asgi, scope, receive)
+        token = (again(header) if header else None) or begin(_of_asgi, scope, receive)
         messages = _Messages(scope, receive) if scope["type"] == "websocket" else None
         try:
             return await app(scope, messages or receive, send)
@@ -95,14 +95,17 @@ def tag(app: App) -> App:
         kind, recorder = scope["type"], _state.recorder
         if kind == "lifespan" or recorder is None:
             return app(scope, receive, send)
+        header = ""
         try:
             # in one step, in C: below Python 3.12 each turn of a loop of ours is traced
-            is_nobodys = (
-                kind == "http" and b"baggage" not in dict(scope["headers"]) and recorder.attribution.is_nobodys()
-            )
+            value = dict(scope["headers"]).get(b"baggage")
+            if value is not None:
+                header = value.decode("latin-1")
+            elif kind == "http" and recorder.attribution.is_nobodys():
+                return app(scope, receive, send)
         except Exception:  # noqa: BLE001 - what is wrong with it is reported where it is read
-            is_nobodys = False
-        return app(scope, receive, send) if is_nobodys else answer(scope, receive, send)
+            header = ""
+        return answer(scope, receive, send, recorder.attribution.begin_again, header)
 
     return tagged
 

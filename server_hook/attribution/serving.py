@@ -75,7 +75,8 @@ class Serving:
         """The tests at work by the header of their requests, believed until the next look is due."""
         self.look_due = 0.0
         self._peers = peers
-        self._tests: dict[str, Test] = {}
+        self.tests: dict[str, Test] = {}
+        """Those whose requests have come here, and that are not over."""
         self._sessions = 0
         self._ended: dict[str, None] = {}
         """Tests that boards have shown and show no more, the latest ones."""
@@ -108,28 +109,6 @@ class Serving:
             self.nobodys_until = steady() + LOOK_S
         return ""
 
-    def begin_as_lately(self, header: str) -> str:
-        """Return the test that is at work by a header, and count its request; empty where that needs a look.
-
-        Args:
-            header: the value of the only one named ``baggage``.
-        """
-        test, moment = self.lately.get(header), steady()
-        if test is None or moment >= self.look_due:
-            return ""
-        with self.lock:
-            test.requests += 1
-        test.heard_at = moment
-        self.counts.tagged += 1
-        return test.name
-
-    def answered(self, request: tags.Request) -> None:
-        """Notice that a request is answered, before it ends."""
-        test = self._tests.get(request.test)
-        if test is not None and request.is_open:
-            with self.lock:
-                test.requests -= 1
-
     def end_those_over(self, unless: str = "") -> bool:
         """End the tests that are over; return whether a board shows the one that begins.
 
@@ -138,10 +117,10 @@ class Serving:
         Args:
             unless: the test that begins; empty for none.
         """
-        if not self._tests and not unless:
+        if not self.tests and not unless:
             return False
         running = set(map(_without_phase, self._peers.boards.running(MOST_TESTS)))
-        for name, test in self._tests.copy().items():
+        for name, test in self.tests.copy().items():
             if _without_phase(name) in running:
                 test.was_shown = True
             elif test.was_shown:
@@ -157,7 +136,7 @@ class Serving:
     def end(self, name: str) -> None:
         """Let a test be over."""
         with self.lock:
-            self._tests.pop(name, None)
+            self.tests.pop(name, None)
             self.lately = {}
             if self.engine is not None:
                 self.engine.end(name)
@@ -168,13 +147,13 @@ class Serving:
         self.counts = Counts()
         if self.engine is not None:
             self.engine.lock = self.lock
-            for test in self._tests:
+            for test in self.tests:
                 self.engine.end(test)
-        self._tests, self.lately = {}, {}
+        self.tests, self.lately = {}, {}
 
     def close(self) -> None:
         """Tell tests apart no longer."""
-        engine, self.engine, self._tests, self.lately = self.engine, None, {}, {}
+        engine, self.engine, self.tests, self.lately = self.engine, None, {}, {}
         if engine is not None:
             engine.close()
 
@@ -183,21 +162,21 @@ class Serving:
         if self.engine is None:
             return True
         with self.lock:
-            test = self._tests.get(name)
+            test = self.tests.get(name)
             if test is None:
                 is_shown = self.end_those_over(unless=name)
                 if name in self._ended:
                     return False
                 carry()
                 self.engine.begin(name)
-                test = self._tests.setdefault(name, Test(name))
+                test = self.tests.setdefault(name, Test(name))
                 test.was_shown = is_shown  # a short test is over before the next look
             test.requests += 1
             test.heard_at = steady()
         return True
 
     def _believe_for_a_while(self, name: str, baggage: Sequence[str]) -> None:
-        test, moment = self._tests.get(name), steady()
+        test, moment = self.tests.get(name), steady()
         if moment >= self.look_due:
             self.lately = {}  # a header may hold what differs from request to request
         if test is not None and len(baggage) == 1:

@@ -84,6 +84,17 @@ def test_an_installed_copy_that_differs_is_named(plain: Project, options: Sequen
     assert lines_in(plain.path / ".coverage") == counted
 
 
+def test_an_installed_copy_of_a_package_that_was_named_is_named(plain: Project) -> None:
+    """Where the source is a package by its name, its older copy is told from a source that has changed since."""
+    module = (plain.path / "src/ledger/__init__.py").rename(plain.path / "src/ledger/book.py")
+    plain.write("src/ledger/__init__.py", "from ledger.book import *\n")
+    shutil.copytree(plain.path / "src", plain.path / "site")
+    module.write_text(f"{module.read_text()}NEW = 1\n")
+    plain.write("src/ledger/__init__.py", "from ledger.book import *\n\nNEW = 2\n")
+    slugs = [each.rpartition(" (")[2] for each in warnings_in(plain, "--cov=ledger", path="site")]
+    assert slugs == ["installed-copy)", "stale-source)", "nothing-measured)"]
+
+
 @pytest.mark.parametrize("stale", ["drop", "fail", "keep"])
 def test_files_without_a_source_are_not_stale(plain: Project, stale: str) -> None:
     """Generated and deleted modules are one line, count for nothing, and never fail ``stale = fail``."""
@@ -104,7 +115,7 @@ def test_files_without_a_source_are_not_stale(plain: Project, stale: str) -> Non
     )
     (said,) = warnings_in(plain, f"--vmpilot-cov-stale={stale}")
     assert said == (
-        "2 measured files have no source here and don't count (src/ledger/gone.py, src/ledger/made.py): "
+        "2 measured files left out, without a source here (src/ledger/gone.py, src/ledger/made.py): "
         "generated, deleted or unreadable (no-source)"
     )
 

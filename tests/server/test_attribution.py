@@ -132,7 +132,8 @@ def wrong(outcome: Outcome) -> list[str]:
             ran, expected = outcome.measured.get(key, set()), outcome.expected.get(key, set())
             if more := ran - expected - outcome.possible.get(key, set()):
                 found.append(f"{module}: {test} never ran {sorted(more)}")
-            if less := expected - ran:
+            # coverage.py's sysmon loses lines of a thread that enters a function while another one is arming it
+            if (less := expected - ran) and not (test == "all" and outcome.core == "sysmon"):
                 found.append(f"{module}: {test} also ran {sorted(less)}")
     return found
 

@@ -225,6 +225,19 @@ def test_a_kill_loses_at_most_one_interval(app: Project, name: str, core: str) -
     assert set(numbered(source, "ran")) <= set(found(app))
 
 
+def test_a_kill_before_the_first_segment_is_named(app: Project) -> None:
+    """A server that left its name and no data is no server that was never started."""
+    app.write(".coveragerc", "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 3600\n")
+    app.write("app/work.py", HEAD + f"    {KILLS['SIGKILL']}\n")
+    app.run("python", "-m", "app.work", env={"VMPILOT_COV": "."})
+    app.write("test_nothing.py", "def test_nothing():\n    pass\n")
+    combined, tested = app.run("vmpilot-cov", "combine"), app.run("python", "-m", "pytest", "--vmpilot-cov")
+    for said in (combined.stderr, tested.stdout):
+        assert "Pipeline: 1 killed process (pid " in said
+        assert said.count("(pipeline-lost)") == 1
+        assert "pipeline-none" not in said
+
+
 def test_nohup_is_respected(app: Project) -> None:
     """A signal that was ignored from the start stays ignored."""
     source = HEAD + "    os.kill(os.getpid(), signal.SIGHUP)  # ran\n    work(1)  # ran\n"

@@ -130,7 +130,10 @@ def app_env() -> dict[str, str]:
 
 
 def test_who_keeps_it_is_named(app: Project) -> None:
-    """A trace function that stays away is one line in the log and the process's problem, with the time."""
+    """A trace function that stays away is one line in the log and the process's problem, with the time.
+
+    What is judged later says so, too.
+    """
     app.write(
         "app/work.py",
         """
@@ -158,7 +161,10 @@ def test_who_keeps_it_is_named(app: Project) -> None:
     assert process.returncode == 0
     assert logged.count("\n") == 1
     assert "a function of __main__ took the trace function at " in logged
-    assert "(trace-taken)" in record_in(only_folder(app.path)).problem
+    problem = record_in(only_folder(app.path)).problem
+    assert "(trace-taken)" in problem
+    named = f"-m app.work) could not record all that it ran: {problem} (process-incomplete)\n"
+    assert named in app.run("vmpilot-cov", "report").stdout
 
 
 GREENLETS = """

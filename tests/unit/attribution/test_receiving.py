@@ -32,6 +32,9 @@ class FakeRecorder:
     def prepare(self) -> None:
         """Have nothing to load."""
 
+    def begin_again(self, _header: str) -> None:
+        """Know of no request of a moment ago."""
+
     def begin_request(self, baggage: Iterable[str], ends: Callable[..., object], *ends_of: object) -> str:
         """Note a request, and how its connection is seen."""
         if self.error:
