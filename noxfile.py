@@ -74,7 +74,7 @@ def windows(session: nox.Session, version: str) -> None:
     # Wine lacks what platform asks through _wmi, and ends the process
     (packages / "wine.pth").write_text("import sys; sys.modules['_wmi'] = None\n")
     # a pipe: its Python does not start with a file of this system for its output
-    command = f"set -o pipefail; wine {home}/python.exe -m pytest -p no:cacheprovider $* < /dev/null 2>&1 | cat"
+    command = f'set -o pipefail; wine {home}/python.exe -m pytest -p no:cacheprovider "$@" < /dev/null 2>&1 | cat'
     env = {"WINEPREFIX": str(folder / "prefix"), "WINEDEBUG": "-all"}
     session.run("bash", "-c", command, "-", "tests/e2e/test_every_system.py", *session.posargs, env=env, external=True)
 
