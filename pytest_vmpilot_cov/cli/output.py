@@ -1,4 +1,4 @@
-"""What the command prints: its exit code is the verdict's, even if the reader of a pipe goes away."""
+"""What the command prints: its exit code is the verdict's, even if nobody reads it or the disk is full."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ def _print(line: str, stream: TextIO) -> None:
     try:
         # flushed here: otherwise a closed pipe shows at the interpreter's end, and turns the exit code into 120
         print(line, file=stream, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         # for the lines that follow, and for the interpreter's last flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError) and stream is sys.stdout:
+            show_problem(f"its output is incomplete: {error.strerror}")

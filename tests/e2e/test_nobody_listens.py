@@ -43,3 +43,16 @@ def test_the_exit_code_stands_when_nobody_listens(app: Project, unbuffered: bool
     assert code_unheard(app, "status", unbuffered=unbuffered) == 0
     assert code_unheard(app, "combine", "--config=/nowhere", unbuffered=unbuffered) == 2
     assert code_unheard(app, "doctor", "--", "python", "-S", "x.py", unbuffered=unbuffered) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
+def test_the_exit_code_stands_where_the_disk_is_full(app: Project) -> None:
+    """Output that cannot be written is one line of the error stream, and the verdict's code stands."""
+    assert session(app).returncode == 0
+    for words, code in ((("report", "-f", "10"), 0), (("combine", "-f", "99"), 1)):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                ["vmpilot-cov", *words], cwd=app.path, stdout=full, stderr=subprocess.PIPE, timeout=180, check=False
+            )
+        lines = done.stderr.decode().splitlines()
+        assert (done.returncode, lines) == (code, ["vmpilot-cov: its output is incomplete: No space left on device"])
