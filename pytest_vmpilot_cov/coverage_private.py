@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -101,9 +102,9 @@ def is_absolute(path: str) -> bool:
 
 
 def is_of_module(path: str, name: str) -> bool:
-    """Tell by its path whether a file is, or belongs to, a module."""
-    tail = "/" + name.replace(".", "/")
-    return f"{tail}/" in path or path.endswith(tail + ".py")
+    """Tell by its path whether a file is, or belongs to, a module; none of ``lib`` lies in ``lib/python3.11``."""
+    tail = re.escape("/" + name.replace(".", "/"))
+    return re.search(rf"{tail}(/[^\W\d]\w*)*(\.py|/[^/]*)$", path) is not None
 
 
 @functools.lru_cache(4)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pytest_vmpilot_cov.collect.processes import is_of_run
@@ -12,6 +13,7 @@ from pytest_vmpilot_cov.model import Options
 from pytest_vmpilot_cov.report.drift import OF_FILES, PLAIN, is_of_session, why_otherwise
 from server_hook.store import records
 from server_hook.store.records import Record
+from server_hook.store.working_folder import WORKING_FOLDER
 
 _ADOPTED = (*PLAIN, *OF_FILES, "source_folders", "copies")
 """The settings that decide what is counted."""
@@ -20,10 +22,15 @@ _ADOPTED = (*PLAIN, *OF_FILES, "source_folders", "copies")
 def as_last_session(options: Options, read: Callable[[str], Options] | None = None) -> Options:
     """Take over what the last session measured, unless its configuration has changed since, or another was chosen.
 
+    Without a configuration, the session's data may lie above this folder.
+
     Args:
         options: those of the configuration here.
         read: makes the options of another configuration; None if this one was typed.
     """
+    if read is not None and not options.settings.config_file:
+        places = (place for place in _at_and_above(options.data_folder) if (place / WORKING_FOLDER).is_dir())
+        options = next((read(str(place)) for place in places), options)
     sessions = [each for _, each in records.recorded(options.data_folder) if _is_here(each, options)]
     if not sessions:
         return options
@@ -39,6 +46,16 @@ def as_last_session(options: Options, read: Callable[[str], Options] | None = No
     same = theirs["source"] == options.settings.source
     source_from = options.source_from if same else "the last session"
     return replace(options, settings=options.settings._replace(**theirs), source_from=source_from)
+
+
+def _at_and_above(folder: Path) -> Iterator[Path]:
+    """Walk folders up to the top of the repository, or to the home, whose own data is of no project."""
+    for place in (folder, *folder.parents):
+        if place == Path("~").expanduser():
+            return
+        yield place
+        if (place / ".git").exists():
+            return
 
 
 def _is_here(record: Record, options: Options) -> bool:

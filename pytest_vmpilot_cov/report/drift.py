@@ -66,12 +66,14 @@ def why_otherwise(session: Record, here: Settings) -> str:
         here: the settings that are judged with.
     """
     config = str(session.settings.get("config_file") or "")
-    if config != here.config_file:
-        return f"it read {config}; use --config {config}" if config else "it found no configuration"
+    if not config and here.config_file:
+        return "it found no configuration"
     try:
         changed = bool(config) and os.stat(config).st_mtime > session.started
     except OSError:
-        changed = True
+        return f"it read {config}, which is gone; run the tests again"
+    if config != here.config_file:
+        return f"it read {config}; use --config {config}"
     return f"{os.path.basename(config)} has changed since; run the tests again" if changed else ""
 
 

@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from functools import partial, wraps
 from typing import Any, TypeAlias
 
@@ -82,8 +83,10 @@ def _wrap_threads(threading: Any) -> None:  # noqa: ANN401 - the module
 
 
 def _wrap_pools(pools: Any) -> None:  # noqa: ANN401 - the module
-    submit = pools.ThreadPoolExecutor.submit
+    pools.ThreadPoolExecutor.submit = _handing_on(pools.ThreadPoolExecutor.submit)
 
+
+def _handing_on(submit: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(submit)
     def submit_tagged(self: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as submit
         owner = _now()
@@ -95,7 +98,7 @@ def _wrap_pools(pools: Any) -> None:  # noqa: ANN401 - the module
         finally:
             _become(owner)
 
-    pools.ThreadPoolExecutor.submit = submit_tagged
+    return submit_tagged
 
 
 def _wrap_twisted_pools(pools: Any) -> None:  # noqa: ANN401 - the module
@@ -123,6 +126,47 @@ def _wrap_futures(futures: Any) -> None:  # noqa: ANN401 - the module
         add(self, partial(_run_for, owner, fn) if owner[0] else fn)
 
     futures.Future.add_done_callback = add_tagged
+
+
+def _wrap_gevent(gevent: Any) -> None:  # noqa: ANN401 - the module
+    for name in ("spawn", "spawn_later"):
+        setattr(gevent, name, _tagging(getattr(gevent, name)))
+
+
+def _tagging(spawn: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(spawn)
+    def spawn_tagged(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as spawn
+        greenlet = spawn(*args, **kwargs)
+        _tag_greenlet(greenlet)
+        return greenlet
+
+    return spawn_tagged
+
+
+def _wrap_greenlet_threads(pools: Any) -> None:  # noqa: ANN401 - the module
+    pools.ThreadPool.spawn = _handing_on(pools.ThreadPool.spawn)
+
+
+def _wrap_greenlet_pools(pools: Any) -> None:  # noqa: ANN401 - the module
+    for name in ("map", "map_async", "imap", "imap_unordered"):  # in a greenlet that spawns the others
+        setattr(pools.GroupMappingMixin, name, _handing_on(getattr(pools.GroupMappingMixin, name)))
+    for kind in (pools.Group, pools.Pool):
+        add = vars(kind)["add"]
+
+        def add_tagged(self: Any, greenlet: Any, *args: Any, _add: Callable[..., Any] = add, **kwargs: Any) -> Any:  # noqa: ANN401 - as add
+            _tag_greenlet(greenlet)
+            return _add(self, greenlet, *args, **kwargs)
+
+        kind.add = wraps(add)(add_tagged)
+
+
+def _tag_greenlet(greenlet: Any) -> None:  # noqa: ANN401 - one of any kind
+    """Give a greenlet that has not begun a context; it would begin with an empty one."""
+    owner = _now()
+    if owner[0] and greenlet.gr_context is None and greenlet.gr_frame is None:
+        context = Context()
+        context.run(_become, owner)
+        greenlet.gr_context = context
 
 
 def _wrap_queues(queues: Any) -> None:  # noqa: ANN401 - the module
@@ -247,6 +291,9 @@ _WAYS: dict[str, Callable[[Any], None]] = {
     "concurrent.futures.thread": _wrap_pools,
     "concurrent.futures._base": _wrap_futures,
     "twisted.python.threadpool": _wrap_twisted_pools,
+    "gevent": _wrap_gevent,
+    "gevent.pool": _wrap_greenlet_pools,
+    "gevent.threadpool": _wrap_greenlet_threads,
     "queue": _wrap_queues,
     "asyncio.queues": _wrap_async_queues,
 }

@@ -198,6 +198,14 @@ def test_commands_read_the_configuration_of_the_session(app: Project) -> None:
     assert f"it read {app.path / 'ci.cfg'}; use --config {app.path / 'ci.cfg'} (session-differs)" in other
 
 
+def test_commands_find_the_data_of_a_session_above(app: Project) -> None:
+    """Without a configuration the data of the last session is found from a folder below it, and judged as it was."""
+    (app.path / ".coveragerc").unlink()
+    total = total_of(session(app, "--cov=app.work").stdout)
+    done = app.run("vmpilot-cov", "report", cwd=app.path / "tests")
+    assert total_of(done.stdout) == total, done.stderr
+
+
 def total_of(output: str) -> list[str]:
     """Return the columns of the row TOTAL."""
     (line,) = [line for line in output.splitlines() if line.startswith("TOTAL")]

@@ -63,6 +63,14 @@ def test_a_module_that_was_never_imported_is_named(plain: Project) -> None:
     assert warnings_in(plain, "--cov=ledger", "--cov=nosuch") == []
 
 
+def test_a_module_may_be_called_as_the_folder_of_libraries(plain: Project) -> None:
+    """A source called ``lib`` does not make the standard library, below ``lib/python3``, a part of the source."""
+    plain.write("src/lib.py", "X = 1\n")
+    plain.write("test_it.py", "import lib\n\ndef test_it():\n    assert lib.X == 1\n")
+    assert warnings_in(plain, "--cov=lib") == []
+    assert list(lines_in(plain.path / ".coverage")) == ["lib.py"]
+
+
 @pytest.mark.parametrize("same", ["no", "one"])
 @pytest.mark.parametrize("options", [(), ("-n", "2")])
 def test_an_installed_copy_that_differs_is_named(plain: Project, options: Sequence[str], same: str) -> None:

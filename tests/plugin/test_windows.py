@@ -12,6 +12,7 @@ from tests.plugin.test_unsupported import COMMAND, SESSION, TAKEN_AWAY, run
 
 WINDOWS = f"""
 {TAKEN_AWAY}
+os.supports_dir_fd = set()
 import ctypes, tempfile, types
 from unittest.mock import MagicMock
 for name in "O_NOFOLLOW O_NONBLOCK O_DIRECTORY O_CLOEXEC fchdir fchmod".split():

@@ -341,6 +341,37 @@ def test_a_pool_that_a_test_has_started_serves_the_next(script: Script) -> None:
     assert lines["b"] == {2, 4}
 
 
+def test_greenlets_that_a_request_starts_are_its_tests(script: Script) -> None:
+    """What gevent spawns, now or later, alone or in a pool, works for the test whose request has started it."""
+    pytest.importorskip("gevent")
+    (script.folder / ".coveragerc").write_text("[run]\nsource = app\nconcurrency = gevent,thread\n")
+    lines = script.run("""
+        import gevent, gevent.pool
+        pool, threads, mine = gevent.pool.Pool(3), gevent.get_hub().threadpool, []
+        def tested(number):
+            return TEST.get(), number
+        def later(test):
+            gevent.sleep(0)
+            main.first(test)
+            mine.append(TEST.get())
+        def serve(test):
+            with request(test):
+                gevent.spawn(later, test)
+                gevent.spawn_later(0.001, later, test)
+                pool.spawn(later, test)
+                assert pool.map(tested, [1, 2]) == [(test, 1), (test, 2)]
+                assert threads.map(tested, [1, 2]) == [(test, 1), (test, 2)]
+                assert sorted(pool.imap_unordered(tested, [1, 2])) == [(test, 1), (test, 2)]
+        requests = [gevent.spawn(serve, test) for test in ("a", "b", "")]
+        gevent.joinall(requests, raise_error=True)
+        while len(mine) < 9:
+            gevent.sleep(0.001)
+        assert sorted(mine) == ["", "", "", "a", "a", "a", "b", "b", "b"], mine
+    """)
+    assert lines["a"] == {2, 3}
+    assert lines["b"] == {2, 4}
+
+
 def test_what_is_wrapped_looks_as_before(script: Script) -> None:
     """Signatures stay, coroutine functions stay ones, and classes can be pickled."""
     script.run("""
