@@ -144,8 +144,10 @@ def _end() -> None:
         stop_watching_extensions()
         forget_c_forks()
         current = recording.current()
-        if current is not None and current.core == "ctrace":
-            let_go(current.cov)
+        if current is not None:
+            current.attribution.close()  # __del__ methods run while the interpreter clears our modules
+            if current.core == "ctrace":
+                let_go(current.cov)
 
 
 def _hold() -> None:

@@ -372,6 +372,21 @@ def test_greenlets_that_a_request_starts_are_its_tests(script: Script) -> None:
     assert lines["b"] == {2, 4}
 
 
+def test_what_runs_at_the_very_end_is_left_alone(script: Script) -> None:
+    """What the application runs while the interpreter clears its modules disturbs nobody, even within a request."""
+    script.run("""
+        class Last:
+            def __del__(self, run=main.loop, items=(None,)):
+                run(self, None)
+            def get(self):
+                return None
+        threading.kept = Last()  # a module that outlives ours
+        waits = request("a")
+        waits.__enter__()
+        main.first("a")
+    """)
+
+
 def test_what_is_wrapped_looks_as_before(script: Script) -> None:
     """Signatures stay, coroutine functions stay ones, and classes can be pickled."""
     script.run("""
