@@ -19,7 +19,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from coverage import parser
-from coverage.bytecode import ByteParser
 
 LARGE = 1 << 19
 """How many characters make a source large: below, coverage.py's parser needs less than 100 MiB."""
@@ -83,7 +82,8 @@ class _Pieces:
 
     def compile(self, text: str) -> ast.Module:
         """Find the statements in the code, while there is nothing else in memory."""
-        self._statements.update(ByteParser(text=text, filename=self._parser.filename).find_statements())
+        byte_parser = vars(parser)["ByteParser"](text=text, filename=self._parser.filename)
+        self._statements.update(byte_parser.find_statements())
         return self._whole
 
     def tokens(self, text: str) -> Iterator[Any]:
