@@ -204,7 +204,9 @@ class ReportingCoverage(WatchedCoverage):
         contexts = getattr(self.get_data(), "_query_context_ids", self)  # a report may show a part of what was counted
         key = morf, str(contexts), self.config.precision
         if not (self._makes_table and key in self._analysed):
-            self._analysed[key] = super()._analyze(morf, *args, **kwargs)
+            # coverage.py 7.10 keeps the last one, whatever the contexts
+            analyze = getattr(WatchedCoverage._analyze, "__wrapped__", WatchedCoverage._analyze)
+            self._analysed[key] = analyze(self, morf, *args, **kwargs)
         return self._analysed[key]
 
 
