@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 
@@ -54,6 +55,9 @@ def add(target: str, united: ByLabel, oldest: Moments) -> bool:
 def _copy(path: str, to: str) -> None:
     """Copy what a file holds; to import ``shutil``, with its archives, would be most of what a short process adds."""
     with open(path, "rb", buffering=0) as file, open(to, "wb") as copy:
+        with contextlib.suppress(AttributeError, OSError):  # a system or a file system that cannot do it by itself
+            while os.copy_file_range(file.fileno(), copy.fileno(), 1 << 30):  # type: ignore[attr-defined,unused-ignore]
+                pass
         while octets := file.read(1 << 20):
             copy.write(octets)
 
