@@ -17,6 +17,8 @@ from tests.conftest import Project, free_port, lines_in, needs_proc, numbered, w
 SERVER = """
     import asyncio, os, urllib.request
 
+    ICON = b'<link rel="icon" href="data:,">'  # or a browser asks for one, perhaps while it ends
+
     def of(path):
         return f"by_{path}"  # path
 
@@ -54,11 +56,11 @@ SERVER = """
         await asyncio.sleep(0.05)  # all
         text = globals()[of(path)]() if path else 0  # all
         await send({"type": "http.response.start", "status": 200, "headers": []})  # all
-        await send({"type": "http.response.body", "body": b"%d" % text})  # all
+        await send({"type": "http.response.body", "body": ICON + b"%d" % text})  # all
 
     def wsgi(environ, start_response):
         start_response("200 OK", [])  # wsgi
-        return [b"%d" % globals()[of(environ["PATH_INFO"].strip("/"))]()]  # wsgi
+        return [ICON + b"%d" % globals()[of(environ["PATH_INFO"].strip("/"))]()]  # wsgi
 """
 TESTS = """
     import asyncio, os, subprocess, sys, threading, time, urllib.request
