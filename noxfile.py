@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import nox
@@ -100,7 +101,8 @@ def pytest_cov_suite(session: nox.Session) -> None:
     session.run("pip", "download", "-q", "--no-deps", "--no-binary", "pytest-cov", wanted, "-d", folder)
     session.run("tar", "xf", f"{folder}/pytest_cov-{version}.tar.gz", "-C", folder, external=True)
     session.chdir(f"{folder}/pytest_cov-{version}")
-    env = {"PYTHONPATH": f"{here}/tests{os.pathsep}tests"}
+    # below this folder its projects would have our own configuration; create_tmp has changed the variable
+    env = {"PYTHONPATH": f"{here}/tests{os.pathsep}tests", "TMPDIR": tempfile.gettempdir()}
     session.run("python", "-m", "pytest", "-p", "pytest_cov_suite", "-n", "2", *session.posargs, env=env)
 
 
