@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 
 from pytest_vmpilot_cov.model import Mapped
-from server_hook.config.lone_copies import are_alike
+from server_hook.config.lone_copies import is_version_of
 from server_hook.store.segment import Source
 
 LEAST_PARTS = 2
@@ -62,7 +62,7 @@ class PathMap:
             return Mapped(source.path, path, "[paths]")
         named_alike = self._by_name[parts_of(source.path)[-1]]
         if is_here:
-            alike = [each for each in named_alike if _is_version_of(source.path, each)]
+            alike = [each for each in named_alike if is_version_of(source.path, each)]
             return Mapped(source.path, alike[0], "likeness") if len(alike) == 1 else None
         path = _longest_end(source.path, named_alike, LEAST_PARTS)
         return Mapped(source.path, path, "path") if path else None
@@ -93,15 +93,6 @@ def _longest_end(path: str, candidates: Iterable[str], least: int) -> str:
     longest = max((length for length, _ in ends), default=0)
     best = [candidate for length, candidate in ends if length == longest]
     return best[0] if longest >= least and len(best) == 1 else ""
-
-
-def _is_version_of(path: str, own: str) -> bool:
-    if os.path.basename(path).startswith("__"):  # such as __init__.py: a few words, alike in any package
-        return False
-    try:
-        return are_alike(path, own)
-    except OSError:
-        return False
 
 
 def is_of_windows(path: str) -> bool:

@@ -5,7 +5,6 @@ Whole trees that are copied or installed are found at the start, by ``sources``.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -15,8 +14,9 @@ from server_hook.coverage_private import asks_for, omits
 if TYPE_CHECKING:
     from coverage import Coverage
 
-_OTHERS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", os.path.dirname(os.__file__) + os.sep)
-"""Where the code of others lies: packages, and the standard library."""
+_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+"""What stands in the path of installed packages."""
+_STANDARD = os.path.dirname(os.__file__) + os.sep
 
 
 class LoneCopies:
@@ -31,7 +31,7 @@ class LoneCopies:
             cov: the Coverage that measures them, once it has started.
         """
         self._source, self._cov = source, cov
-        self._passed_over = (*_OTHERS, folder.rstrip(os.sep) + os.sep)
+        self._passed_over = _STANDARD, folder.rstrip(os.sep) + os.sep
         self._by_name: dict[str, list[str]] | None = None
 
     def is_one(self, path: str) -> bool:
@@ -40,14 +40,10 @@ class LoneCopies:
         Args:
             path: its path; it lies outside the source.
         """
-        name = os.path.basename(path)
-        # such as __init__.py: a few words, alike in any package
-        if not name.endswith(".py") or name.startswith("__") or any(each in path for each in self._passed_over):
+        if not path.endswith(".py") or path.startswith(self._passed_over) or any(each in path for each in _PACKAGES):
             return False
-        with contextlib.suppress(OSError, ValueError):
-            own = [each for each in self._named(name) if are_alike(each, path)]
-            return any(asks_for(self._cov, each) for each in own) and not omits(self._cov, path)
-        return False
+        own = [each for each in self._named(os.path.basename(path)) if is_version_of(path, each)]
+        return any(asks_for(self._cov, each) for each in own) and not omits(self._cov, path)
 
     def _named(self, name: str) -> list[str]:
         if self._by_name is None:
@@ -61,14 +57,15 @@ class LoneCopies:
         return self._by_name.get(name, [])
 
 
-def are_alike(one: str, other: str) -> bool:
-    """Tell whether two files have most of their lines in common: a copy may be of an earlier version.
-
-    Raises:
-        OSError: when one of them cannot be read.
-    """
-    mine, yours = _lines_of(one), _lines_of(other)
-    return 2 * len(mine & yours) > max(len(mine), len(yours))
+def is_version_of(path: str, own: str) -> bool:
+    """Tell whether a file is a copy of one with its name, perhaps of an earlier version: most lines are in both."""
+    if os.path.basename(own).startswith("__"):  # such as __init__.py: a few words, alike in any package
+        return False
+    try:
+        theirs, ours = _lines_of(path), _lines_of(own)
+    except (OSError, ValueError):  # it is gone, or no path at all
+        return False
+    return 2 * len(theirs & ours) > max(len(theirs), len(ours))
 
 
 def _lines_of(path: str) -> set[bytes]:

@@ -50,6 +50,7 @@ def copies(tmp_path: Path) -> Iterator[LoneCopies]:
         ("up/kept/cart.py", TEXT, False),
         ("env/lib/python3.11/site-packages/cart.py", TEXT, False),
         ("app/tests/cart.py", TEXT, False),
+        ("srv{folder}/cart.py", TEXT, True),
     ],
 )
 def test_a_copy_has_the_name_and_most_lines(
@@ -60,7 +61,7 @@ def test_a_copy_has_the_name_and_most_lines(
     expected: bool,  # noqa: FBT001
 ) -> None:
     """A file outside the project is a copy of a measured one in a package if it has its name and most of its lines."""
-    path = tmp_path / name
+    path = tmp_path / name.format(folder=tmp_path / "app")  # a path may hold that of the project, and not lie in it
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     assert copies.is_one(str(path)) is expected
