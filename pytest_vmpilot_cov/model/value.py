@@ -18,6 +18,7 @@ class Value:
 
     def __init_subclass__(cls) -> None:
         """Read the fields; the methods stay those of this class."""
+        super().__init_subclass__()  # a generic value's class is told of its parameters there
         dataclass(init=False, repr=False, eq=False)(cls)
         own = cls.__dataclass_fields__.values()
         cls._defaults = {each.name: each.default for each in own if each.default is not MISSING}

@@ -106,3 +106,9 @@ def test_all_public_values_can_be_replaced() -> None:
     classes = [each for each in vars(public).values() if isinstance(each, type)]
     assert len(classes) > 20
     assert all(issubclass(each, Value) and each.__dataclass_fields__ for each in classes)
+
+
+def test_a_value_may_be_generic() -> None:
+    """A value with a type parameter is made, and compared, as without it."""
+    setting = public.Setting[int](4, "here")
+    assert setting == public.Setting(4, "here")
