@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Options
 
 
+def __dir__() -> list[str]:
+    """List the hooks and fixtures alone: pytest looks for both at every name that a plugin lists."""
+    fixtures = type(vmpilot_cov_env)
+    return [name for name, each in globals().items() if name.startswith("pytest_") or isinstance(each, fixtures)]
+
+
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Offer our hooks."""
     from pytest_vmpilot_cov.hooks import hookspecs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pytest_vmpilot_cov.hooks.hookspecs import hookimpl
+from pytest_vmpilot_cov.hooks.hookspecs import PluginObject, hookimpl
 from pytest_vmpilot_cov.report.markdown import SUMMARY, markdown_report
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def append_job_summary(cov: ReportingCoverage, options: Options, outcome: Outcom
     return None
 
 
-class JUnitProperties:
+class JUnitProperties(PluginObject):
     """Put the total and each check into the JUnit XML that pytest writes, as properties of the test suite."""
 
     def __init__(self, plugins: pluggy.PluginManager) -> None:
