@@ -139,8 +139,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", "no_cover: what this test runs is not measured (pytest-vmpilot-cov).")
     from server_hook.config.files import may_name_scripts
 
-    # scripts are tests without our flag, too, but most projects have none: look before reading the configuration
-    if SESSION in config.stash or may_name_scripts(config.rootpath, str(config.getoption("cov_config"))):
+    # most projects have none: look before reading the configuration
+    if may_name_scripts(config.rootpath, str(config.getoption("cov_config"))):
         from pytest_vmpilot_cov.session.scripts import find_scripts
 
         config.stash[SCRIPTS] = scripts = find_scripts(config)

@@ -13,7 +13,6 @@ import coverage
 import pytest
 from coverage import Coverage
 
-from pytest_vmpilot_cov.changes.changes import check_base
 from pytest_vmpilot_cov.combine.combine import unused_contexts
 from pytest_vmpilot_cov.hooks import builtin
 from pytest_vmpilot_cov.hooks.ci import JUnitProperties
@@ -23,12 +22,10 @@ from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.options.options import resolve
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session.child_environment import Environment
-from pytest_vmpilot_cov.session.contexts import TestContexts
 from pytest_vmpilot_cov.session.lead import Lead
 from pytest_vmpilot_cov.session.nesting import has_own_verdict, outer_session
 from pytest_vmpilot_cov.session.origins import rules_of
 from pytest_vmpilot_cov.session.partial import enforced, ide_of, thresholds_in_words, unjudged
-from pytest_vmpilot_cov.session.running_coverage import beside
 from pytest_vmpilot_cov.session.selection import Selection, TakenAway
 from pytest_vmpilot_cov.session.session import Session, choose_measurement
 from pytest_vmpilot_cov.session.xdist import Worker, Workers, is_worker, refuse_dynamic_context
@@ -164,6 +161,8 @@ def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pyte
         return None
     config.stash[SESSION] = session
     if session.options.context:
+        from pytest_vmpilot_cov.session.contexts import TestContexts
+
         config.pluginmanager.register(TestContexts(session), CONTEXTS)
     return session.options
 
@@ -175,7 +174,10 @@ def _prepare(
     end_startup_recorder()
     # an outer session's recorder has a Coverage as well, but that one is ours
     running = None if recorder.current() else Coverage.current()
-    options = beside(running, options)
+    if running is not None:
+        from pytest_vmpilot_cov.session.running_coverage import beside
+
+        options = beside(running, options)
     measurement, why = choose_measurement(options, running, outer)
     environment = Environment(hands_off=measurement is not None and measurement.measures_children)
     config.add_cleanup(environment.give_back)  # before the first change, so that an error undoes that as well
@@ -192,7 +194,10 @@ def _prepare(
 
 def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> None:
     """Start as the process that gives the verdict."""
-    check_base(session.options)
+    if session.options.change is not None:
+        from pytest_vmpilot_cov.changes.changes import check_base
+
+        check_base(session.options)
     lead = Lead(session.measurement, session.options, config.pluginmanager)
     lead.make_room()
     loaded = dict(sys.modules)  # what is imported by now was not measured
