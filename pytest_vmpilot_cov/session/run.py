@@ -200,14 +200,13 @@ def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> Non
         check_base(session.options)
     lead = Lead(session.measurement, session.options, config.pluginmanager)
     lead.make_room()
-    loaded = dict(sys.modules)  # what is imported by now was not measured
+    if not session.measurement.data_file:  # else the coverage.py that was there first measured the imports
+        lead.note_early_imports()
     session.lead()  # before the start, which derives the servers' variables from the children's
     try:
         session.start()
     except OSError as error:
         raise UsageError(say("cannot-record", path=error.filename, why=error.strerror)) from None
-    if not session.measurement.data_file:  # else the coverage.py that was there first measured the imports
-        lead.note_early_imports(loaded)
     taken = TakenAway()
     selection = Selection(parser, taken)
     for plugin, name in (
