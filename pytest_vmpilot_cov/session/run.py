@@ -30,6 +30,7 @@ from pytest_vmpilot_cov.session.selection import Selection, TakenAway
 from pytest_vmpilot_cov.session.session import Session, choose_measurement
 from pytest_vmpilot_cov.session.xdist import Worker, Workers, is_worker, refuse_dynamic_context
 from pytest_vmpilot_cov.stash import HEADER, RUN, SESSION, WARNING
+from server_hook.config.settings import open_coverage
 from server_hook.coverage_private import REFUSALS
 from server_hook.environment import process_state
 from server_hook.problems import HookError, one_line, printable
@@ -87,7 +88,7 @@ class Run:
 
     def _unmet(self) -> Iterator[str]:
         yield from missing_paths(self._options)
-        yield from unused_contexts(self._options)
+        yield from unused_contexts(self._options, open_coverage(self._options.settings.config_file))
 
     def finish(self, session: pytest.Session, error: BaseException | None) -> None:
         """Reach the verdict; a failed one makes pytest exit with 1 although every test may have passed.
