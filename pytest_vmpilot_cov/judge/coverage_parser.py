@@ -123,6 +123,10 @@ class SparingReporter(PythonFileReporter):
             self._no_branch = super().no_branch_lines()
         return self._no_branch
 
+    def let_go(self) -> None:
+        """Let go of what was parsed; it comes back when somebody asks again."""
+        self._parser = self._source = self._no_branch = None
+
 
 def _first_lines_name(parser: PythonParser) -> str:
     return "multiline_map" if hasattr(parser, "multiline_map") else "_multiline"  # the second before 7.17

@@ -203,11 +203,6 @@ def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> Non
     lead.make_room()
     if not session.measurement.data_file:  # else the coverage.py that was there first measured the imports
         lead.note_early_imports()
-    session.lead()  # before the start, which derives the servers' variables from the children's
-    try:
-        session.start()
-    except OSError as error:
-        raise UsageError(say("cannot-record", path=error.filename, why=error.strerror)) from None
     taken = TakenAway()
     selection = Selection(parser, taken)
     for plugin, name in (
@@ -218,6 +213,11 @@ def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> Non
         (JUnitProperties(config.pluginmanager), JUNIT),
     ):
         config.pluginmanager.register(plugin, name)
+    session.lead()  # before the start, which derives the servers' variables from the children's
+    try:
+        session.start()  # last: from here on everything is traced, and slower
+    except OSError as error:
+        raise UsageError(say("cannot-record", path=error.filename, why=error.strerror)) from None
     config.stash[RUN] = Run(session, lead, selection)
 
 
