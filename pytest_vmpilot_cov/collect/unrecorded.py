@@ -129,11 +129,16 @@ def _place_of_ours(process: Process, config: str, own: Settings) -> str:
 
 def _processes_with_variable() -> Iterator[Process]:
     """Walk the processes of this user that have the variable and count as pipeline, this one's own excepted."""
-    for place in PROC.glob("[0-9]*"):
+    mark, own = f"{VARIABLE}=".encode(), str(os.getpid())
+    for name in os.listdir(PROC) if PROC.is_dir() else ():
         try:
-            variables = (place / "environ").read_bytes()
-            if f"{VARIABLE}=".encode() not in variables or int(place.name) == os.getpid():
+            if not name.isdecimal() or name == own:
                 continue
+            with open(f"{PROC}/{name}/environ", "rb", buffering=0) as file:  # of many, so without a Path
+                variables = file.readall()
+            if mark not in variables:
+                continue
+            place = PROC / name
             pairs = (word.partition("=") for word in os.fsdecode(variables).split("\0"))
             environment = {name: value for name, _, value in pairs}
             command = tuple(os.fsdecode((place / "cmdline").read_bytes()).rstrip("\0").split("\0"))

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.hooks.hookspecs import PluginObject, hookimpl
-from pytest_vmpilot_cov.report.markdown import SUMMARY, markdown_report
 
 if TYPE_CHECKING:
     import pluggy
@@ -27,6 +26,8 @@ def append_job_summary(cov: ReportingCoverage, options: Options, outcome: Outcom
     path = os.environ.get(SUMMARY_VARIABLE)
     if not path or options.origin:  # one origin's report is for another service
         return None
+    from pytest_vmpilot_cov.report.markdown import SUMMARY, markdown_report
+
     with open(path, "a", encoding="utf-8") as file:
         file.write(markdown_report(cov, options, outcome, SUMMARY) + "\n")
     return None

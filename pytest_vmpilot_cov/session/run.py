@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import coverage
@@ -38,6 +39,7 @@ from server_hook.record import recorder
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Options, Outcome
+    from pytest_vmpilot_cov.report.terminal import Line
 
 SELECTION, TAKEN_AWAY = "vmpilot_cov_selection", "vmpilot_cov_taken_away"
 JUNIT, CONTEXTS = "vmpilot_cov_junit", "vmpilot_cov_contexts"
@@ -123,8 +125,16 @@ class Run:
             if self._not_reported:
                 reporter.write_line(printable(self._not_reported), yellow=True)
                 return
-            for line in section(self._outcome, self._options):
-                reporter.write_line(line.text, **_MARKUP[line.tone])
+            for tone, text in _blocks(section(self._outcome, self._options)):
+                reporter.write_line(text, **_MARKUP[tone])
+
+
+def _blocks(lines: Iterable[Line]) -> Iterator[tuple[str, str]]:
+    """Join neighboring lines without a tone: pytest flushes its output after each text that it writes."""
+    # pytest escapes what the terminal's encoding lacks, line breaks of the same text included
+    for (tone, joins), each in groupby(lines, lambda line: (line.tone, not line.tone and line.text.isascii())):
+        texts = [line.text for line in each]
+        yield from ((tone, text) for text in (["\n".join(texts)] if joins else texts))
 
 
 def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pytest.Parser) -> Options | None:
