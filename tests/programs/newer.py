@@ -164,17 +164,14 @@ PROGRAMS = {
         from work import work
         work()
         profiler = [sys.executable, "-m", "profiling.sampling"]
-        code = "import work; print(work.work(), flush=True); [work.work() for _ in iter(int, 1)]"
-        for way in ("attach", "run"):
-            child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        with subprocess.Popen([sys.executable, "endless.py"], stdout=subprocess.PIPE) as child:
             child.stdout.readline()
-            target = [str(child.pid)] if way == "attach" else ["endless.py"]
-            shown = subprocess.run([*profiler, way, "-d", "1", *target], capture_output=True, text=True)
-            print(shown.returncode, "work.py" in shown.stdout, shown.stderr)
+            for way in (["attach", "-d", "1", str(child.pid)], ["run", "-d", "1", "endless.py"]):
+                shown = subprocess.run([*profiler, *way], capture_output=True, text=True)
+                print(shown.returncode, "work.py" in shown.stdout)
             child.kill()
-            child.communicate()
         """,
-        files={"endless.py": "import work\nwhile True:\n    work.work()\n"},
+        files={"endless.py": "import work\nprint(work.work(), flush=True)\nwhile True:\n    work.work()\n"},
         lacks=before_3_15,
     ),
     "tracing profiler": Program(
