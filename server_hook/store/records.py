@@ -102,7 +102,8 @@ def describe_process(identifier: str, origin: str, session: str, settings: Mappi
         pid=os.getpid(),
         origin=origin,
         session=session,
-        command=tuple(word[:MOST_LETTERS] for word in sys.orig_argv[:MOST_WORDS]),
+        # a program in C that embeds Python leaves the first one empty
+        command=tuple(word[:MOST_LETTERS] for word in (sys.orig_argv or getattr(sys, "argv", []))[:MOST_WORDS]),
         folder=_working_folder(),
         started=clock.now(),
         ticks=system.start_of(os.getpid()),
