@@ -15,7 +15,7 @@ from coverage import __version__, version_info
 
 from server_hook.config.files import locate, read_own_section
 from server_hook.config.lone_copies import LoneCopies
-from server_hook.config.sources import find_copies, find_package
+from server_hook.config.sources import apart_from, find_copies, find_package
 from server_hook.coverage_private import REFUSALS, WatchedCoverage
 from server_hook.problems import HookError, one_line
 
@@ -172,6 +172,8 @@ def apply_settings(cov: WatchedCoverage, settings: Settings, *, to_measure: bool
         cov.set_option(name, value)
     if to_measure:
         cov.is_copied = LoneCopies(settings.source, settings.folder, cov).is_one
+        if not (settings.include or cov.get_option("run:plugins")):  # either may ask for any file
+            cov.is_apart = apart_from((*settings.source, *settings.copies))
 
 
 def choose_core(cov: WatchedCoverage, *, branch: bool, concurrency: tuple[str, ...]) -> tuple[str, str]:
