@@ -4,12 +4,13 @@ coverage.py reads relative sources and patterns against the working folder; a se
 measures other files than the tests. Here they are read against the configuration's folder, always.
 """
 
-# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from coverage import __version__, version_info
 
@@ -18,6 +19,7 @@ from server_hook.config.lone_copies import LoneCopies
 from server_hook.config.sources import apart_from, find_copies, find_package
 from server_hook.coverage_private import REFUSALS, WatchedCoverage
 from server_hook.problems import HookError, one_line
+from server_hook.rows import Row
 
 OLDEST_COVERAGE = (7, 10)
 """The oldest coverage.py that has what recording needs, such as a setting for the core."""
@@ -30,7 +32,7 @@ _LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
-class Settings(NamedTuple):
+class Settings(Row):
     """How to measure: everything that two processes must agree on."""
 
     config_file: str
