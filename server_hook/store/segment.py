@@ -286,9 +286,10 @@ def add_totals(counted: ByLabel) -> None:
     """
     lines: ByLabel = {}
     for label, files in [(label, files) for label, files in counted.items() if label.context]:
+        origin = Label(label.origin)
         for source, measured in files.items():
             sums = lines if isinstance(measured, int) else counted
-            unite(sums.setdefault(Label(label.origin), {}), source, measured)
+            unite(sums.setdefault(origin, {}), source, measured)
     for label, files in lines.items():  # after all arcs: a line of these needs no arc to itself
         total = counted.setdefault(label, {})
         for source, measured in files.items():
