@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
     from typing import NamedTuple as Row
 else:
-    from _collections import _tuplegetter as getter
+    from collections import _tuplegetter as getter  # in C, or what stands for it
 
     class _Type(type):
         def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Self:
