@@ -29,15 +29,16 @@ def start() -> None:
     if postpones:
         gc.disable()
     try:
-        from server_hook.environment import unsupported
+        from server_hook.environment import all_at_once, unsupported
 
         reason = unsupported()
         if reason:
             _say(reason)
             return
-        from server_hook import startup
+        with all_at_once():
+            from server_hook import startup
 
-        startup.start_from_environment()
+            startup.start_from_environment()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - nothing of ours may stop somebody's process
         _say("%s: %s (start-failed)" % (type(error).__name__, error))  # noqa: UP031 - see above
     finally:

@@ -16,7 +16,7 @@ from server_hook.control.channel import Answerer
 from server_hook.environment import process_state
 from server_hook.problems import Problems, log_problem
 from server_hook.record import collectors, tracers
-from server_hook.record.c_forks import go_on_in_child, watch_c_forks
+from server_hook.record.c_forks import go_on_in_child
 from server_hook.record.drain import Drain
 from server_hook.record.presence import Presence
 from server_hook.record.reached import Reached
@@ -289,7 +289,6 @@ class Recorder:
         with self.problems.fenced(self.presence.folder):
             if not self.is_here():
                 return
-            watch_c_forks()
             if self.core == "ctrace" and "greenlet" in sys.modules:
                 tracers.follow_greenlets(self.cov, frame)
             self.reached.notice(filename, path)
