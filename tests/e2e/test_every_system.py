@@ -73,10 +73,14 @@ def started(project: Project, *words: str) -> Iterator[tuple[subprocess.Popen[by
         process.communicate(timeout=PATIENCE_S)
 
 
+def parts_on_disk(project: Project) -> list[segment.Part]:
+    """Return what has been written until now."""
+    return [part for path in project.path.glob(".vmpilot-cov/*/*.seg") for part in segment.decode(path.read_bytes())]
+
+
 def lines_on_disk(project: Project) -> list[int]:
     """Return the lines that servers have written until now."""
-    parts = [part for path in project.path.glob(".vmpilot-cov/*/*.seg") for part in segment.decode(path.read_bytes())]
-    lines = [segment.to_lines(each) for part in parts for each in part.files.values()]
+    lines = [segment.to_lines(each) for part in parts_on_disk(project) for each in part.files.values()]
     return sorted({number for each in lines for number in segment.line_numbers(each)})
 
 
@@ -198,7 +202,8 @@ def test_a_request_counts_for_its_test(app: Project, workers: tuple[str, ...]) -
     with started(app, app.write("server.py", WEB).name) as (process, port):
         session = app.pytest("--vmpilot-cov", "--cov-context=test", *workers, "tests", env={"PORT": port})
         assert session.returncode == 0, session.stdout + session.stderr
-        wait_for(lambda: set(numbered(APP, "pipeline")) <= set(lines_on_disk(app)))
+        labels = {("pipeline", f"tests/test_it.py::test_asks[{number}]|run") for number in range(2)}
+        wait_for(lambda: labels <= {(part.label.origin, part.label.context) for part in parts_on_disk(app)})
         process.kill()
     assert "not told apart" not in session.stdout
     name = "APP.PY" if os.path.normcase("A") == "a" else "app.py"
