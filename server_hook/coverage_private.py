@@ -40,8 +40,8 @@ class WatchedCoverage(Coverage):
     is_copied: Callable[[str], bool] | None = None
     """Tells whether a file outside the source, by its path, is to be measured as well; must not raise."""
 
-    def _should_trace(self, filename: str, frame: FrameType) -> Any:  # noqa: ANN401 - coverage's FileDisposition
-        disposition = super()._should_trace(filename, frame)  # once a file: coverage.py keeps the answer
+    def _should_trace(self, filename: str, frame: FrameType, *more: Any) -> Any:  # noqa: ANN401 - FileDisposition
+        disposition = super()._should_trace(filename, frame, *more)  # once a file: coverage.py keeps the answer
         if not disposition.trace and self.is_copied and self.is_copied(disposition.source_filename or ""):
             disposition.trace = True
         if self.on_new_file:
@@ -63,7 +63,12 @@ def start(cov: Coverage) -> None:
     """Start a Coverage, but spare it the description of the stack that its collector takes for debugging.
 
     For that it reads the source of every frame, which is a tenth of what a start costs.
+
+    Raises:
+        UnsupportedError: when this coverage.py would not say which files run.
     """
+    if not hasattr(Coverage, "_should_trace"):
+        raise UnsupportedError("this coverage.py does not say which files run")
     if {"sysconfig", "sys_modules_saved", "file_and_path_for_module"} <= vars(inorout).keys():
         vars(inorout)["sysconfig"] = sysconfig_that_remembers()
         # its own way takes modules away that other threads import meanwhile
