@@ -13,6 +13,7 @@ from pytest_vmpilot_cov.changes.git import GitError, Repository
 from pytest_vmpilot_cov.changes.ran import Ran, State
 from pytest_vmpilot_cov.messages import UsageError, say, shown_path
 from pytest_vmpilot_cov.model import Options, Setting
+from pytest_vmpilot_cov.model.value import Value
 from server_hook.store.blocks import MODULE, Blocks, ByContent, blocks_of, changed_blocks, lines_of
 from server_hook.store.fingerprint import fingerprint_of
 from server_hook.store.segment import Part
@@ -35,8 +36,7 @@ class Affected:
     """What changed and may affect any test."""
 
 
-@dataclass(frozen=True)
-class _Changed:
+class _Changed(Value):
     """A file that is not as it was."""
 
     path: str

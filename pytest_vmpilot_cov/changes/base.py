@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pytest_vmpilot_cov.changes.git import GitError, Repository
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Setting
+from pytest_vmpilot_cov.model.value import Value
 
 _LOCAL = "refs/heads/"
 _COMMITS_IN_CI = (
@@ -22,8 +22,7 @@ _USUAL = ("main", "master")
 """What the branch that others leave is called if the remote doesn't say it."""
 
 
-@dataclass(frozen=True)
-class Base:
+class Base(Value):
     """What the working tree is compared with."""
 
     commit: str

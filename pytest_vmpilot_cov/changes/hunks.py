@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from pytest_vmpilot_cov.model.value import Value
 
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _ESCAPED = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
@@ -12,8 +13,7 @@ _LETTERS = dict(zip(b"abtnvfr", b"\a\b\t\n\v\f\r", strict=True))
 _SUBMODULE = b"160000"
 
 
-@dataclass(frozen=True)
-class Touched:
+class Touched(Value):
     """A file that a change touched, named as git names it: below the top folder, in octets."""
 
     name: bytes

@@ -12,7 +12,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_vmpilot_cov.cli.last_session import as_last_session
@@ -23,6 +22,7 @@ from pytest_vmpilot_cov.collect.processes import Scope
 from pytest_vmpilot_cov.combine.combine import combine
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Collected, Options
+from pytest_vmpilot_cov.model.value import Value
 from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.report.drift import differences
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
@@ -64,8 +64,7 @@ print(json.dumps(facts))
 _TRIAL_S = 60.0
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Value):
     """One thing, and whether it is as it should be."""
 
     good: bool

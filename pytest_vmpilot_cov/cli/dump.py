@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_vmpilot_cov.collect.ask import ask_servers
 from pytest_vmpilot_cov.collect.processes import Scope, refused
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery, Options
+from pytest_vmpilot_cov.model.value import Value
 from pytest_vmpilot_cov.report.words import command_of, count, not_reset
 from server_hook.control.channel import Answer
 from server_hook.store import publish
 from server_hook.store.working_folder import data_folder_of
 
 
-@dataclass(frozen=True)
-class Dumped:
+class Dumped(Value):
     """What each server answered, one sentence each."""
 
     lines: tuple[str, ...]

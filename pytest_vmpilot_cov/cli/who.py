@@ -7,7 +7,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import reduce
 from itertools import groupby
@@ -22,6 +22,7 @@ from pytest_vmpilot_cov.collect.collect import collect
 from pytest_vmpilot_cov.combine.combine import combine
 from pytest_vmpilot_cov.messages import UsageError, first_of, say, shown_path
 from pytest_vmpilot_cov.model import Combined, DataFile, Delivery, Options
+from pytest_vmpilot_cov.model.value import Value
 from pytest_vmpilot_cov.report.witnesses import Witness, of_data_files, of_processes
 from pytest_vmpilot_cov.report.words import command_of, count
 from server_hook.store import segment
@@ -30,8 +31,7 @@ from server_hook.store.segment import Lines
 _PLACE = re.compile(r"(?P<file>.+?)(?::(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9}))?)?", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(Value):
     """A file, and a range of its lines."""
 
     file: str

@@ -24,11 +24,11 @@ from pytest_vmpilot_cov.collect.intake import Intake, Member, is_archive_name, i
 from pytest_vmpilot_cov.collect.object_stores import fetch, is_url
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.model import ORIGINS, Place, is_tests_file
+from pytest_vmpilot_cov.model.value import Value
 from server_hook.store import publication, publish, records, safe_files, segment, working_folder
 
 
-@dataclass(frozen=True)
-class Artifacts:
+class Artifacts(Value):
     """What to read, and what could not be read."""
 
     places: tuple[Place, ...]

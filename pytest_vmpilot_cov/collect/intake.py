@@ -11,6 +11,7 @@ from typing import IO
 
 from pytest_vmpilot_cov.collect.data_file import MAGIC
 from pytest_vmpilot_cov.messages import say
+from pytest_vmpilot_cov.model.value import Value
 from server_hook.problems import one_line
 from server_hook.store import records, segment, working_folder
 
@@ -38,8 +39,7 @@ MOST_BYTES = 16 << 30
 CHUNK_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(Value):
     """A file in an archive or a store."""
 
     name: str

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery, Options, Place, is_elsewhere
+from pytest_vmpilot_cov.model.value import Value
 from server_hook.control import client
 from server_hook.store import epochs, records, working_folder
 from server_hook.store.records import Record
 from server_hook.systems.systems import system
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(Value):
     """What belongs to this collection."""
 
     session: str = ""

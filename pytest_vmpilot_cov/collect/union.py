@@ -7,18 +7,18 @@ and arcs, and when the oldest measurement of each source began, so these stay ap
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from server_hook.store.segment import Label, Measured, Part, Source
 
 
-@dataclass
 class _Union:
     """What was measured under one label, all of it lines or all of it arcs."""
 
-    files: dict[Source, tuple[Measured, float]] = field(default_factory=dict)
-    """What was measured of a source, and when the oldest of it began."""
-    ended: float = 0.0
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.files: dict[Source, tuple[Measured, float]] = {}
+        """What was measured of a source, and when the oldest of it began."""
+        self.ended = 0.0
 
 
 class Union:

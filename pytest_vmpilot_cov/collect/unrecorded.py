@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import product, takewhile
 from pathlib import Path
@@ -19,6 +18,7 @@ from pytest_vmpilot_cov.collect.processes import folder_of, places_of
 from pytest_vmpilot_cov.coverage_private import project_files
 from pytest_vmpilot_cov.messages import say, shown_path
 from pytest_vmpilot_cov.model import Delivery, Options
+from pytest_vmpilot_cov.model.value import Value
 from pytest_vmpilot_cov.servers.ports import listening_at
 from server_hook.clock import steady
 from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_python, is_server_command, program_of
@@ -40,8 +40,7 @@ _TRACER = "/coverage/tracer."
 """A library that each process maps which measures, or stands ready to."""
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(Value):
     """A process of this machine that has the variable."""
 
     pid: int

@@ -8,7 +8,7 @@ import tempfile
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import pluggy
 from pytest_vmpilot_cov.hooks import builtin, hookspecs
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Check, Combined, Figures, Options, Outcome
+from pytest_vmpilot_cov.model.value import Value
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.coverage_private import ReportingCoverage
@@ -26,8 +27,7 @@ ENTRY_POINTS = "vmpilot_cov"
 """The group under which installed packages name modules whose hooks the command calls."""
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(Value):
     """What the implementations of a hook gave, in the order of their registration, and which of them failed."""
 
     given: tuple[Any, ...]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pytest_vmpilot_cov.coverage_private import file_matcher
 from pytest_vmpilot_cov.judge.words import named, shown
 from pytest_vmpilot_cov.model import Baseline, Check, Options, Tally, Threshold
+from pytest_vmpilot_cov.model.value import Value
 
 MOST_FALLEN = 10
 """How many files that fell the line names, those that lost most first."""
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(Value):
     """How much of something was reached, in statements and branches."""
 
     reached: int = 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from pytest_vmpilot_cov.model.value import Value
 
 
-@dataclass(frozen=True)
-class Baseline:
+class Baseline(Value):
     """How much of each file was reached earlier, in statements and branches together."""
 
     there: Mapping[str, int] = field(default_factory=dict)

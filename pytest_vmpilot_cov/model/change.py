@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_vmpilot_cov.model.figures import Row, Tally
+from pytest_vmpilot_cov.model.value import Value
 
 
-@dataclass(frozen=True)
-class Diff:
+class Diff(Value):
     """The lines that a change added or touched, as git tells it: what isn't committed included."""
 
     lines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -26,8 +26,7 @@ class Diff:
     """Why git could not tell, if it could not; nothing else is set then."""
 
 
-@dataclass(frozen=True)
-class ChangedFile:
+class ChangedFile(Value):
     """The statements of one file that a change added or touched: those that begin in a line of it."""
 
     statements: tuple[int, ...]
@@ -44,8 +43,7 @@ class ChangedFile:
         return Tally(len(self.statements), len(self.missing))
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Value):
     """What a change added or touched, counted in statements."""
 
     diff: Diff

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_vmpilot_cov.model.value import Value
 
 if TYPE_CHECKING:  # every pytest session of the environment imports this module, so it loads nothing else
     from server_hook.control.channel import Answer
@@ -28,8 +29,7 @@ def is_elsewhere(place: str, folder: Path) -> bool:
         return False
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(Value):
     """What one announced process gave: its answer to a dump, or the fact that it gave none."""
 
     record: Record
@@ -57,8 +57,7 @@ class Delivery:
         return self.life == "remote" and is_elsewhere(self.record.place, self.folder)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Value):
     """A data file or data folder to read, and what is known of it beyond its path."""
 
     path: Path
@@ -70,8 +69,7 @@ class Place:
     """Whether it is a copy that only we read: no process behind it is asked, and none writes it meanwhile."""
 
 
-@dataclass(frozen=True)
-class DataFile:
+class DataFile(Value):
     """A coverage data file that was read beside the segments."""
 
     path: Path
@@ -91,8 +89,7 @@ class DataFile:
     """Where servers recorded what it holds; empty where it does not say so."""
 
 
-@dataclass(frozen=True)
-class Collected:
+class Collected(Value):
     """All that was found: parts of every process, who delivered, and what could not be read."""
 
     parts: tuple[Part, ...]

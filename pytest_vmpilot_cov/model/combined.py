@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from pytest_vmpilot_cov.model.value import Value
 
 if TYPE_CHECKING:  # every pytest session of the environment imports this module, so it loads nothing else
     from server_hook.store.segment import ByLabel
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(Value):
     """Lines whose file has changed since they were measured."""
 
     path: str
@@ -21,8 +22,7 @@ class LeftOut:
     """Whether they count all the same, because ``stale = keep`` asks for it."""
 
 
-@dataclass(frozen=True)
-class Mapped:
+class Mapped(Value):
     """A file that was measured in another place, and the file of this project that it is."""
 
     measured: str
@@ -31,8 +31,7 @@ class Mapped:
     """content, path, likeness or [paths]: what says so."""
 
 
-@dataclass(frozen=True)
-class Combined:
+class Combined(Value):
     """The union of all parts, cut down to the project's files as they are now."""
 
     counted: ByLabel

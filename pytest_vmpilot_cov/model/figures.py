@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from pytest_vmpilot_cov.model.value import Value
 
 if TYPE_CHECKING:  # it imports this module
     from pytest_vmpilot_cov.model.change import Change
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Value):
     """What one origin, or all of them together, reached; every row has the same statements."""
 
     origin: str
@@ -24,8 +25,7 @@ class Row:
     """Statements that no other origin reached; 0 in the combined row."""
 
 
-@dataclass(frozen=True)
-class Tally:
+class Tally(Value):
     """What there is to reach in a file, or in some, and how much of it was not reached; both may be added."""
 
     statements: int = 0  # the defaults make Tally() the start of a sum
@@ -59,8 +59,7 @@ class Tally:
         return 100.0 * (self.there - self.to_gain) / self.there
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(Value):
     """The rows, and for each file the lines that each origin reached."""
 
     rows: tuple[Row, ...]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pytest_vmpilot_cov.model.value import Value
 
 if TYPE_CHECKING:  # every pytest session of the environment imports this module, so it loads nothing else
     from server_hook.config.settings import Settings
@@ -17,16 +18,14 @@ TYPED = "the command line"
 """The place of a setting that was typed for this run."""
 
 
-@dataclass(frozen=True)
-class Setting(Generic[T]):
+class Setting(Value, Generic[T]):
     """A value with the place where it was set."""
 
     value: T
     where: str = "default"
 
 
-@dataclass(frozen=True)
-class ReportRequest:
+class ReportRequest(Value):
     """One requested report: ``--cov-report=KIND[:DEST]``."""
 
     kind: str
@@ -34,8 +33,7 @@ class ReportRequest:
     skip_covered: bool = False
 
 
-@dataclass(frozen=True)
-class Threshold:
+class Threshold(Value):
     """A threshold beside the total's percentage: of an origin, of a pattern's files, of each file, of the change."""
 
     name: str
@@ -50,8 +48,7 @@ class Threshold:
     """Whether it is compared with the baseline instead of a percentage."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Value):
     """The resolved options of a session or a command."""
 
     root: Path

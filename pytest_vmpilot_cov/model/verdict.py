@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pytest_vmpilot_cov.model.collected import Collected
 from pytest_vmpilot_cov.model.combined import Combined
 from pytest_vmpilot_cov.model.figures import Figures
+from pytest_vmpilot_cov.model.value import Value
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Value):
     """One part of the verdict."""
 
     name: str
@@ -26,8 +24,7 @@ class Check:
     """Lines to show below the text."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Value):
     """The judgement: it passes when every check does."""
 
     checks: tuple[Check, ...]
@@ -42,8 +39,7 @@ class Verdict:
         return all(check.passed for check in self.checks)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Value):
     """Everything that a report can be made of."""
 
     collected: Collected

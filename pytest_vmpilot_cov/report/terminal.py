@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coverage.results import display_covered
 
 from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import ORIGINS, Change, Figures, Options, Row, Tally, Verdict
+from pytest_vmpilot_cov.model.value import Value
 from pytest_vmpilot_cov.report.change import figures_of, in_one_line, unreached
 from pytest_vmpilot_cov.report.github import annotations_of
 from pytest_vmpilot_cov.report.pipeline import server_lines
@@ -33,8 +33,7 @@ JUDGED_DIGITS = 2
 """How many digits the verdict's own lines have at least."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Value):
     """One line to print, and how it is meant."""
 
     text: str

@@ -7,12 +7,12 @@ process wrote is read again for those who ask.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.collect.data_file import UNREADABLE, read_data_file
 from pytest_vmpilot_cov.model import Collected, Combined, DataFile, Delivery
+from pytest_vmpilot_cov.model.value import Value
 from server_hook.store import epochs, segment
 from server_hook.store.segment import Label, Lines, Part, Source
 from server_hook.store.working_folder import data_folder_of
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True)
-class Witness:
+class Witness(Value):
     """What one process, or what one data file holds of several, ran of one file for one label."""
 
     who: Delivery | DataFile

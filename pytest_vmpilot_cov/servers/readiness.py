@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import socket
-from dataclasses import dataclass
+
+from pytest_vmpilot_cov.model.value import Value
 
 HOST = "127.0.0.1"
 PATIENCE_S = 60.0
@@ -14,8 +15,7 @@ _PROBE_S = 5.0
 _SERVER_ERROR = 500
 
 
-@dataclass(frozen=True)
-class Readiness:
+class Readiness(Value):
     """What a server has to do to count as up."""
 
     port: int

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_vmpilot_cov.model.value import Value
 from pytest_vmpilot_cov.options.options import listed
 from server_hook.config.files import read_own_section
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Options
 
 
-@dataclass(frozen=True)
-class OriginRules:
+class OriginRules(Value):
     """What makes a test an E2E test."""
 
     root: Path

@@ -6,7 +6,6 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_vmpilot_cov.messages import UsageError, say
+from pytest_vmpilot_cov.model.value import Value
 from pytest_vmpilot_cov.options.options import config_of_session, listed
 from pytest_vmpilot_cov.servers.stop import end_session
 from server_hook.config.files import locate, read_own_section
@@ -29,8 +29,7 @@ NOT = "!"
 """How a pattern begins that takes scripts out again."""
 
 
-@dataclass(frozen=True)
-class HowToRun:
+class HowToRun(Value):
     """How each script is run."""
 
     folder: Path
@@ -41,8 +40,7 @@ class HowToRun:
     timeout_s: float = TIMEOUT_S
 
 
-@dataclass(frozen=True)
-class Scripts:
+class Scripts(Value):
     """Which shell scripts are tests, and how they are run."""
 
     folder: Path

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import Delivery, Options, Outcome
+from pytest_vmpilot_cov.model.value import Value
 from pytest_vmpilot_cov.report.change import in_one_line
 from pytest_vmpilot_cov.report.page import lines, who
 from pytest_vmpilot_cov.report.pipeline import gap, server_lines
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(Value):
     """All that the page shows, as values of JSON."""
 
     index: dict[str, Any]
