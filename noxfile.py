@@ -71,7 +71,7 @@ def windows(session: nox.Session, version: str) -> None:
     session.run("pip", "wheel", "-q", "--no-deps", ".", "-w", str(folder))
     ours = max(folder.glob("pytest_vmpilot_cov-*.whl"))
     there = ["--target", str(packages), "--platform", "win_amd64", "--python-version", version, wheel, "--upgrade"]
-    session.run("pip", "install", "-q", *there, str(ours))
+    session.run("pip", "install", "-q", *there, str(ours), "pytest-xdist")
     # Wine lacks what platform asks through _wmi, and ends the process
     (packages / "wine.pth").write_text("import sys; sys.modules['_wmi'] = None\n")
     # a pipe: its Python does not start with a file of this system for its output

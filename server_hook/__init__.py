@@ -25,19 +25,21 @@ def start() -> None:
     if not os.environ.get("VMPILOT_COV"):
         return
     # nearly all that is made here stays, and would be walked again and again
-    postpones, is_frozen = gc.isenabled(), gc.get_freeze_count()  # Python 3.12 itself has frozen some objects
+    # Python 3.12 itself has frozen some objects; another one may have no such thing
+    postpones, is_frozen = gc.isenabled(), getattr(gc, "get_freeze_count", lambda: 1)()
     if postpones:
         gc.disable()
     try:
-        from server_hook.environment import unsupported
+        from server_hook.environment import all_at_once, unsupported
 
         reason = unsupported()
         if reason:
             _say(reason)
             return
-        from server_hook import startup
+        with all_at_once():
+            from server_hook import startup
 
-        startup.start_from_environment()
+            startup.start_from_environment()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - nothing of ours may stop somebody's process
         _say("%s: %s (start-failed)" % (type(error).__name__, error))  # noqa: UP031 - see above
     finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +40,22 @@ def unsupported() -> str:
     if not hasattr(os, "fork") and sys.platform != "win32":
         return f"{sys.platform} is no POSIX system; use Linux, macOS or Windows (system-unsupported)"
     return ""
+
+
+@contextmanager
+def all_at_once() -> Iterator[None]:
+    """Have modules import at once what they import, even where ``-X lazy_imports=all`` (Python 3.15) has them wait.
+
+    What is ours must be there when a signal comes inside an import, or after the process has given up its rights.
+    """
+    mode = getattr(sys, "get_lazy_imports", str)()
+    if mode == "all":
+        sys.set_lazy_imports("normal")  # type: ignore[attr-defined,unused-ignore]
+    try:
+        yield
+    finally:
+        if mode == "all":
+            sys.set_lazy_imports(mode)  # type: ignore[attr-defined,unused-ignore]
 
 
 class ProcessState:

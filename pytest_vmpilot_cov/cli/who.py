@@ -150,11 +150,11 @@ def _read(options: Options, words: Sequence[str]) -> tuple[list[Witness], Combin
 
 def _measured_path(text: str, here: Path, options: Options, files: Iterable[str]) -> str:
     """Return the path of a file of the data that is called by its path here, below the root, or by its end."""
+    by_name = {os.path.normcase(path): path for path in files}
     for folder in (here, options.root):
-        path = os.path.abspath(folder / text)
-        if path in files:
+        if path := by_name.get(os.path.normcase(os.path.abspath(folder / text))):
             return path
-    alike = [path for path in files if path.endswith(f"/{text}")]
+    alike = [path for name, path in by_name.items() if name.endswith(os.sep + os.path.normcase(text))]
     if len(alike) == 1:
         return alike[0]
     names = [shown_path(path, options.root) for path in sorted(alike or files)]

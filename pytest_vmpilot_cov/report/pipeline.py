@@ -104,7 +104,7 @@ def _told_apart(deliveries: Iterable[Delivery]) -> Iterator[str]:
     """Say in how many of this session's servers tests were told apart, and which requests were nobody's."""
     records = [each.record for each in deliveries]
     began = max((record.started for record in records if record.id == record.session), default=0.0)
-    servers = [each for each in deliveries if each.record.origin == "pipeline" and _ran_since(each, began)]
+    servers = [each for each in deliveries if each.record.origin == "pipeline" and _has_told(each, began)]
     accounts = [each.answer or each.record for each in servers]
     served = [account for account in accounts if account.told or account.nobodys or account.not_told]
     if not served:
@@ -122,8 +122,9 @@ def _told_apart(deliveries: Iterable[Delivery]) -> Iterator[str]:
             yield f"Tests not told apart in {_pids([each])}: {account.not_told}"
 
 
-def _ran_since(each: Delivery, moment: float) -> bool:
-    return each.life != "dead" or each.record.ended >= moment
+def _has_told(each: Delivery, moment: float) -> bool:
+    """Tell whether a server has said which requests it has had since *moment*: it was asked, or has ended since."""
+    return each.answer is not None or each.record.ended > moment
 
 
 def _newest(each: Delivery) -> str:

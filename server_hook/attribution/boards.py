@@ -69,6 +69,7 @@ class Board:
     def take_down(self) -> None:
         """Say that no test runs here any more."""
         self.show("")
+        self._page.close()  # Windows deletes no file that is mapped
         with contextlib.suppress(OSError):
             os.unlink(self.path)
 

@@ -17,7 +17,7 @@ from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from server_hook.environment import process_state
+from server_hook.environment import all_at_once, process_state
 from server_hook.problems import log_problem
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "aiohttp.client_reqrep": (_SENDING, "tag_aiohttp"),
     "aiohttp.web_protocol": (_RAW, "aiohttp"),
     "cheroot.server": (_RAW, "cheroot"),
+    "ctypes": ("server_hook.record.c_forks", "watch_c_forks"),
     "daphne.server": (_ASGI, "daphne"),
     "eventlet.wsgi": (_WSGI, "gevent"),
     "gevent.pywsgi": (_WSGI, "gevent"),
@@ -58,7 +59,10 @@ TABLE: dict[str, tuple[str, str]] = {
     "websockets.trio.server": (_RAW, "websockets"),
     "wsgiref.handlers": (_WSGI, "wsgiref"),
 }
-"""For each module of a server or a client, the module of ours and the function in it that is called with it."""
+"""For each module of a server or a client, the module of ours and the function in it that is called with it.
+
+ctypes is neither: with it a program can fork in C, however late it imports it.
+"""
 
 
 def watch_imports() -> None:
@@ -141,6 +145,7 @@ class _Loader:
         _act_on(sys.modules.get(module.__name__, module), module.__name__)
 
 
+@all_at_once()
 def _act_on(module: ModuleType, name: str) -> None:
     where, function = TABLE[name]
     recorder = process_state().recorder

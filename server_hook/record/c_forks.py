@@ -11,7 +11,6 @@ is not the standard library's, and at once where a program in C has embedded Pyt
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
 from contextlib import suppress
@@ -29,7 +28,6 @@ _UWSGI = "UWSGI_ORIGINAL_PROC_NAME"
 """What uWSGI sets in the environment before it starts Python."""
 _STANDARD = f"{os.sep}lib-dynload{os.sep}"
 """Where the standard library has its extension modules."""
-_once = _thread.allocate_lock()
 
 
 def is_uwsgi() -> bool:
@@ -62,15 +60,12 @@ def stop_watching_extensions() -> None:
 def _load_ctypes() -> None:
     with suppress(ImportError, OSError):  # the process may have given up the right to read it
         __import__("ctypes")
-    watch_c_forks()
 
 
-def watch_c_forks() -> None:
-    """Have the C library tell of forks, once ctypes is loaded."""
+def watch_c_forks(ctypes: Any) -> None:  # noqa: ANN401 - the module, just loaded
+    """Have the C library tell of forks; once a process, because it would tell each of its handlers."""
     state = process_state()
-    ctypes = sys.modules.get("ctypes")
-    # else it is being loaded, or another thread is about to do this
-    if state.c_forks is None and hasattr(ctypes, "pythonapi") and _once.acquire(blocking=False):
+    if state.c_forks is None:
         state.c_forks = CForks(ctypes)
 
 

@@ -27,7 +27,6 @@ from server_hook.record.c_forks import (
     go_on_in_child,
     is_uwsgi,
     stop_watching_extensions,
-    watch_c_forks,
     watch_extensions,
 )
 from server_hook.record.collectors import watch_starts
@@ -96,7 +95,6 @@ def _follow_process(*, signals: bool, traces: bool) -> None:
     watch_loads(recording.notice_load)
     watch_starts(_notice_collector)
     watch_imports()
-    watch_c_forks()
     watch_extensions()
     if traces:
         share_trace_function(_is_ours, _trace_again)

@@ -16,13 +16,13 @@ from server_hook.control.channel import Answerer
 from server_hook.environment import process_state
 from server_hook.problems import Problems, log_problem
 from server_hook.record import collectors, tracers
-from server_hook.record.c_forks import go_on_in_child, watch_c_forks
+from server_hook.record.c_forks import go_on_in_child
 from server_hook.record.drain import Drain
 from server_hook.record.presence import Presence
 from server_hook.record.reached import Reached
 from server_hook.record.reloads import watch_compiles_after
 from server_hook.record.thread import RecorderThread, holding
-from server_hook.record.tracing import check_tracing
+from server_hook.record.unmeasured import check_measured
 from server_hook.store import records, segment, segments
 from server_hook.store.publish import MOST_BEHIND, is_crowded, publish_pipeline  # early: signals come inside imports
 from server_hook.store.working_folder import again_if_gone
@@ -155,7 +155,7 @@ class Recorder:
         """Write the last segment, say that the process ends, and publish what a server has recorded."""
         self.thread.stop()  # while the channel is there to wake its thread
         self.flush()
-        check_tracing(self.cov, self.core, self.problems)
+        check_measured(self.cov, self.core, self.problems)
         if left_out := self.drain.left_out():
             self.problems.report("coverage-on-top", f"another coverage.py measured for a while, without {left_out[0]}")
         with holding(self._lock), self.problems.fenced(self.presence.folder):
@@ -273,7 +273,7 @@ class Recorder:
     def _tick(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
         with self.problems.fenced(self.presence.folder):
-            check_tracing(self.cov, self.core, self.problems)
+            check_measured(self.cov, self.core, self.problems)
             self.attribution.prepare()
             if clock.steady() >= self._rested_at:
                 self.flush()
@@ -289,7 +289,6 @@ class Recorder:
         with self.problems.fenced(self.presence.folder):
             if not self.is_here():
                 return
-            watch_c_forks()
             if self.core == "ctrace" and "greenlet" in sys.modules:
                 tracers.follow_greenlets(self.cov, frame)
             self.reached.notice(filename, path)

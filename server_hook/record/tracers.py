@@ -100,7 +100,10 @@ def let_go(cov: Coverage) -> None:
     """
     if is_tracing_for(cov, _get_trace()):
         _set_trace(None)
-    cov._collector.tracers.clear()  # type: ignore[union-attr]
+    tracers: list[Any] = cov._collector.tracers  # type: ignore[union-attr]
+    for each in tracers:
+        each.stop()  # else it ends tracing when it is freed, with a frame that ends: Python 3.15 crashes there
+    tracers.clear()
 
 
 def trace_new_threads(cov: Coverage) -> None:

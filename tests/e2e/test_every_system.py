@@ -57,25 +57,30 @@ def app(project: Project) -> Project:
 
 
 @contextmanager
-def started(project: Project, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a Python that records and says that it is up; kill it at the end."""
+def started(project: Project, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Start a Python that records, and give what it says once it is up; kill it at the end."""
     env = {**os.environ, "VMPILOT_COV": str(project.path)}
     process = subprocess.Popen(
         [sys.executable, *words], cwd=project.path, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
         assert process.stdout is not None
-        assert process.stdout.readline().split() == [b"up"]
-        yield process
+        up, *said = process.stdout.readline().decode().split()
+        assert up == "up"
+        yield process, " ".join(said)
     finally:
         process.kill()
         process.communicate(timeout=PATIENCE_S)
 
 
+def parts_on_disk(project: Project) -> list[segment.Part]:
+    """Return what has been written until now."""
+    return [part for path in project.path.glob(".vmpilot-cov/*/*.seg") for part in segment.decode(path.read_bytes())]
+
+
 def lines_on_disk(project: Project) -> list[int]:
     """Return the lines that servers have written until now."""
-    parts = [part for path in project.path.glob(".vmpilot-cov/*/*.seg") for part in segment.decode(path.read_bytes())]
-    lines = [segment.to_lines(each) for part in parts for each in part.files.values()]
+    lines = [segment.to_lines(each) for part in parts_on_disk(project) for each in part.files.values()]
     return sorted({number for each in lines for number in segment.line_numbers(each)})
 
 
@@ -158,6 +163,91 @@ def test_paths_of_this_system_are_words_of_a_command(tmp_path: Path) -> None:
     words = [sys.executable, str(script), "--port", "80"]
     assert system.split_words(f'{sys.executable} "{script}" --port 80') == words
     assert is_server_command(words, f'python "{script.parent / "main.py"}"')
+
+
+WEB = """
+    import app, sys
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            app.reach("pipeline")
+            self.send_response(204)
+            self.end_headers()
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    print("up", server.server_port, flush=True)
+    server.serve_forever()
+"""
+ASKS = """
+    import app, os, pytest, urllib.request
+
+    @pytest.mark.e2e
+    @pytest.mark.parametrize("number", range(2))
+    def test_asks(number):
+        urllib.request.urlopen(f"http://127.0.0.1:{os.environ['PORT']}").close()
+
+    def test_unit():
+        app.reach("unit")
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_request_counts_for_its_test(app: Project, workers: tuple[str, ...]) -> None:
+    """What a server runs for a test, of a worker or not, is that test's, with branches, also if it is killed then."""
+    if workers:
+        pytest.importorskip("xdist")
+    app.write(".coveragerc", "[run]\nsource = .\nbranch = true\nomit = server.py, tests/*\n")
+    app.write("tests/test_it.py", ASKS)
+    with started(app, app.write("server.py", WEB).name) as (process, port):
+        session = app.pytest("--vmpilot-cov", "--cov-context=test", *workers, "tests", env={"PORT": port})
+        assert session.returncode == 0, session.stdout + session.stderr
+        labels = {("pipeline", f"tests/test_it.py::test_asks[{number}]|run") for number in range(2)}
+        wait_for(lambda: labels <= {(part.label.origin, part.label.context) for part in parts_on_disk(app)})
+        process.kill()
+    assert "not told apart" not in session.stdout
+    name = "APP.PY" if os.path.normcase("A") == "a" else "app.py"
+    done = app.run("python", "-m", "pytest_vmpilot_cov", "who", f"{app.path / name}:6")
+    assert [line for line in done.stdout.splitlines() if "test_asks" in line] == [
+        f"        tests/test_it.py::test_asks[{number}]|run" for number in range(2)
+    ]
+    done = app.run("python", "-m", "pytest_vmpilot_cov", "erase")
+    assert [each.name for each in app.path.glob(".vmpilot-cov/*-*")] == [], done.stdout
+
+
+EVENTS = """
+    import app, os, signal, sys, time
+    app.reach("pipeline")
+    try:
+        os.kill(0, getattr(signal, sys.argv[1]))
+        time.sleep(60)
+    except KeyboardInterrupt:
+        app.reach("e2e")
+        sys.exit(5)
+    except OSError:
+        sys.exit("no such event")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "CTRL_BREAK_EVENT"), reason="the console sends signals here")
+@pytest.mark.parametrize(
+    ("event", "code", "reached"),
+    [("CTRL_C_EVENT", 5, ("pipeline", "e2e")), ("CTRL_BREAK_EVENT", 0xC000013A, ("pipeline",))],
+)
+@pytest.mark.parametrize("verb", ["serve", "run"])
+def test_a_console_ends_the_command_alone(
+    app: Project, verb: str, event: str, code: int, reached: tuple[str, ...]
+) -> None:
+    """Ctrl-C and Ctrl-Break are the command's, whose exit code counts; what it does at its end is published."""
+    app.write("ends.py", EVENTS)
+    command = [sys.executable, "-m", "pytest_vmpilot_cov", verb, "--", "python", "ends.py", event]
+    console = getattr(subprocess, "CREATE_NEW_CONSOLE", 0)  # the event reaches all on a console
+    done = subprocess.run(command, cwd=app.path, capture_output=True, text=True, creationflags=console, check=False)
+    if "no such event" in done.stderr:
+        pytest.skip("Wine sends no Ctrl-Break")
+    assert done.returncode == code, done.stderr
+    published = ".coverage.pipeline" if verb == "serve" else ".coverage.tests"
+    assert lines_in(app.path / published)["app.py"] == numbered(APP, *reached)
 
 
 @pytest.mark.skipif(not hasattr(signal, "CTRL_BREAK_EVENT"), reason="the console sends signals here")

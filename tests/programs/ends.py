@@ -182,18 +182,6 @@ PROGRAMS = {
         cycle.me = cycle
         next(going)
     """),
-    "threads at the end": Program("""
-        import threading, time
-        from work import work
-        threading.Thread(target=time.sleep, args=[600], daemon=True).start()
-
-        def late():
-            time.sleep(0.2)
-            print("late", work(), flush=True)
-
-        threading.Thread(target=late).start()
-        print("main is done", flush=True)
-    """),
     "sys.excepthook": Program("""
         import sys
         from work import work
@@ -221,6 +209,7 @@ PROGRAMS = {
         """,
         shell='set -o pipefail; "$@" | head -n 1',
         is_recorded=False,
+        interval_s=3600,
     ),
     "big output": Program(
         "import work\nfor _ in range(60_000):\n    print('x' * 100 * work.work())\n", shell='"$@" | md5sum'

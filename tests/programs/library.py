@@ -190,6 +190,7 @@ PROGRAMS = {
         print(os.waitpid(child, 0)[1] >> 8)
         """,
         interval_s=3600,
+        env={"PYTHON_LAZY_IMPORTS": "all"},  # ctypes may come after all else
     ),
     "thread in C": Program("""
         import ctypes, threading

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import Project, lines_in
 from tests.plugin.conftest import CORES
 from tests.programs import children, ends, interpreter, library, limits, looks, pools, threads, traces
-from tests.programs.program import run, without_log
+from tests.programs.program import Program, run, without_log
 
 TABLE = {
     name: program
@@ -25,7 +25,11 @@ STEP = 1 if os.environ.get("TEST_PROGRAMS") == "all" else 6
 @pytest.mark.parametrize("name", list(TABLE)[::STEP])
 def test_a_program_runs_recorded_as_alone(project: Project, name: str) -> None:
     """A program ends, prints and leaves files as without us, with any core and where others were recorded before it."""
-    program = TABLE[name]
+    check(project, TABLE[name])
+
+
+def check(project: Project, program: Program) -> None:
+    """Compare how a program runs recorded, with each core, with how it runs alone."""
     if program.lacks():
         pytest.skip("this system lacks what it needs")
     alone = run(project, program)

@@ -175,6 +175,7 @@ PROGRAMS = {
         async def main():
             never()
             asyncio.create_task(never())
+            asyncio.get_running_loop().slow_callback_duration = 600
             asyncio.get_running_loop().call_soon(lambda: 1 / 0)
             await asyncio.sleep(0)
 

@@ -24,7 +24,8 @@ PROGRAMS = {
         print(seen, threading.getprofile() is not None)
         threading.setprofile(None)
     """),
-    "lines of the trace function": Program("""
+    "lines of the trace function": Program(
+        """
         import sys
         from work import work
         seen = []
@@ -40,7 +41,9 @@ PROGRAMS = {
         sys.settrace(None)
         work()
         print(seen, sys.gettrace())
-    """),
+        """,
+        interval_s=3600,
+    ),
     "profile function": Program("""
         import sys
         from work import work

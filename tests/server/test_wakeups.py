@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import socket
+
 import pytest
 
 from tests.conftest import Project, needs_proc
@@ -53,6 +57,88 @@ FORKED = """
     print(blocked())
 """
 
+LATE = """
+    import asyncio, json, os, select, signal, sys, threading, time
+    from server_hook.environment import process_state
+
+    LONG_S, SHORT_S = 1000, 0.3
+    SIGNALS = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+    CALLS = (select.select, [], [], []), (os.read, os.pipe()[0], 1), (threading.Event().wait,)
+
+
+    def late(number):
+        def get():
+            with gate:
+                signal.pthread_kill(threading.get_ident(), number)
+            time.sleep(LONG_S)
+
+        gate = threading.Lock()
+        with gate:
+            threading.Thread(target=get, daemon=True).start()
+            sys.setswitchinterval(LONG_S)  # from now on that thread runs only while this one waits in C
+            time.sleep(0.01)
+
+
+    def waiting(number, call, *args):
+        late(number)
+        call(*args)
+
+
+    def loop(number, handle):
+        async def main():
+            asyncio.get_running_loop().add_signal_handler(number, handle)
+            late(signal.SIGTERM)
+            await asyncio.sleep(LONG_S)
+
+        asyncio.run(main())
+
+
+    def after_loop():
+        async def main():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, print)
+
+        asyncio.run(main())
+        waiting(signal.SIGTERM, time.sleep, LONG_S)
+
+
+    def handled():
+        seen = []
+        signal.signal(signal.SIGTERM, lambda *_: seen.append(time.monotonic()))
+        late(signal.SIGTERM)
+        began = time.monotonic()
+        time.sleep(SHORT_S)
+        for _ in range(1000):
+            pass
+        os._exit(len(seen) if seen[0] - began >= SHORT_S else 99)
+
+
+    def without_us():
+        process_state().wakeup.attend = lambda: LONG_S
+        late(signal.SIGTERM)
+        time.sleep(SHORT_S)
+
+
+    def end_of(run, *args):
+        if not (child := os.fork()):
+            run(*args)
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    began = time.monotonic()
+    print(json.dumps({
+        "without us": [end_of(without_us), time.monotonic() - began >= SHORT_S],
+        "signals": [end_of(waiting, each, time.sleep, LONG_S) for each in SIGNALS],
+        "calls": [end_of(waiting, signal.SIGTERM, *call) for call in CALLS],
+        "loops": [end_of(loop, signal.SIGUSR2, print), end_of(after_loop)],
+        "handlers": [end_of(handled), end_of(loop, signal.SIGTERM, lambda: os._exit(1))],
+    }), flush=True)
+    waiting(signal.SIGTERM, time.sleep, LONG_S)
+"""
+"""A signal that another thread gets, while the main thread waits, is one that came right before its system call: the
+handler in C has run, and nobody interrupts the main thread. In a race it can't be told when that happens."""
+
 
 @pytest.fixture
 def app(project: Project) -> Project:
@@ -84,3 +170,19 @@ def test_a_program_that_closes_all_descriptors_keeps_its_files(app: Project) -> 
     assert done.returncode == -15, done.stderr
     files = list(app.path.glob("file-*"))
     assert (len(files), {each.read_bytes() for each in files}) == (50, {b""})
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_PASSCRED"), reason="needs to be told who writes to a socket")
+@pytest.mark.parametrize("core", CORES)
+def test_a_signal_that_comes_right_before_a_call_ends_it(app: Project, core: str) -> None:
+    """A signal whose handler in C has run already interrupts the main thread, unless its handler is the program's."""
+    app.write("main.py", LATE)
+    done = app.run("python", "main.py", env={"VMPILOT_COV": ".", "COVERAGE_CORE": core})
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert json.loads(done.stdout) == {
+        "without us": [-signal.SIGTERM, True],
+        "signals": [-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP],
+        "calls": [-signal.SIGTERM] * 3,
+        "loops": [-signal.SIGTERM] * 2,
+        "handlers": [1, 1],
+    }

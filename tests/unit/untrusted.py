@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import pytest
 
 from pytest_vmpilot_cov.cli.status import status_lines
 from pytest_vmpilot_cov.collect.collect import collect
@@ -38,6 +38,7 @@ MOST_MEMORY_BYTES = 2 << 30
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
     """Fail where a block takes long, or much memory."""
+    resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = time.monotonic()
     yield

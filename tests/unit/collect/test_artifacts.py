@@ -25,6 +25,7 @@ from pytest_vmpilot_cov.messages import UsageError
 from server_hook.coverage_private import close_data
 from server_hook.store.records import Record
 from server_hook.store.segment import Source, bitmap, line_numbers, to_lines
+from server_hook.systems.systems import system
 from tests.unit.conftest import a_part, recorded, some_options
 
 LATER = 1_700_000_000.0
@@ -294,7 +295,7 @@ def test_a_damaged_member_is_named(here: Path, monkeypatch: pytest.MonkeyPatch) 
     assert read(here, "a.zip") == ({"pipeline": [2]}, [refused(f"a.zip/{name}", f"Bad CRC-32 for file '{name}'")])
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(system.user() == 0, reason="root may read everything")
 def test_what_may_not_be_read_is_named(here: Path) -> None:
     """A folder that this user may not list is named, and the rest counts."""
     artifacts(here / "artifacts")

@@ -415,11 +415,17 @@ def test_whose_the_requests_were(accounts: list[tuple[int, int, int, str]], expe
 
 
 @pytest.mark.parametrize(
-    ("newest", "told", "is_said"), [(NOW - 30, 0, True), (NOW - 90, 0, False), (NOW - 30, 1, False)]
+    ("newest", "answer", "is_said"),
+    [
+        (NOW - 30, Answer("1", 1), True),
+        (NOW - 90, Answer("1", 1), False),
+        (NOW - 30, Answer("1", 1, told=1), False),
+        (NOW - 30, None, False),
+    ],
 )
-def test_a_server_of_an_unseen_kind(newest: float, told: int, is_said: bool) -> None:  # noqa: FBT001
-    """A server that ran lines in this session, while no request was seen in any, is named: its tests have no line."""
-    server = replace(delivery(1, answer=Answer("1", 1, told=told)), newest=newest)
+def test_a_server_of_an_unseen_kind(newest: float, answer: Answer | None, is_said: bool) -> None:  # noqa: FBT001
+    """A server that answers and ran lines in this session is named if no request was seen: its tests have no line."""
+    server = replace(delivery(1, answer=answer), newest=newest)
     session = delivery(8, "unit", life="dead")
     session = replace(session, record=session.record._replace(session=session.record.id, started=NOW - 60))
     outcome = replace(FULL, collected=replace(FULL.collected, deliveries=(server, session)))
