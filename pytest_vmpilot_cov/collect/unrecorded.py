@@ -156,9 +156,7 @@ def _processes_with_variable() -> Iterator[Process]:
 def _look_at(name: str) -> Process | None:
     """Return the process with a folder in ``/proc``; None if it is not to be recorded, or cannot be looked at."""
     try:
-        with open(
-            f"{PROC}/{name}/environ", "rb", buffering=0
-        ) as file:  # there are many, and a Path costs twice as much
+        with open(f"{PROC}/{name}/environ", "rb", buffering=0) as file:  # of many: a Path costs more
             variables = file.readall()
         if _MARK not in variables or int(name) == os.getpid():
             return None
