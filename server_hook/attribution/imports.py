@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-_ASGI, _WSGI, _RAW = (f"server_hook.attribution.receiving_{kind}" for kind in ("asgi", "wsgi", "raw"))
+_ASGI, _WSGI, _RAW, _GRPC = (f"server_hook.attribution.receiving_{kind}" for kind in ("asgi", "wsgi", "raw", "grpc"))
 _SENDING = "server_hook.attribution.sending"
 TABLE: dict[str, tuple[str, str]] = {
     "aiohttp.client_reqrep": (_SENDING, "tag_aiohttp"),
@@ -37,6 +37,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "granian.asgi": (_ASGI, "granian"),
     "granian.rsgi": (_ASGI, "granian_rsgi"),
     "granian.wsgi": (_WSGI, "granian"),
+    "grpc": (_GRPC, "grpc"),
+    "grpc.aio": (_GRPC, "grpc_asyncio"),
     "gunicorn.workers.base_async": (_WSGI, "gunicorn"),
     "gunicorn.workers.gasgi": (_ASGI, "gunicorn"),
     "gunicorn.workers.gthread": (_WSGI, "gunicorn"),
