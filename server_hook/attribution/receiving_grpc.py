@@ -87,28 +87,8 @@ def _told(handler: Any, ports: Sequence[int]) -> Any:
 
 def _under_its_test(answer: Callable[..., Any], kind: str, ports: Sequence[int]) -> Callable[..., Any]:
     # gRPC looks at which kind of function it is
-    if inspect.isasyncgenfunction(answer):
-
-        async def generate_later(request: Any, context: Any) -> AsyncIterator[Any]:
-            token = begin(_of_grpc, context, ports)
-            try:
-                async with aclosing(answer(request, context)) as responses:
-                    async for each in responses:
-                        yield each
-            finally:
-                end(token)
-
-        return generate_later
-    if inspect.iscoroutinefunction(answer):
-
-        async def answer_later(request: Any, context: Any) -> Any:
-            token = begin(_of_grpc, context, ports)
-            try:
-                return await answer(request, context)
-            finally:
-                end(token)
-
-        return answer_later
+    if inspect.isasyncgenfunction(answer) or inspect.iscoroutinefunction(answer):
+        return _later_under_its_test(answer, ports)
     if kind.endswith("_stream"):
 
         def generate(request: Any, context: Any) -> Iterator[Any]:
@@ -128,6 +108,30 @@ def _under_its_test(answer: Callable[..., Any], kind: str, ports: Sequence[int])
             end(token)
 
     return answer_now
+
+
+def _later_under_its_test(answer: Callable[..., Any], ports: Sequence[int]) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(answer):
+
+        async def answer_later(request: Any, context: Any) -> Any:
+            token = begin(_of_grpc, context, ports)
+            try:
+                return await answer(request, context)
+            finally:
+                end(token)
+
+        return answer_later
+
+    async def generate_later(request: Any, context: Any) -> AsyncIterator[Any]:
+        token = begin(_of_grpc, context, ports)
+        try:
+            async with aclosing(answer(request, context)) as responses:
+                async for each in responses:
+                    yield each
+        finally:
+            end(token)
+
+    return generate_later
 
 
 def _of_grpc(context: Any, ports: Sequence[int]) -> Request:
