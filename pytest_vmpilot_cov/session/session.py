@@ -13,10 +13,8 @@ from pytest_vmpilot_cov.integrations.debuggers import is_debugging, trace_again
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.session.child_environment import BETWEEN_TESTS, Environment, variables_for_servers
 from pytest_vmpilot_cov.session.children import Children
-from pytest_vmpilot_cov.session.contexts import RunningTest
 from pytest_vmpilot_cov.session.nesting import inner_id
 from pytest_vmpilot_cov.session.recording import OUTSIDE, Recording
-from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
 from pytest_vmpilot_cov.session.xdist import is_worker, read_leader, worker_recorder
 from server_hook.environment import SESSION_VARIABLE, process_state
 from server_hook.problems import printable
@@ -30,10 +28,12 @@ if TYPE_CHECKING:
     from coverage import Coverage
 
     from pytest_vmpilot_cov.model import Options
+    from pytest_vmpilot_cov.session.contexts import RunningTest
     from pytest_vmpilot_cov.session.origins import OriginRules
+    from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
 
 SHOWN_TESTS = 3
-Measurement: TypeAlias = Recording | RunningCoverage
+Measurement: TypeAlias = "Recording | RunningCoverage"
 """What measures this process: a recorder of ours, or the coverage.py that was there first."""
 
 
@@ -93,6 +93,8 @@ class Session:
         self._children.watch()
         self.server_variables = variables_for_servers(self.options)
         if self.options.context:
+            from pytest_vmpilot_cov.session.contexts import RunningTest
+
             folder, hosts = self.measurement.presence.folder, self.options.settings.tag_requests
             self._running_test = RunningTest(folder, self._environment, hosts)
 
@@ -175,6 +177,8 @@ def choose_measurement(options: Options, running: Coverage | None, outer: str) -
     if not is_worker():
         session = inner_id(outer) if outer else None
         if running is not None:
+            from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
+
             return RunningCoverage(running, options, session), ""
         around = recorder.current()  # of a session in this process; that of the start-up line has ended
         if around is not None and around.settings != options.settings:
