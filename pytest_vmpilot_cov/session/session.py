@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_vmpilot_cov.integrations.debuggers import is_debugging, trace_again
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.session.child_environment import BETWEEN_TESTS, Environment, variables_for_servers
+from pytest_vmpilot_cov.session.children import Children
 from pytest_vmpilot_cov.session.nesting import inner_id
 from pytest_vmpilot_cov.session.recording import OUTSIDE, Recording
 from pytest_vmpilot_cov.session.xdist import is_worker, read_leader, worker_recorder
@@ -57,6 +58,7 @@ class Session:
         self.origins: set[str] = set()
         """The origins whose tests ran in this process."""
         self._environment = environment
+        self._children = Children(options.root)
         self._running_test: RunningTest | None = None
         self._outer = process_state().session
         self._rules = rules
@@ -88,6 +90,7 @@ class Session:
         process_state().session = self.measurement.presence.session
         self._trace = sys.gettrace()  # the core's own by now; None under sysmon
         self._environment.measure_children()  # after the start: the record tells children how to measure
+        self._children.watch()
         self.server_variables = variables_for_servers(self.options)
         if self.options.context:
             from pytest_vmpilot_cov.session.contexts import RunningTest
@@ -97,6 +100,7 @@ class Session:
 
     def close(self) -> None:
         """End the measurement of this process."""
+        self._children.stop()
         if self._running_test is not None:
             self._running_test.close()
         self.measurement.close()
@@ -107,7 +111,7 @@ class Session:
         tests = self._took_trace
         more = f" and {len(tests) - SHOWN_TESTS} more" if len(tests) > SHOWN_TESTS else ""
         taken = say("trace-taken", tests=", ".join(tests[:SHOWN_TESTS]) + more) if tests else ""
-        return [each for each in (self.measurement.finish(), taken) if each]
+        return [each for each in (self.measurement.finish(), taken, self._children.unrecorded()) if each]
 
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
