@@ -84,25 +84,31 @@ def write(  # noqa: PLR0913, PLR0917 - what is written, and where
     folder = str(options.data_folder)
     target = os.path.join(folder, name)
     with working_folder.lock(folder):  # another session may publish between the check and the write
-        if name in (options.tests_file, PIPELINE_FILE):
-            keep_foreign(target, folder)
-        base = options.settings.relative_to
-        # if nothing was counted, only .coverage lists the files that never ran; the other two are removed
-        never_ran = combined.untouched if united or name not in (options.tests_file, PIPELINE_FILE) else {}
-        untouched = {os.path.relpath(path, base) if base else path: plugin for path, plugin in never_ran.items()}
-        branch = publication.has_arcs(combined.counted)
-        blocks = b"" if name not in (options.tests_file, PIPELINE_FILE) else _blocks(options, combined)
-        publication.write_or_remove(
-            target,
-            relative(united, base),
-            untouched,
-            branch=branch,
-            oldest=combined.oldest,
-            blocks=blocks,
-            places=places,
-            outside=relative(combined.outside, base),
-        )
-        return [] if blocks else [each for each in copies if _copy(target, os.path.join(folder, each))]
+        has_blocks = _write_one(target, options, united, combined, places)
+        return [] if has_blocks else [each for each in copies if _copy(target, os.path.join(folder, each))]
+
+
+def _write_one(target: str, options: Options, united: ByLabel, combined: Combined, places: frozenset[str]) -> bool:
+    """Write a data file; tell whether it holds the blocks of sources, which ``.coverage`` does without."""
+    is_part = os.path.basename(target) in (options.tests_file, PIPELINE_FILE)
+    if is_part:
+        keep_foreign(target, os.path.dirname(target))
+    base = options.settings.relative_to
+    # if nothing was counted, only .coverage lists the files that never ran; the other two are removed
+    never_ran = combined.untouched if united or not is_part else {}
+    untouched = {os.path.relpath(path, base) if base else path: plugin for path, plugin in never_ran.items()}
+    blocks = _blocks(options, combined) if is_part else b""
+    publication.write_or_remove(
+        target,
+        relative(united, base),
+        untouched,
+        branch=publication.has_arcs(combined.counted),
+        oldest=combined.oldest,
+        blocks=blocks,
+        places=places,
+        outside=relative(combined.outside, base),
+    )
+    return bool(blocks)
 
 
 def _copy(source: str, target: str) -> bool:
