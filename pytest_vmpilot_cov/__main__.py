@@ -18,7 +18,7 @@ def main() -> int:
         from pytest_vmpilot_cov.cli.main import main as run  # what it imports is not on every system
 
         return run()
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError) as error:
         from pytest_vmpilot_cov.cli.tried import lacks
 
         reason = lacks(error)

@@ -105,7 +105,7 @@ def _start(config: pytest.Config, typed: argparse.Namespace, parser: pytest.Pars
 
     try:
         return start_session(config, typed, parser)
-    except AttributeError as error:
+    except (AttributeError, TypeError) as error:
         from pytest_vmpilot_cov.cli.tried import lacks
 
         if reason := lacks(error):

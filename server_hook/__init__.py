@@ -25,7 +25,8 @@ def start() -> None:
     if not os.environ.get("VMPILOT_COV"):
         return
     # nearly all that is made here stays, and would be walked again and again
-    postpones, is_frozen = gc.isenabled(), gc.get_freeze_count()  # Python 3.12 itself has frozen some objects
+    # Python 3.12 itself has frozen some objects; another one may have no such thing
+    postpones, is_frozen = gc.isenabled(), getattr(gc, "get_freeze_count", lambda: 1)()
     if postpones:
         gc.disable()
     try:

@@ -39,10 +39,19 @@ class WatchedCoverage(Coverage):
     """Called with a file's name, its path if it is measured or nothing, and the frame that runs it; must not raise."""
     is_copied: Callable[[str], bool] | None = None
     """Tells whether a file outside the source, by its path, is to be measured as well; must not raise."""
+    is_apart: Callable[[str], bool] | None = None
+    """Tells a file of which nothing is measured by its name, without looking at it; must not raise."""
+    _refusal: Any = None
+    """What coverage.py has answered for one of those."""
 
-    def _should_trace(self, filename: str, frame: FrameType) -> Any:  # noqa: ANN401 - coverage's FileDisposition
-        disposition = super()._should_trace(filename, frame)  # once a file: coverage.py keeps the answer
-        if not disposition.trace and self.is_copied and self.is_copied(disposition.source_filename or ""):
+    def _should_trace(self, filename: str, frame: FrameType, *more: Any) -> Any:  # noqa: ANN401 - FileDisposition
+        # coverage.py goes by where a module was loaded from, if that differs from what its code says
+        apart = self.is_apart and self.is_apart(filename) and frame.f_globals.get("__file__") == filename
+        # once a file: coverage.py keeps the answer
+        disposition = (apart and self._refusal) or super()._should_trace(filename, frame, *more)
+        if apart and not disposition.trace:
+            self._refusal = disposition
+        elif not disposition.trace and self.is_copied and self.is_copied(disposition.source_filename or ""):
             disposition.trace = True
         if self.on_new_file:
             self.on_new_file(filename, (disposition.trace and disposition.source_filename) or "", frame)
@@ -63,7 +72,12 @@ def start(cov: Coverage) -> None:
     """Start a Coverage, but spare it the description of the stack that its collector takes for debugging.
 
     For that it reads the source of every frame, which is a tenth of what a start costs.
+
+    Raises:
+        UnsupportedError: when this coverage.py would not say which files run.
     """
+    if not hasattr(Coverage, "_should_trace"):
+        raise UnsupportedError("this coverage.py does not say which files run")
     if {"sysconfig", "sys_modules_saved", "file_and_path_for_module"} <= vars(inorout).keys():
         vars(inorout)["sysconfig"] = sysconfig_that_remembers()
         # its own way takes modules away that other threads import meanwhile

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import TypeAlias
 
 from coverage.sqldata import SCHEMA_VERSION
@@ -40,23 +41,28 @@ def add_measured(
         encode: as for ``add_contexts``; of the kind that the file holds.
     """
     ids = dict(base.execute("SELECT path, id FROM file"))
+    new: list[tuple[int, int, bytes | Arcs]] = []
+    old: set[int] = set()
     for context, files in contexts:
         is_new = base.execute("INSERT OR IGNORE INTO context (context) VALUES (?)", (context,)).rowcount == 1
         ((number,),) = base.execute("SELECT id FROM context WHERE context = ?", (context,))
-        rows: list[tuple[int, int, bytes]] = []
+        old.update(() if is_new else (number,))
         for path, measured in files.items():
             if path not in ids:
                 ids[path] = base.execute("INSERT INTO file (path) VALUES (?)", (path,)).lastrowid
-            place, encoded = ids[path], encode(measured)
-            if isinstance(encoded, bytes):
-                where = "FROM line_bits WHERE file_id = ? AND context_id = ?"
-                for (before,) in () if is_new else base.execute(f"SELECT numbits {where}", (place, number)):
-                    encoded = _union(before, encoded)
-                rows.append((place, number, encoded))
-            else:
-                arcs = [(place, number, *arc) for arc in encoded]
-                base.executemany("INSERT OR IGNORE INTO arc VALUES (?, ?, ?, ?)", arcs)
-        base.executemany("INSERT OR REPLACE INTO line_bits VALUES (?, ?, ?)", rows)
+            new.append((ids[path], number, encode(measured)))
+    new.sort(key=itemgetter(0, 1))  # in the order of the indices: else each row reads, and writes, another page of them
+    arcs = ((*row, *arc) for *row, encoded in new if not isinstance(encoded, bytes) for arc in encoded)
+    base.executemany("INSERT OR IGNORE INTO arc VALUES (?, ?, ?, ?)", arcs)
+    rows: list[tuple[int, int, bytes]] = []
+    for place, number, lines in new:
+        if isinstance(lines, bytes):
+            where = "FROM line_bits WHERE file_id = ? AND context_id = ?"
+            held = base.execute(f"SELECT numbits {where}", (place, number)).fetchone() if number in old else None
+            whole = _union(held[0], lines) if held else lines
+            if not held or whole != held[0]:
+                rows.append((place, number, whole))
+    base.executemany("INSERT OR REPLACE INTO line_bits VALUES (?, ?, ?)", rows)
 
 
 def _union(one: bytes, other: bytes) -> bytes:

@@ -1,13 +1,14 @@
 """On or off? Which configuration, which origin, and why: the decisions at the start of a process."""
 
-# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
+from __future__ import annotations
+
 import _thread
 import contextlib
 import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from server_hook.command_line import NEVER_A_PIPELINE, debugger_of, is_attaching, is_server_command, program_of
 from server_hook.environment import (
@@ -21,6 +22,7 @@ from server_hook.environment import (
     process_state,
 )
 from server_hook.problems import HookError, log_problem
+from server_hook.rows import Row
 
 if TYPE_CHECKING:
     from server_hook.config.settings import Settings
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 _BESIDE_A_DEBUGGER = ("debugpy/launcher", "debugpy/adapter")
 
 
-class Start(NamedTuple):
+class Start(Row):
     """How this process is to be recorded."""
 
     config: str
@@ -40,7 +42,7 @@ class Start(NamedTuple):
     """The folder of the session that has started this process; empty for one that stands alone."""
 
 
-class Refusal(NamedTuple):
+class Refusal(Row):
     """Why this process is not to be recorded."""
 
     reason: str = ""
@@ -170,7 +172,7 @@ def _begin(start: Start) -> None:
         log_problem(f"this process is recorded, but {missing} (nothing-to-measure)")
 
 
-def _work_for_test(recorder: "Recorder") -> None:
+def _work_for_test(recorder: Recorder) -> None:
     """Count what this process runs for the test that has started it; a pipeline and its children serve many tests."""
     if recorder.origin == "pipeline":
         del os.environ[CONTEXT_VARIABLE]
@@ -180,7 +182,7 @@ def _work_for_test(recorder: "Recorder") -> None:
         recorder.drain.work_for_test(bounds_of(os.environ))
 
 
-def _missing_source(settings: "Settings") -> str:
+def _missing_source(settings: Settings) -> str:
     """Say that nothing of the source exists, with what to do about the first of it; empty where something does."""
     from server_hook.config.sources import missing_sources
 
@@ -190,7 +192,7 @@ def _missing_source(settings: "Settings") -> str:
     return f"no folder of [run] source exists: {', '.join(name for name, _ in missing)}; {missing[0][1]}"
 
 
-def _server_settings(start: Start) -> "tuple[Settings, WatchedCoverage | None]":
+def _server_settings(start: Start) -> tuple[Settings, WatchedCoverage | None]:
     """Read how a server measures: as the session that has started it, options included, or as its configuration says.
 
     The second is the Coverage that has read the configuration, if one had to.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 from typing import Final
 
 from pytest_vmpilot_cov.messages import say
@@ -37,17 +38,24 @@ def untried(probe: Mapping[str, object]) -> Iterator[str]:
         yield f"a Python without the global lock was never tried{_SO}"
 
 
-def lacks(error: ImportError | AttributeError) -> str:
-    """Say that this coverage.py lacks what is needed here; empty where something else does."""
+def lacks(error: ImportError | AttributeError | TypeError) -> str:
+    """Say that this coverage.py lacks what is needed, or takes other arguments; empty where something else does."""
     if isinstance(error, ImportError):
         owners = [error.name or ""]
-    else:
+    elif isinstance(error, AttributeError):
         owners = [getattr(error.obj, "__name__", ""), *(each.__module__ for each in type(error.obj).__mro__)]
+    else:  # "Coverage.__init__() got an unexpected keyword argument"
+        name = str(error).partition("(")[0].partition(".")[0]
+        owners = [getattr(getattr(module, name, None), "__module__", "") for module in _modules_of_coverage()]
     if not any(each.partition(".")[0] == "coverage" for each in owners):
         return ""
     first, last = map(_shown, TRIED["coverage"])
     version = getattr(sys.modules.get("coverage"), "__version__", "(unknown)")
     return say("coverage-unsupported", version=version, why=one_line(error), first=first, last=last)
+
+
+def _modules_of_coverage() -> list[ModuleType]:
+    return [module for name, module in list(sys.modules.items()) if name.partition(".")[0] == "coverage"]
 
 
 def _release(text: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from itertools import product, takewhile
 from pathlib import Path
@@ -47,6 +48,8 @@ class Process(Value):
     command: tuple[str, ...]
     environment: Mapping[str, str]
     parent: int
+    program: str = "python"
+    """The program that it runs; one that is no Python may embed one."""
     is_young: bool = False
     """Whether it may still be starting."""
 
@@ -77,6 +80,11 @@ class Process(Value):
         return os.readlink(PROC / str(self.pid) / "exe")
 
     @property
+    def embeds(self) -> bool:
+        """Whether it has a Python, if it has one, inside another program, as Apache has with mod_wsgi."""
+        return not is_python(self.program)
+
+    @cached_property
     def is_ready(self) -> bool:
         """Whether it would measure what it runs of the source."""
         return _TRACER in (PROC / str(self.pid) / "maps").read_text("utf-8", "replace")
@@ -100,6 +108,8 @@ def find_unrecorded(options: Options, deliveries: Iterable[Delivery]) -> Iterato
     for process in processes.values():
         try:
             if process.pid in families or not _is_server(process, options.settings.server_command):
+                continue
+            if process.embeds and not process.is_ready:
                 continue
             config = process.config
             if not folders.isdisjoint(map(os.path.realpath, (config, os.path.dirname(config)))):
@@ -128,26 +138,38 @@ def _place_of_ours(process: Process, config: str, own: Settings) -> str:
 
 
 def _processes_with_variable() -> Iterator[Process]:
-    """Walk the processes of this user that have the variable and count as pipeline, this one's own excepted."""
-    for place in PROC.glob("[0-9]*"):
-        try:
-            variables = (place / "environ").read_bytes()
-            if f"{VARIABLE}=".encode() not in variables or int(place.name) == os.getpid():
-                continue
-            pairs = (word.partition("=") for word in os.fsdecode(variables).split("\0"))
-            environment = {name: value for name, _, value in pairs}
-            command = tuple(os.fsdecode((place / "cmdline").read_bytes()).rstrip("\0").split("\0"))
-            # proc_pid_stat(5), from field 3 on: the name in field 2 may hold spaces and parentheses
-            after_name = (place / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-            started_s = int(after_name[19]) / os.sysconf("SC_CLK_TCK")
-            # field 22 counts from the boot of the machine
-            is_young = time.clock_gettime(time.CLOCK_BOOTTIME) - started_s < START_S
-            runs_python = is_python(os.readlink(place / "exe"))
-        except (OSError, IndexError, AttributeError):
-            continue  # it has ended meanwhile, or belongs to another user
-        counts = environment.get(VARIABLE) and environment.get(ORIGIN_VARIABLE) in (None, "", "pipeline")
-        if counts and runs_python:
-            yield Process(int(place.name), command, environment, int(after_name[1]), is_young)
+    """Walk the processes of this user that have the variable and count as pipeline, this one's own excepted.
+
+    A program that is no Python counts where one of its processes embeds one: its supervisor is to be found, too.
+    """
+    processes = list(map(_look_at, PROC.glob("[0-9]*")))
+    embedding = set[str]()
+    for each in filter(None, processes):
+        with suppress(OSError):
+            if each.embeds and each.program not in embedding and each.is_ready:
+                embedding.add(each.program)
+    yield from (each for each in processes if each and (not each.embeds or each.program in embedding))
+
+
+def _look_at(place: Path) -> Process | None:
+    """Return the process with a folder in ``/proc``; None if it is not to be recorded, or cannot be looked at."""
+    try:
+        variables = (place / "environ").read_bytes()
+        if f"{VARIABLE}=".encode() not in variables or int(place.name) == os.getpid():
+            return None
+        pairs = (word.partition("=") for word in os.fsdecode(variables).split("\0"))
+        environment = {name: value for name, _, value in pairs}
+        command = tuple(os.fsdecode((place / "cmdline").read_bytes()).rstrip("\0").split("\0"))
+        # proc_pid_stat(5), from field 3 on: the name in field 2 may hold spaces and parentheses
+        after_name = (place / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        started_s = int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+        # field 22 counts from the boot of the machine
+        is_young = time.clock_gettime(time.CLOCK_BOOTTIME) - started_s < START_S
+        program = os.readlink(place / "exe")
+    except (OSError, IndexError, AttributeError):
+        return None  # it has ended meanwhile, or belongs to another user
+    counts = environment.get(VARIABLE) and environment.get(ORIGIN_VARIABLE) in (None, "", "pipeline")
+    return Process(int(place.name), command, environment, int(after_name[1]), program, is_young) if counts else None
 
 
 def _families(processes: Mapping[int, Process], recorded: Container[int]) -> set[int]:
@@ -188,10 +210,12 @@ def _why(process: Process, config: str) -> str:
     missing = list(missing_sources(settings.source, settings.folder))
     if missing:
         return "; ".join(f"source {name} is no folder, {cure}" for name, cure in missing)
-    nothing = "it has run no file of [run] source"
     lookalike = answer.elsewhere or next(_alike(process, settings), "")
     does = "it has run" if answer.elsewhere else "it finds"
-    return f"{nothing}; {does} {lookalike}, which ends like {_own(lookalike, settings)}" if lookalike else nothing
+    hint = f"{does} {lookalike}, which ends like {_own(lookalike, settings)}" if lookalike else ""
+    if process.embeds and not (answer.problem or hint):  # Apache starts Python in each of its processes
+        return ""
+    return "; ".join(filter(None, ("it has run no file of [run] source", answer.problem, hint)))
 
 
 def _ask(pid: int) -> Answer:

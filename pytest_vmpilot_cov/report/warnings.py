@@ -13,30 +13,14 @@ from pytest_vmpilot_cov.report.drift import differences
 from pytest_vmpilot_cov.report.words import age_of, command_of, count
 
 if TYPE_CHECKING:
-    from pytest_vmpilot_cov.model import Outcome
+    from pytest_vmpilot_cov.model import Delivery, Outcome
 
 
 def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
     """Yield everything that did not go as it should with the data, one sentence each."""
     yield from dict.fromkeys(outcome.problems)  # several stages may report the same problem
     for each in outcome.collected.deliveries:
-        if each.answer and each.answer.orphan:
-            does = f"listens at {', '.join(each.ports)}" if each.ports else "lives"
-            yield say("orphan-server", pid=each.record.pid, command=command_of(each.record), does=does)
-        # not for those that could not be asked: the section says so in its own line
-        if each.life == "live" and each.asked and (each.problem or not each.answered):
-            yield say(
-                "pipeline-silent",
-                pid=each.record.pid,
-                command=command_of(each.record),
-                why=each.problem or "it was not asked",
-                counted=f"what it wrote {age_of(each.newest)} ago" if each.newest else "nothing of it",
-            )
-        # a problem that has a name ends with it; who was asked has told it above
-        if not (each.asked or each.record.pid == os.getpid()) and each.record.problem.endswith(")"):
-            yield say(
-                "process-incomplete", pid=each.record.pid, command=command_of(each.record), why=each.record.problem
-            )
+        yield from _of_process(each)
     for origin in outcome.combined.lines_only:
         yield say("branches-unknown", origin=origin)
     yield from _hidden(outcome, options)
@@ -55,6 +39,24 @@ def warnings_of(outcome: Outcome, options: Options) -> Iterator[str]:
         paths = [shown_path(path, options.root) for path in outcome.combined.unverified]
         yield say("source-unverified", files=count(len(paths), "file", "files"), names=first_of(paths))
     yield from missing_paths(options)
+
+
+def _of_process(each: Delivery) -> Iterator[str]:
+    """Say what keeps the data of a process from being all that it ran."""
+    pid, command = each.record.pid, command_of(each.record)
+    if each.answer and each.answer.orphan:
+        does = f"listens at {', '.join(each.ports)}" if each.ports else "lives"
+        yield say("orphan-server", pid=pid, command=command, does=does)
+    # not for those that could not be asked: the section says so in its own line
+    is_asked = each.life == "live" and each.asked
+    if is_asked and (not each.answered or each.problem.endswith("(folder-unwritable)")):
+        counted = f"what it wrote {age_of(each.newest)} ago" if each.newest else "nothing of it"
+        yield say("pipeline-silent", pid=pid, command=command, why=each.problem or "it was not asked", counted=counted)
+    elif is_asked and each.problem:
+        yield say("process-incomplete", pid=pid, command=command, why=each.problem)
+    # a problem that has a name ends with it; who was asked has told it above
+    elif not each.asked and pid != os.getpid() and each.record.problem.endswith(")"):
+        yield say("process-incomplete", pid=pid, command=command, why=each.record.problem)
 
 
 def _hidden(outcome: Outcome, options: Options) -> Iterator[str]:

@@ -6,16 +6,18 @@ another machine or in another container cannot be seen: it is taken for that of 
 nobody's.
 """
 
-# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
+from __future__ import annotations
+
 import contextlib
 import os
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from server_hook.attribution import kernel
 from server_hook.attribution.boards import UNNAMED, Boards, Posted, name_of
 from server_hook.clock import steady
 from server_hook.environment import CONTEXT_VARIABLE, ORIGIN_VARIABLE
+from server_hook.rows import Row
 from server_hook.store import records
 from server_hook.store.working_folder import WORKING_FOLDER
 
@@ -32,7 +34,7 @@ Address: TypeAlias = tuple[str | int, ...]
 """Host and port, as sockets give them."""
 
 
-class Witness(NamedTuple):
+class Witness(Row):
     """Whose a request is."""
 
     test: str = ""
@@ -46,7 +48,7 @@ class Witness(NamedTuple):
 NOBODY = Witness()
 
 
-class _Client(NamedTuple):
+class _Client(Row):
     """What is at the other end of a connection."""
 
     inode: int

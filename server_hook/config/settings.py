@@ -4,20 +4,22 @@ coverage.py reads relative sources and patterns against the working folder; a se
 measures other files than the tests. Here they are read against the configuration's folder, always.
 """
 
-# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from coverage import __version__, version_info
 
 from server_hook.config.files import locate, read_own_section
 from server_hook.config.lone_copies import LoneCopies
-from server_hook.config.sources import find_copies, find_package
+from server_hook.config.sources import apart_from, find_copies, find_package
 from server_hook.coverage_private import REFUSALS, WatchedCoverage
 from server_hook.problems import HookError, one_line
+from server_hook.rows import Row
 
 OLDEST_COVERAGE = (7, 10)
 """The oldest coverage.py that has what recording needs, such as a setting for the core."""
@@ -30,7 +32,7 @@ _LIGHT_THREADS = {"gevent", "greenlet", "eventlet"}
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
-class Settings(NamedTuple):
+class Settings(Row):
     """How to measure: everything that two processes must agree on."""
 
     config_file: str
@@ -172,6 +174,8 @@ def apply_settings(cov: WatchedCoverage, settings: Settings, *, to_measure: bool
         cov.set_option(name, value)
     if to_measure:
         cov.is_copied = LoneCopies(settings.source, settings.folder, cov).is_one
+        if not (settings.include or cov.get_option("run:plugins")):  # either may ask for any file
+            cov.is_apart = apart_from((*settings.source, *settings.copies))
 
 
 def choose_core(cov: WatchedCoverage, *, branch: bool, concurrency: tuple[str, ...]) -> tuple[str, str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+import coverage
+
+from server_hook import clock
 from server_hook.command_line import program_of
 
 MOST_COMPARED = 50
@@ -58,6 +61,27 @@ def find_copies(names: Iterable[str], source: Iterable[str], folder: str) -> tup
             trees = _trees(own, folder)
             copies += (copy for tree, copy in trees if not _is_same(tree, copy) and _is_copy(tree, copy))
     return tuple(dict.fromkeys(each for copy in copies for each in (copy, _linked(copy))))
+
+
+def apart_from(source: Iterable[str]) -> Callable[[str], bool] | None:
+    """Return what tells a file of Python's library, coverage.py or this package by its name; None where some may count.
+
+    Nothing is measured of these, as a rule. coverage.py finds that out for each of their files, at each start.
+
+    Args:
+        source: what is measured. A name in it that was not found as a folder may be of any file.
+    """
+    origins = (str(module.__file__) for module in (os, coverage, clock))
+    # each file can be a link, and coverage.py measures what it leads to
+    places = {os.path.dirname(each) + os.sep: os.path.dirname(os.path.realpath(each)) + os.sep for each in origins}
+    for each in source:
+        whole = os.path.realpath(each) + os.sep
+        if os.sep not in each or any(whole.startswith(real) or real.startswith(whole) for real in places.values()):
+            return None
+    library, *others = places
+    apart = tuple(others)
+    # what is installed below the library can be links to the source
+    return lambda name: name.startswith(apart) or (name.startswith(library) and f"-packages{os.sep}" not in name)
 
 
 def _linked(package: str) -> str:

@@ -4,7 +4,8 @@ One request and one answer a connection, each a line of JSON: ``{"vmpilot_cov": 
 a network. All names of the standard library are taken at import, before gevent may replace them.
 """
 
-# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -14,10 +15,11 @@ import stat
 import time
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from server_hook.clock import steady
 from server_hook.config.settings import INTERVAL_S
+from server_hook.rows import Row
 from server_hook.systems.systems import system
 
 VERSION = 1
@@ -35,7 +37,7 @@ MAX_PATH_BYTES = 100
 """Below the limit of sockaddr_un on every system (104 on macOS, 108 on Linux)."""
 
 
-class Answer(NamedTuple):
+class Answer(Row):
     """What a live process answers to any request, once it has done what it was asked."""
 
     id: str
@@ -218,12 +220,11 @@ class Channel:
             return
         client.settimeout(0)
         if len(self._connections) >= MAX_CONNECTIONS:
-            oldest = min(self._connections, key=lambda number: self._connections[number].deadline)
-            self._drop(oldest)
+            self._drop(min(self._connections, key=lambda number: self._connections[number].deadline))
         self._connections[client.fileno()] = _Connection(client)
 
     def _drop(self, number: int) -> None:
-        if connection := self._connections.pop(number, None):
+        if (connection := self._connections.pop(number, None)) is not None:
             connection.close()
 
 

@@ -22,7 +22,7 @@ from server_hook.record.presence import Presence
 from server_hook.record.reached import Reached
 from server_hook.record.reloads import watch_compiles_after
 from server_hook.record.thread import RecorderThread, holding
-from server_hook.record.tracing import check_tracing
+from server_hook.record.unmeasured import check_measured
 from server_hook.store import records, segment, segments
 from server_hook.store.publish import MOST_BEHIND, is_crowded, publish_pipeline  # early: signals come inside imports
 from server_hook.store.working_folder import again_if_gone
@@ -155,7 +155,7 @@ class Recorder:
         """Write the last segment, say that the process ends, and publish what a server has recorded."""
         self.thread.stop()  # while the channel is there to wake its thread
         self.flush()
-        check_tracing(self.cov, self.core, self.problems)
+        check_measured(self.cov, self.core, self.problems)
         if left_out := self.drain.left_out():
             self.problems.report("coverage-on-top", f"another coverage.py measured for a while, without {left_out[0]}")
         with holding(self._lock), self.problems.fenced(self.presence.folder):
@@ -273,7 +273,7 @@ class Recorder:
     def _tick(self) -> float:
         """Do what is due each interval; return the seconds until the next one."""
         with self.problems.fenced(self.presence.folder):
-            check_tracing(self.cov, self.core, self.problems)
+            check_measured(self.cov, self.core, self.problems)
             self.attribution.prepare()
             if clock.steady() >= self._rested_at:
                 self.flush()

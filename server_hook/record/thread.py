@@ -29,6 +29,8 @@ LONGEST_S = 3600.0
 """Some clocks of the system refuse longer waits."""
 SETTLE_S, STEP_S = 0.1, 0.0005
 """How long at most who wakes the thread waits until it waits again, and in which steps that is looked at."""
+own_threads: set[int] = set()
+"""What ``_thread.get_ident`` gives in the threads of this kind that ever ran here."""
 
 
 @contextmanager
@@ -112,6 +114,7 @@ class RecorderThread:
 
     def _run(self) -> None:
         self._native = _native_id()
+        own_threads.add(_thread.get_ident())
         try:
             while self.is_wanted:
                 wakeup = process_state().wakeup

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from server_hook.clock import steady
 from server_hook.control.channel import Answer
+from server_hook.record.unmeasured import check_measured
 
 if TYPE_CHECKING:
     from server_hook.record.recorder import Recorder
@@ -27,6 +28,7 @@ def answer(recorder: Recorder, do: str, _request: Mapping[str, Any]) -> Answer:
     if do not in VERBS:
         raise ValueError(f"unknown request {do!r}; known are {', '.join(VERBS)}")
     began = steady()
+    check_measured(recorder.cov, recorder.core, recorder.problems)
     if do == "reset":
         recorder.reset()
     elif do == "dump":

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sqlite3
 
-from server_hook.arcs import Arcs
 from server_hook.coverage_tables import add_measured, open_to_write, writes_known_schema
 from server_hook.store import publication, segment
 from server_hook.store.publication import TABLE, Moments
@@ -44,7 +43,7 @@ def add(target: str, united: ByLabel, oldest: Moments) -> bool:
             add_measured(base, publication.by_context(united), encode)
             new = {
                 label: {each: ran for each, ran in files.items() if (label.origin, each.path) not in marks}
-                for label, files in united.items()
+                for label, files in publication.origins_of(united).items()
             }
             publication.add_fingerprints(base, new, os.path.dirname(target), oldest)
             _make_older(base, oldest)
@@ -63,12 +62,10 @@ def _copy(path: str, to: str) -> None:
 
 
 def _fits(united: ByLabel, marks: publication.Marks, *, branch: bool) -> bool:
-    return all(
-        not source.tracer
-        and marks.get((label.origin, source.path), source.fingerprint) == source.fingerprint
-        and (branch or not isinstance(measured, Arcs))
-        for label, files in united.items()
-        for source, measured in files.items()
+    sources = {(label.origin, source) for label, files in united.items() for source in files}  # each once, of all tests
+    return (branch or not publication.has_arcs(united)) and all(
+        not source.tracer and marks.get((origin, source.path), source.fingerprint) == source.fingerprint
+        for origin, source in sources
     )
 
 

@@ -7,15 +7,17 @@ It may be broken off at any moment: the united folder is renamed into place befo
 what is in both counts once. A reader of the folders looks for united ones again when it is done.
 """
 
-# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from server_hook import clock
+from server_hook.rows import Row
 from server_hook.store import clean_up, epochs, records, segment, segments, working_folder
 from server_hook.store.clean_up import COMPACTING, REST_S
 from server_hook.store.records import Record
@@ -33,7 +35,7 @@ Folded: TypeAlias = dict[str, list[str]]
 """New folders, and those that each of them replaces, by name."""
 
 
-class _Gone(NamedTuple):
+class _Gone(Row):
     """What a process has left that has ended or was killed."""
 
     folder: Path

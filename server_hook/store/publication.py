@@ -30,7 +30,6 @@ TABLE = "vmpilot_cov_source"
 when the oldest measurement of the origin began, and where servers recorded it. coverage.py reads past it, and drops it
 on combine."""
 
-
 BLOCKS = "vmpilot_cov_block"
 """Our own table with what ``blocks.encode`` has made of the sources that tests ran."""
 Marks: TypeAlias = dict[tuple[str, str], str]
@@ -134,6 +133,8 @@ def _write_shares(base: sqlite3.Connection, told_apart: ByLabel) -> None:
 
 def in_utf8(united: ByLabel) -> ByLabel:
     """Leave out sources whose names are no UTF-8."""
+    if all(is_utf8(each.path) for each in set().union(*united.values())):
+        return united
     return {label: {each: files[each] for each in files if is_utf8(each.path)} for label, files in united.items()}
 
 

@@ -4,19 +4,21 @@ Each measured process has a folder below ``.vmpilot-cov`` with ``record.json`` a
 ``record.json`` is the process's heartbeat: across pid namespaces and hosts it is the only sign of life.
 """
 
-# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
+from __future__ import annotations
+
 import json
 import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from server_hook import clock
 from server_hook.config.settings import INTERVAL_S
 from server_hook.environment import ORIGINS
 from server_hook.problems import one_line
+from server_hook.rows import Row
 from server_hook.store import safe_files, working_folder
 from server_hook.store.safe_files import MOST_RECORD_BYTES, RefusedError
 from server_hook.systems.systems import system
@@ -35,7 +37,7 @@ MOST_WORDS, MOST_LETTERS = 100, 1000
 """How many words of a command line are recorded, and how much of each."""
 
 
-class Record(NamedTuple):
+class Record(Row):
     """What a process says of itself. Times are seconds since the epoch."""
 
     id: str
@@ -102,7 +104,8 @@ def describe_process(identifier: str, origin: str, session: str, settings: Mappi
         pid=os.getpid(),
         origin=origin,
         session=session,
-        command=tuple(word[:MOST_LETTERS] for word in sys.orig_argv[:MOST_WORDS]),
+        # a program in C that embeds Python leaves the first one empty
+        command=tuple(word[:MOST_LETTERS] for word in (sys.orig_argv or getattr(sys, "argv", []))[:MOST_WORDS]),
         folder=_working_folder(),
         started=clock.now(),
         ticks=system.start_of(os.getpid()),

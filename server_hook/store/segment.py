@@ -5,7 +5,8 @@ list of parts that name their sources by the place in it. Lines are bitmaps (bit
 numbits) in hexadecimal; arcs are what ``Arcs.to_text`` makes of them.
 """
 
-# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
+from __future__ import annotations
+
 import json
 import os
 import sys
@@ -13,12 +14,13 @@ import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from server_hook.arcs import Arcs
 from server_hook.clock import is_moment
 from server_hook.environment import ORIGINS
 from server_hook.problems import one_line, printable
+from server_hook.rows import Row
 from server_hook.store import safe_files
 from server_hook.store.safe_files import MOST_SEGMENT_BYTES
 
@@ -45,7 +47,7 @@ class TornError(Exception):
     """A segment that is not what was written: cut short, damaged, or of another format."""
 
 
-class Source(NamedTuple):
+class Source(Row):
     """One source file as it was when it was measured; a tuple, because combining looks up millions of them."""
 
     path: str
@@ -55,7 +57,7 @@ class Source(NamedTuple):
     """The coverage plugin that measured it; empty for plain Python."""
 
 
-class Label(NamedTuple):
+class Label(Row):
     """What lines are counted for."""
 
     origin: str
@@ -284,9 +286,10 @@ def add_totals(counted: ByLabel) -> None:
     """
     lines: ByLabel = {}
     for label, files in [(label, files) for label, files in counted.items() if label.context]:
+        origin = Label(label.origin)
         for source, measured in files.items():
             sums = lines if isinstance(measured, int) else counted
-            unite(sums.setdefault(Label(label.origin), {}), source, measured)
+            unite(sums.setdefault(origin, {}), source, measured)
     for label, files in lines.items():  # after all arcs: a line of these needs no arc to itself
         total = counted.setdefault(label, {})
         for source, measured in files.items():

@@ -4,20 +4,22 @@ Our own table has a row for each test and origin: in which files the test ran fo
 has, and what it ran in others, where that has more. Files are told by their numbers in coverage.py's tables.
 """
 
-# No annotations from __future__ here: NamedTuple would compile each of its fields' at the start of every process.
+from __future__ import annotations
+
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from server_hook.environment import ORIGINS
+from server_hook.rows import Row
 from server_hook.store import segment
 from server_hook.store.segment import ByLabel, Label, Measured
 
 TABLE = "vmpilot_cov_test"
 
 
-class Share(NamedTuple):
+class Share(Row):
     """What one test ran for one origin."""
 
     origin: str

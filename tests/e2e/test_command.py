@@ -83,7 +83,7 @@ def test_run_of_an_unknown_origin(app: Project) -> None:
     """``pipeline`` is no origin of a run, and a word that is none is refused, before the command is started."""
     for origin in ("pipeline", "units"):
         code, text = said(vmpilot(app, "run", "--origin", origin, "--", "touch", "started"))
-        expected = f"vmpilot-cov run: error: argument --origin: invalid choice: '{origin}' (choose from "
+        expected = f"vmpilot-cov run: error: argument --origin: invalid choice: '{origin}'"
         assert (code, text.splitlines()[-1][: len(expected)]) == (2, expected)
     assert not (app.path / "started").exists()
 

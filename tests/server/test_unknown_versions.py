@@ -21,6 +21,21 @@ CHANGES = {
     "no coverage.py": "sys.modules['coverage'] = None",
     "a coverage.py that exits": "sys.meta_path.insert(0, type('F', (), {'find_spec': lambda self, name, *_: "
     "sys.exit(9) if name == 'coverage' else None})())",
+    "no say in which files run": "from coverage import Coverage as C; C.asks = C._should_trace; del C._should_trace",
+    "more to say about a file": """
+from coverage import Coverage as C
+from coverage.collector import Collector as K
+begin, ask = K.__init__, C._should_trace
+C._should_trace = lambda self, name, frame, code: ask(self, name, frame)
+K.__init__ = lambda self, should_trace, **more: begin(
+    self, should_trace=lambda name, frame: should_trace(name, frame, frame.f_code), **more)""",
+    "other arguments": """
+import coverage
+class Coverage(coverage.Coverage):
+    def __init__(self, settings):
+        super().__init__(config_file=settings)
+Coverage.__module__, coverage.Coverage = "coverage.control", Coverage""",
+    "no generation to freeze": "import gc; del gc.freeze, gc.get_freeze_count",
     "no hooks for forks": "del os.register_at_fork",
     "no wake-up descriptors": "import signal; del signal.set_wakeup_fd",
 }
@@ -60,7 +75,7 @@ def test_a_session_runs_its_tests(project: Project, change: str) -> None:
     assert "1 passed" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["no flush_data", "no stack of collectors"])
+@pytest.mark.parametrize("name", ["no flush_data", "no stack of collectors", "other arguments"])
 def test_a_session_that_cannot_start_is_misused(project: Project, name: str) -> None:
     """Where coverage.py lacks what the start needs, one line says so, and no test runs as if it were measured."""
     project.package("app")
@@ -71,10 +86,16 @@ def test_a_session_that_cannot_start_is_misused(project: Project, name: str) -> 
     assert done.stderr.strip().endswith("(coverage-unsupported)")
 
 
-@pytest.mark.parametrize("verb", ["combine", "report", "status", "doctor", "dump", "run", "erase"])
-def test_a_verb_says_one_line(project: Project, verb: str) -> None:
-    """Where coverage.py lacks what a verb needs, one line says so."""
-    command = f"{NO_COLLECTOR}; from pytest_vmpilot_cov.__main__ import main; sys.exit(main())"
+@pytest.mark.parametrize(
+    ("verb", "change"),
+    [
+        *((verb, NO_COLLECTOR) for verb in ("combine", "report", "status", "doctor", "dump", "run", "erase")),
+        ("status", CHANGES["other arguments"]),
+    ],
+)
+def test_a_verb_says_one_line(project: Project, verb: str, change: str) -> None:
+    """Where coverage.py lacks what a verb needs, or takes other arguments, one line says so."""
+    command = f"import sys\n{change}\nfrom pytest_vmpilot_cov.__main__ import main; sys.exit(main())"
     done = project.run("python", "-c", command, verb)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("vmpilot-cov: coverage.py ")

@@ -21,5 +21,5 @@ SUPERVISOR, WORKER, HELPER, OTHER = 10, 11, 12, 20
 def test_a_supervisor_is_no_server_of_its_own(young: set[int], recorded: set[int], expected: set[int]) -> None:
     """A supervisor and its helpers belong to their worker, also in the moment in which a reload replaces it."""
     parents = {SUPERVISOR: 1, WORKER: SUPERVISOR, HELPER: SUPERVISOR, OTHER: 1}
-    processes = {pid: Process(pid, ("python",), {}, parent, pid in young) for pid, parent in parents.items()}
+    processes = {pid: Process(pid, ("python",), {}, parent, is_young=pid in young) for pid, parent in parents.items()}
     assert expected == _families(processes, recorded)

@@ -82,7 +82,7 @@ def test_generated_sources_have_the_same_statements_and_arcs(parts: list[list[st
 def test_memory_is_that_of_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     """A source that needs many pieces takes less than half of the memory that it takes as a whole."""
     monkeypatch.setattr(coverage_pieces, "PIECE", 30)
-    text = "".join(f"def f{number}(x):\n    'Add.'\n    return x + {number} * 2\n" for number in range(300))
+    text = "".join(f"def f{number}(x):\n    'Add.'\n    return x + {number} * 2\n" for number in range(1200))
     peaks = []
     for in_pieces in (True, False):
         tracemalloc.start()
