@@ -199,8 +199,7 @@ class Channel:
 
     def _is_ours(self) -> bool:
         """Tell whether the descriptor still is our socket: applications close all they find and reuse the numbers."""
-        listener = self._listener  # wake() may take it away, in another thread
-        if listener is None:
+        if (listener := self._listener) is None:  # wake() may take it away, in another thread
             return False
         if identity(listener) == self._identity:
             return True
