@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pytest_vmpilot_cov.messages import say
@@ -83,26 +83,36 @@ def write(  # noqa: PLR0913, PLR0917 - what is written, and where
     """
     folder = str(options.data_folder)
     target = os.path.join(folder, name)
+    is_of_one_side = name in (options.tests_file, PIPELINE_FILE)
     with working_folder.lock(folder):  # another session may publish between the check and the write
-        if name in (options.tests_file, PIPELINE_FILE):
+        if is_of_one_side:
             keep_foreign(target, folder)
-        base = options.settings.relative_to
+        blocks = _blocks(options, combined) if is_of_one_side else b""
         # if nothing was counted, only .coverage lists the files that never ran; the other two are removed
-        never_ran = combined.untouched if united or name not in (options.tests_file, PIPELINE_FILE) else {}
-        untouched = {os.path.relpath(path, base) if base else path: plugin for path, plugin in never_ran.items()}
-        branch = publication.has_arcs(combined.counted)
-        blocks = b"" if name not in (options.tests_file, PIPELINE_FILE) else _blocks(options, combined)
-        publication.write_or_remove(
-            target,
-            relative(united, base),
-            untouched,
-            branch=branch,
-            oldest=combined.oldest,
-            blocks=blocks,
-            places=places,
-            outside=relative(combined.outside, base),
-        )
+        never_ran = combined.untouched if united or not is_of_one_side else {}
+        _write_one(target, united, combined, never_ran, options.settings.relative_to, blocks, places)
         return [] if blocks else [each for each in copies if _copy(target, os.path.join(folder, each))]
+
+
+def _write_one(  # noqa: PLR0913, PLR0917 - what is written, and where
+    target: str,
+    united: ByLabel,
+    combined: Combined,
+    never_ran: Mapping[str, str],
+    base: str,
+    blocks: bytes,
+    places: frozenset[str],
+) -> None:
+    publication.write_or_remove(
+        target,
+        relative(united, base),
+        {os.path.relpath(path, base) if base else path: plugin for path, plugin in never_ran.items()},
+        branch=publication.has_arcs(combined.counted),
+        oldest=combined.oldest,
+        blocks=blocks,
+        places=places,
+        outside=relative(combined.outside, base),
+    )
 
 
 def _copy(source: str, target: str) -> bool:
