@@ -72,8 +72,8 @@ def windows(session: nox.Session, version: str) -> None:
     ours = max(folder.glob("pytest_vmpilot_cov-*.whl"))
     there = ["--target", str(packages), "--platform", "win_amd64", "--python-version", version, wheel, "--upgrade"]
     session.run("pip", "install", "-q", *there, str(ours), "pytest-xdist")
-    # Wine lacks what platform asks through _wmi, and ends the process
-    (packages / "wine.pth").write_text("import sys; sys.modules['_wmi'] = None\n")
+    # Wine lacks what platform asks through _wmi, and ends the process; before our own start-up line
+    (packages / "_wine.pth").write_text("import sys; sys.modules['_wmi'] = None\n")
     # a pipe: its Python does not start with a file of this system for its output
     command = f'set -o pipefail; wine {home}/python.exe -m pytest -p no:cacheprovider "$@" < /dev/null 2>&1 | cat'
     env = {"WINEPREFIX": str(folder / "prefix"), "WINEDEBUG": "-all"}

@@ -35,7 +35,8 @@ def text_of(figures: Figures, options: Options) -> str:
         if there:
             reached = {name: by[name].there - by[name].to_gain for name in ("combined", *ORIGINS) if name in by}
             own = "".join(f", {origin} {reached[origin]}" for origin in ORIGINS if reached.get(origin))
-            name = _written(os.path.relpath(path, options.settings.folder))
+            # as git has it, on Windows too: one file for all who work on the project
+            name = _written(os.path.relpath(path, options.settings.folder).replace(os.sep, "/"))
             lines.append(f"{name}: {reached['combined']} of {there}{own}\n")
     return _HEAD + "".join(sorted(lines))
 

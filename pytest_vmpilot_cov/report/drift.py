@@ -7,13 +7,15 @@ compare the words only if the project has no files.
 
 from __future__ import annotations
 
+import ntpath
 import os
+import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from pytest_vmpilot_cov import coverage_private
-from pytest_vmpilot_cov.combine.path_map import prefixes
+from pytest_vmpilot_cov.combine.path_map import is_of_windows, prefixes
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Delivery, Mapped
 from server_hook.config.settings import Settings, apply_settings, open_coverage
@@ -174,5 +176,9 @@ def _names(value: object) -> list[str]:
 def _shown(value: object, folder: str) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    names = (os.path.relpath(name, folder) if folder and os.path.isabs(name) else name for name in _names(value))
-    return ", ".join(sorted(names)) or "none"
+    there = ntpath if is_of_windows(folder) else posixpath
+
+    def shown(name: str) -> str:
+        return there.relpath(name, folder).replace(there.sep, "/") if folder and there.isabs(name) else name
+
+    return ", ".join(sorted(map(shown, _names(value)))) or "none"

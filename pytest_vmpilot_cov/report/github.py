@@ -23,7 +23,7 @@ def annotations_of(outcome: Outcome, options: Options) -> Iterator[str]:
         return
     for path, each in change.files.items():
         # GitHub knows files by their place in the repository
-        name = _escaped(os.path.relpath(path, change.diff.top), "%\r\n:,")
+        name = _escaped(os.path.relpath(path, change.diff.top).replace(os.sep, "/"), "%\r\n:,")
         for first, last in each.ranges:
             number = count(sum(first <= line <= last for line in each.missing), "statement", "statements")
             yield f"::warning file={name},line={first},endLine={last},title=Not reached::{number} that nobody reached"

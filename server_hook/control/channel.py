@@ -90,16 +90,17 @@ class Answer(Row):
 Answerer: TypeAlias = Callable[[str, Mapping[str, Any]], Answer]
 
 _socket, _poll, _sleep = socket.socket, getattr(select, "poll", None), time.sleep
-CAN_LISTEN = _poll is not None and hasattr(socket, "AF_UNIX")
-"""Whether this system has Unix sockets that can be waited for: not on Windows."""
+CAN_LISTEN = _poll is not None and hasattr(socket, "AF_UNIX")  # not on Windows
 
 
 def socket_folder() -> str:
     """Return the folder of this user's control sockets, made if need be.
 
     Raises:
-        OSError: when it belongs to somebody else or others may enter it.
+        OSError: when it belongs to somebody else or others may enter it, and where nothing can listen in it.
     """
+    if not CAN_LISTEN:
+        raise OSError("this system has no Unix sockets")
     base = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - owner is checked
     # 60 bytes are left for the folder and the name of a socket
     if not os.path.isabs(base) or len(os.fsencode(base)) > MAX_PATH_BYTES - 60 or not os.path.isdir(base):
@@ -198,8 +199,7 @@ class Channel:
 
     def _is_ours(self) -> bool:
         """Tell whether the descriptor still is our socket: applications close all they find and reuse the numbers."""
-        listener = self._listener  # wake() may take it away, in another thread
-        if listener is None:
+        if (listener := self._listener) is None:  # wake() may take it away, in another thread
             return False
         if identity(listener) == self._identity:
             return True

@@ -11,7 +11,6 @@ import sys
 
 from server_hook.clock import steady
 from server_hook.control.channel import (
-    CAN_LISTEN,
     FOLDER_PREFIX,
     MAX_ANSWER_BYTES,
     VERSION,
@@ -68,8 +67,6 @@ def remove_dead(path: str) -> None:
 
 def remove_all_dead() -> None:
     """Remove the control sockets of this user's killed processes whose records are gone: nobody else would do it."""
-    if not CAN_LISTEN:
-        return
     with contextlib.suppress(OSError):
         folder = socket_folder()
         for name in os.listdir(folder):

@@ -35,6 +35,17 @@ assert system.__name__.endswith("windows")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is nothing to simulate")
+def test_what_another_system_has_left_is_combined(project: Project) -> None:
+    """The folder of a process that ran on a system with sockets counts on one without."""
+    project.write(".coveragerc", "[run]\nsource = .\n")
+    project.write("app.py", APP)
+    project.run("python", "-c", "import app; app.reach('pipeline')", env={"VMPILOT_COV": "."})
+    combined = run(project, WINDOWS + COMMAND, "combine")
+    assert combined.returncode == 0, combined.stdout + combined.stderr
+    assert lines_in(project.path / ".coverage")["app.py"] == numbered(APP, "pipeline")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is nothing to simulate")
 def test_what_windows_has_is_enough(project: Project) -> None:
     """A server and a session record, and the verdict and ``combine`` count what both reached."""
     project.write(".coveragerc", "[run]\nsource = .\nomit = tests/*\n")

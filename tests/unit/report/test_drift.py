@@ -33,6 +33,7 @@ def of_server(theirs: Settings, here: Settings, *mapped: Mapped) -> list[tuple[s
             [("core", "sysmon (from COVERAGE_CORE)", "ctrace (a test asked for it)")],
         ),
         ({"core": "sysmon", "core_reason": "the fastest"}, []),
+        ({"folder": "C:\\app", "source": ("C:\\app\\app",), "omit": ("C:\\app\\app\\gen.py",)}, []),
     ],
 )
 def test_where_the_project_has_no_files_the_words_are_compared(
