@@ -156,8 +156,8 @@ _MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\`<[]|"})
 class ReportingCoverage(WatchedCoverage):
     """A Coverage that does the same work once, however many reports are made of it.
 
-    Tables need the analysis of each source, which is small. Other reports need what was parsed, which is not: that
-    stays in memory if such reports are requested.
+    Tables need the analysis of each source, which is small, and its reporter. Other reports need what that has parsed,
+    which is large: it stays in memory if such reports are requested.
     """
 
     python_reporter: Callable[[Any, Coverage], Any] | None = None
@@ -172,7 +172,7 @@ class ReportingCoverage(WatchedCoverage):
         """
         super().__init__(**kwargs)
         self._keeps_parsed, self._makes_table, self._makes_markdown = keeps_parsed, False, False
-        self._parsed: dict[Any, Any] = {}
+        self._reporters: dict[Any, Any] = {}
         self._analysed: dict[Any, Any] = {}
 
     def report(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 - passed on
@@ -185,15 +185,20 @@ class ReportingCoverage(WatchedCoverage):
             self._makes_table = self._makes_markdown = False
 
     def _get_file_reporter(self, morf: Any) -> Any:  # noqa: ANN401 - coverage's FileReporter
-        reporter = self._parsed.get(morf)
+        reporter = self._reporters.get(morf)
         if reporter is None:
             reporter = super()._get_file_reporter(morf)
             if self.python_reporter is not None and type(reporter) is PythonFileReporter:  # else a plugin's
                 reporter = self.python_reporter(morf, self)
             self._show_name(reporter)
-        if self._keeps_parsed:
-            self._parsed[morf] = reporter
+            if self._keeps_parsed or hasattr(reporter, "let_go"):
+                self._reporters[morf] = reporter
         return reporter
+
+    def let_go(self, reporter: Any) -> None:  # noqa: ANN401 - coverage's FileReporter
+        """Let go of what was parsed of a source that has been analyzed, unless other reports will need it."""
+        if not self._keeps_parsed and hasattr(reporter, "let_go"):
+            reporter.let_go()
 
     def _show_name(self, reporter: Any) -> None:  # noqa: ANN401 - coverage's FileReporter
         """Have a file called by a name that is fit to be shown: its own may hold a whole line of a report."""
@@ -207,10 +212,12 @@ class ReportingCoverage(WatchedCoverage):
             # coverage.py 7.10 keeps the last one, whatever the contexts
             analyze = getattr(WatchedCoverage._analyze, "__wrapped__", WatchedCoverage._analyze)
             self._analysed[key] = analyze(self, morf, *args, **kwargs)
+            if self._makes_table:
+                self.let_go(self._reporters.get(morf))
         return self._analysed[key]
 
 
-def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+def analyses(cov: ReportingCoverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Analyse each file that reports of *cov* would show.
 
     Yields the file's path, coverage's ``Analysis`` of all data together, and one for each context alone.
@@ -230,6 +237,7 @@ def analyses(cov: Coverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any,
             alone[context] = analysis_from_file_reporter(data, cov.config.precision, reporter, reporter.filename)
         # before the loop goes on: the next file is analyzed, for all contexts, only then
         data.set_query_contexts(None)
+        cov.let_go(reporter)
         yield reporter.filename, analysis, alone
 
 

@@ -120,6 +120,8 @@ _TEXTS: Final = {
     "coverage-on-top": "another coverage.py took the measurement over for a while, and its settings leave out {files}: "
     "lines of these that ran meanwhile are missing; let it measure the same source, or run it in a process of its own",
     "trace-taken": "{tests} took the trace function away; what ran until it was given back is not measured",
+    "child-unrecorded": "{number} that tests started in an environment without VMPILOT_COV recorded nothing: "
+    "{commands}; give it the variables of os.environ as well",
     "process-incomplete": "process {pid} ({command}) could not record all that it ran: {why}",
     "already-collected": "coverage.py already measures this process ({who}); the session does not measure",
     "session-inside": "the session around this one measures and judges what it runs; for a verdict of its own, give it "

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Options
 
 
+def __dir__() -> list[str]:
+    """List the hooks and fixtures alone: pytest looks for both at every name that a plugin lists."""
+    fixtures = type(vmpilot_cov_env)
+    return [name for name, each in globals().items() if name.startswith("pytest_") or isinstance(each, fixtures)]
+
+
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Offer our hooks."""
     from pytest_vmpilot_cov.hooks import hookspecs
@@ -133,8 +139,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", "no_cover: what this test runs is not measured (pytest-vmpilot-cov).")
     from server_hook.config.files import may_name_scripts
 
-    # scripts are tests without our flag, too, but most projects have none: look before reading the configuration
-    if SESSION in config.stash or may_name_scripts(config.rootpath, str(config.getoption("cov_config"))):
+    # most projects have none: look before reading the configuration
+    if may_name_scripts(config.rootpath, str(config.getoption("cov_config"))):
         from pytest_vmpilot_cov.session.scripts import find_scripts
 
         config.stash[SCRIPTS] = scripts = find_scripts(config)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pytest_vmpilot_cov.messages import say
@@ -14,6 +15,7 @@ from server_hook.store.fingerprint import fingerprint_of
 from server_hook.store.publish import PIPELINE_FILE, keep_foreign, relative
 from server_hook.store.safe_files import read_source
 from server_hook.store.segment import ByLabel
+from server_hook.systems.systems import system
 
 
 def publish(options: Options, outcome: Outcome, leave: str = "") -> Outcome:
@@ -38,20 +40,28 @@ def _write_all(options: Options, outcome: Outcome, leave: str) -> Iterator[str]:
         PIPELINE_FILE: only(combined.counted, pipeline=True),
         own: combined.counted,
     }
+    # the coverage.py that runs already writes it at the end of this process
+    done = {name for name in targets if str(options.data_folder / name) == leave}
     for name, united in targets.items():
-        if str(options.data_folder / name) == leave:
-            continue  # the coverage.py that runs already writes it at the end of this process
+        if name in done:
+            continue
         try:
             # an earlier one that has nothing to hold any more is removed, in write_or_remove
             if united or name == own or (options.data_folder / name).exists():
-                write(options, name, united, combined, places)
+                copies = [own] if own not in done and united and united == combined.counted else []
+                done.update(write(options, name, united, combined, places, copies))
         except OSError as error:
             yield say("cannot-write", path=options.data_folder / name, why=error.strerror or error)
 
 
-def write(
-    options: Options, name: str, united: ByLabel, combined: Combined, places: frozenset[str] = frozenset()
-) -> None:
+def write(  # noqa: PLR0913, PLR0917 - what is written, and where
+    options: Options,
+    name: str,
+    united: ByLabel,
+    combined: Combined,
+    places: frozenset[str] = frozenset(),
+    copies: Iterable[str] = (),
+) -> Iterable[str]:
     """Write one data file beside ``.coverage``; keep a foreign file that has its name.
 
     All are of one kind and name the same files, so that coverage.py can combine them, and finds in them the verdict's
@@ -63,6 +73,10 @@ def write(
         united: what it will hold.
         combined: all that was counted.
         places: where servers recorded it; empty for this folder.
+        copies: files that will hold the same.
+
+    Returns:
+        those that hold it now: a file for ``who`` holds more, and what can't be copied has to be written.
 
     Raises:
         OSError: when it cannot be written.
@@ -77,16 +91,29 @@ def write(
         never_ran = combined.untouched if united or name not in (options.tests_file, PIPELINE_FILE) else {}
         untouched = {os.path.relpath(path, base) if base else path: plugin for path, plugin in never_ran.items()}
         branch = publication.has_arcs(combined.counted)
+        blocks = b"" if name not in (options.tests_file, PIPELINE_FILE) else _blocks(options, combined)
         publication.write_or_remove(
             target,
             relative(united, base),
             untouched,
             branch=branch,
             oldest=combined.oldest,
-            blocks=b"" if name not in (options.tests_file, PIPELINE_FILE) else _blocks(options, combined),
+            blocks=blocks,
             places=places,
             outside=relative(combined.outside, base),
         )
+        return [] if blocks else [each for each in copies if _copy(target, os.path.join(folder, each))]
+
+
+def _copy(source: str, target: str) -> bool:
+    """Copy a data file aside and then into place; tell whether that was possible."""
+    try:
+        with publication.aside_of(target) as aside:
+            shutil.copyfile(source, aside)
+            system.replace(aside, target)
+    except OSError:
+        return False
+    return True
 
 
 def _blocks(options: Options, combined: Combined) -> bytes:

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 
 from pytest_vmpilot_cov.collect.ask import ask_all
-from pytest_vmpilot_cov.collect.data_file import UNREADABLE, read_data_file
 from pytest_vmpilot_cov.collect.processes import Scope, distinct, find_processes, folder_of, places_of, refused
 from pytest_vmpilot_cov.collect.union import Union
 from pytest_vmpilot_cov.collect.unrecorded import find_unrecorded
@@ -147,6 +146,8 @@ class _Reading:
     def _read_file(self, path: Path) -> DataFile | None:
         """Read a data file: ours with its fingerprints, any other one as unverified data; None if it is gone."""
         place = self._scope.place_of(path)
+        from pytest_vmpilot_cov.collect.data_file import UNREADABLE, read_data_file  # most sessions have none to read
+
         self._scope.tick(place.label)
         written, label = _written(path), place.label if place.is_copy else ""
         if written is None:

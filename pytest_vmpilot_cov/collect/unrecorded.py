@@ -32,6 +32,7 @@ from server_hook.environment import DATA_DIR_VARIABLE, ORIGIN_VARIABLE, SESSION_
 from server_hook.problems import HookError
 
 PROC = Path("/proc")
+_MARK = f"{VARIABLE}=".encode()
 START_S = 2.0
 """A younger process is still starting."""
 ANSWER_S = 2.0
@@ -142,7 +143,8 @@ def _processes_with_variable() -> Iterator[Process]:
 
     A program that is no Python counts where one of its processes embeds one: its supervisor is to be found, too.
     """
-    processes = list(map(_look_at, PROC.glob("[0-9]*")))
+    names = os.listdir(PROC) if PROC.is_dir() else ()
+    processes = [_look_at(name) for name in names if name.isdecimal()]
     embedding = set[str]()
     for each in filter(None, processes):
         with suppress(OSError):
@@ -151,12 +153,14 @@ def _processes_with_variable() -> Iterator[Process]:
     yield from (each for each in processes if each and (not each.embeds or each.program in embedding))
 
 
-def _look_at(place: Path) -> Process | None:
+def _look_at(name: str) -> Process | None:
     """Return the process with a folder in ``/proc``; None if it is not to be recorded, or cannot be looked at."""
     try:
-        variables = (place / "environ").read_bytes()
-        if f"{VARIABLE}=".encode() not in variables or int(place.name) == os.getpid():
+        with open(f"{PROC}/{name}/environ", "rb", buffering=0) as file:  # of many: a Path costs more
+            variables = file.readall()
+        if _MARK not in variables or int(name) == os.getpid():
             return None
+        place = PROC / name
         pairs = (word.partition("=") for word in os.fsdecode(variables).split("\0"))
         environment = {name: value for name, _, value in pairs}
         command = tuple(os.fsdecode((place / "cmdline").read_bytes()).rstrip("\0").split("\0"))
@@ -169,7 +173,7 @@ def _look_at(place: Path) -> Process | None:
     except (OSError, IndexError, AttributeError):
         return None  # it has ended meanwhile, or belongs to another user
     counts = environment.get(VARIABLE) and environment.get(ORIGIN_VARIABLE) in (None, "", "pipeline")
-    return Process(int(place.name), command, environment, int(after_name[1]), program, is_young) if counts else None
+    return Process(int(name), command, environment, int(after_name[1]), program, is_young) if counts else None
 
 
 def _families(processes: Mapping[int, Process], recorded: Container[int]) -> set[int]:

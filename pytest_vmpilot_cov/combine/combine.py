@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov import coverage_private
 from pytest_vmpilot_cov.combine.path_map import PathMap
@@ -18,6 +19,9 @@ from server_hook.problems import one_line
 from server_hook.store.fingerprint import fingerprint
 from server_hook.store.segment import Part
 
+if TYPE_CHECKING:
+    from coverage import Coverage
+
 
 def combine(options: Options, collected: Collected) -> Combined:
     """Combine what was collected, by the rules of the configuration.
@@ -26,6 +30,7 @@ def combine(options: Options, collected: Collected) -> Combined:
         UsageError: when the configuration cannot be used.
     """
     cov = open_coverage(options.settings.config_file)
+    contexts = [*unused_contexts(options, cov)]
     try:
         apply_settings(cov, options.settings)
         refused: dict[str, str] = {}
@@ -42,7 +47,7 @@ def combine(options: Options, collected: Collected) -> Combined:
         if reached:  # without any data, another warning says that nothing was reached
             coverage_private.warn_of_modules(cov, reached)
         copies, omitted = _differing_copies(combined, options), frozenset(_omitted(parts, combined, options))
-        problems = (*unused_contexts(options), *_refused_sources(refused, options), *copies, *cov.warnings())
+        problems = (*contexts, *_refused_sources(refused, options), *copies, *cov.warnings())
         return replace(combined, mapped=mapped, lines_only=lines_only, omitted=omitted, problems=problems)
     except REFUSALS as error:
         raise UsageError(say("cannot-count", why=one_line(error))) from None
@@ -70,9 +75,13 @@ def _refused_sources(refused: Mapping[str, str], options: Options) -> Iterator[s
         yield say("source-refused", path=shown_path(path, options.root), why=why)
 
 
-def unused_contexts(options: Options) -> Iterator[str]:
-    """Name each context of the configuration: the contexts of our data are the origins, or the tests on request."""
-    cov = open_coverage(options.settings.config_file)
+def unused_contexts(options: Options, cov: Coverage) -> Iterator[str]:
+    """Name each context of the configuration: the contexts of our data are the origins, or the tests on request.
+
+    Args:
+        options: which say whether tests are told apart.
+        cov: a Coverage that has read the configuration, and has not been given our settings.
+    """
     for name in () if options.context else ("dynamic_context", "context"):
         if value := cov.get_option(f"run:{name}"):
             text = say("context-unused", name=name, value=value, config=options.settings.config_file)

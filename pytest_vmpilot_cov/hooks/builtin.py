@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 NAME = "vmpilot_cov_builtin"
 
 
+def __dir__() -> list[str]:
+    """List the hooks alone, as a ``PluginObject`` does."""
+    return [name for name in globals() if name.startswith("pytest_")]
+
+
 @hookimpl
 def pytest_vmpilot_cov_checks(figures: Figures, combined: Combined, options: Options) -> Iterator[Check]:
     """Check that each required origin reached something, and with ``stale = fail`` that no data is stale."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pytest_vmpilot_cov.hooks.hookspecs import hookimpl
-from pytest_vmpilot_cov.report.markdown import SUMMARY, markdown_report
+from pytest_vmpilot_cov.hooks.hookspecs import PluginObject, hookimpl
 
 if TYPE_CHECKING:
     import pluggy
@@ -27,12 +26,14 @@ def append_job_summary(cov: ReportingCoverage, options: Options, outcome: Outcom
     path = os.environ.get(SUMMARY_VARIABLE)
     if not path or options.origin:  # one origin's report is for another service
         return None
+    from pytest_vmpilot_cov.report.markdown import SUMMARY, markdown_report
+
     with open(path, "a", encoding="utf-8") as file:
         file.write(markdown_report(cov, options, outcome, SUMMARY) + "\n")
     return None
 
 
-class JUnitProperties:
+class JUnitProperties(PluginObject):
     """Put the total and each check into the JUnit XML that pytest writes, as properties of the test suite."""
 
     def __init__(self, plugins: pluggy.PluginManager) -> None:

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 hookspec, hookimpl = pluggy.HookspecMarker("pytest"), pluggy.HookimplMarker("pytest")
 
 
+class PluginObject:
+    """The base of plugins that are objects: it lists their hooks alone.
+
+    pytest looks for fixtures at every name that a plugin lists, ten percent of a start.
+    """
+
+    def __dir__(self) -> list[str]:
+        """List the hooks."""
+        return [name for name in super().__dir__() if name.startswith("pytest_")]
+
+
 @hookspec
 def pytest_vmpilot_cov_data(options: Options, folder: Path) -> Iterable[Path] | None:
     """Contribute data before anything is combined: copied out of a container, say.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_vmpilot_cov.hooks.hookspecs import PluginObject
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.options.flags import SHARED_OPTIONS
 from pytest_vmpilot_cov.options.report_kinds import OWN_KINDS, parse_report
@@ -27,7 +28,7 @@ def _is_pytest_cov(plugin: object) -> bool:
     return getattr(plugin, "__name__", "") == MODULE and hasattr(plugin, "pytest_addoption")
 
 
-class OwnReports:
+class OwnReports(PluginObject):
     """Let pytest-cov's ``--cov-report`` take the kinds that are ours alone, whichever of the two is loaded first."""
 
     def __init__(self, parser: pytest.Parser) -> None:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from coverage import Coverage
 
 
+def __dir__() -> list[str]:
+    """List the fixtures alone, as a ``PluginObject`` does its hooks."""
+    return ["cov", "no_cover"]
+
+
 @pytest.fixture
 def no_cover() -> None:
     """Leave out of the coverage what the test runs, as the marker ``no_cover`` does."""

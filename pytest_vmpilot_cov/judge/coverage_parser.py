@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from coverage.parser import PythonParser
 from coverage.python import PythonFileReporter, get_python_source
 
-from pytest_vmpilot_cov.judge import coverage_pieces
-
 if TYPE_CHECKING:
     from coverage import Coverage
 
@@ -99,6 +97,8 @@ class SparingReporter(PythonFileReporter):
         return self.coverage._exclude_regex("exclude")
 
     def _parse(self) -> ParserState | None:
+        from pytest_vmpilot_cov.judge import coverage_pieces  # what was parsed earlier needs none of it
+
         parser = PythonParser(filename=self.filename, exclude=self._exclude)
         # of a template, say, both raise: what is half made must not be taken for an empty file
         is_large = coverage_pieces.is_for(parser)
@@ -122,6 +122,10 @@ class SparingReporter(PythonFileReporter):
         if self._no_branch is None:
             self._no_branch = super().no_branch_lines()
         return self._no_branch
+
+    def let_go(self) -> None:
+        """Let go of what was parsed; it comes back when somebody asks again."""
+        self._parser = self._source = self._no_branch = None
 
 
 def _first_lines_name(parser: PythonParser) -> str:

@@ -165,12 +165,11 @@ def _stale(setting: Setting[str]) -> str:
 def _read(path: str, overrides: Mapping[str, object] | None) -> tuple[Settings, dict[str, str], Coverage]:
     """Read a configuration: its settings, our section of it, and coverage.py's view of it."""
     # imported late, as coverage.py comes with it, which takes more than 100 ms
-    from server_hook.config.settings import open_coverage, read_settings
+    from server_hook.config.settings import read_with_coverage
 
     try:
-        settings = read_settings(path, overrides)
+        settings, cov = read_with_coverage(path, overrides)
         own = read_own_section(settings.config_file)
-        cov = open_coverage(settings.config_file)
     except HookError as error:
         raise UsageError(str(error)) from None
     check_own_section(own, settings.config_file)

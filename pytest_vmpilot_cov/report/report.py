@@ -14,9 +14,6 @@ from coverage.exceptions import CoverageException, NoDataError
 
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.model import Check, Options, ReportRequest
-from pytest_vmpilot_cov.report.badge import badge
-from pytest_vmpilot_cov.report.json import add_origins
-from pytest_vmpilot_cov.report.markdown import markdown_report
 from pytest_vmpilot_cov.report.words import count
 from server_hook.problems import one_line
 
@@ -139,6 +136,8 @@ def _lcov(cov: ReportingCoverage, request: ReportRequest, _options: Options, _ou
 
 
 def _json(cov: ReportingCoverage, request: ReportRequest, options: Options, outcome: Outcome) -> str:
+    from pytest_vmpilot_cov.report.json import add_origins  # like the other kinds below, only for who asks for it
+
     path = _destination(cov, request)
     cov.json_report(outfile=path)
     add_origins(Path(path), options, outcome)
@@ -146,6 +145,8 @@ def _json(cov: ReportingCoverage, request: ReportRequest, options: Options, outc
 
 
 def _markdown(cov: ReportingCoverage, request: ReportRequest, options: Options, outcome: Outcome) -> str:
+    from pytest_vmpilot_cov.report.markdown import markdown_report
+
     appends = request.kind == "markdown-append"
     with Path(request.dest).open("a" if appends else "w", encoding="utf-8") as file:
         file.write(markdown_report(cov, options, outcome))
@@ -153,6 +154,8 @@ def _markdown(cov: ReportingCoverage, request: ReportRequest, options: Options, 
 
 
 def _badge(_cov: ReportingCoverage, request: ReportRequest, options: Options, outcome: Outcome) -> str:
+    from pytest_vmpilot_cov.report.badge import badge
+
     Path(request.dest).parent.mkdir(parents=True, exist_ok=True)
     Path(request.dest).write_text(badge(outcome.figures, outcome.verdict, options), encoding="ascii")
     return f"Coverage badge written to file {request.dest}"

@@ -13,7 +13,6 @@ from pytest_vmpilot_cov.messages import shown_path
 from pytest_vmpilot_cov.model import ORIGINS, Change, Figures, Options, Row, Tally, Verdict
 from pytest_vmpilot_cov.model.value import Value
 from pytest_vmpilot_cov.report.change import figures_of, in_one_line, unreached
-from pytest_vmpilot_cov.report.github import annotations_of
 from pytest_vmpilot_cov.report.pipeline import server_lines
 from pytest_vmpilot_cov.report.warnings import warnings_of
 from server_hook.problems import printable
@@ -43,7 +42,10 @@ class Line(Value):
 
 def section(outcome: Outcome, options: Options) -> Iterator[Line]:
     """Yield the lines of the section, the verdict last; each is fit to be printed as it is."""
-    yield from (Line(command) for command in annotations_of(outcome, options))
+    if options.annotations:
+        from pytest_vmpilot_cov.report.github import annotations_of
+
+        yield from (Line(command) for command in annotations_of(outcome, options))
     # a name may hold a line break, and could write lines of the report, even a verdict
     yield from (Line(printable(line.text), line.tone) for line in _lines(outcome, options))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_vmpilot_cov.hooks.hookspecs import PluginObject
 from server_hook.attribution.boards import Board
 from server_hook.attribution.imports import watch_imports
 from server_hook.environment import process_state
@@ -57,7 +58,7 @@ class RunningTest:
             self._board.take_down()
 
 
-class TestContexts:
+class TestContexts(PluginObject):
     """Switch the context at the phases of each test; a plugin of its own, registered only on request."""
 
     __test__ = False  # its name begins with Test

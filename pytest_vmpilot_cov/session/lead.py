@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pytest_vmpilot_cov.collect.ask import ask_servers
@@ -18,6 +18,7 @@ from pytest_vmpilot_cov.report.words import not_reset
 from pytest_vmpilot_cov.session.early_imports import below, early_imports
 from pytest_vmpilot_cov.session.retention import forget_earlier_sessions
 from pytest_vmpilot_cov.verdict import reach_verdict
+from server_hook.config.settings import apply_settings, open_coverage
 from server_hook.store import working_folder
 
 if TYPE_CHECKING:
@@ -74,15 +75,17 @@ class Lead:
         # after our own reset, which counts; a later one by somebody else doesn't take this session's data away
         self._until = time.time()
 
-    def note_early_imports(self, loaded: Mapping[str, ModuleType]) -> None:
-        """Name the source modules that were imported before measurement began.
-
-        Args:
-            loaded: what ``sys.modules`` was then.
-        """
+    def note_early_imports(self) -> None:
+        """Name the source modules that have been imported; call it before measurement begins, which slows it down."""
         settings = self._options.settings
-        is_source = below((*settings.source, *settings.copies), lambda: is_project_file(self._measurement.cov))
-        self.note(*early_imports(loaded, self._plugins.get_plugins(), is_source, str(self._options.root)))
+
+        def rules() -> Callable[[str], bool]:
+            cov = open_coverage(settings.config_file)
+            apply_settings(cov, settings, to_measure=True)
+            return is_project_file(cov)
+
+        is_source = below((*settings.source, *settings.copies), rules)
+        self.note(*early_imports(dict(sys.modules), self._plugins.get_plugins(), is_source, str(self._options.root)))
 
     def give_verdict(self, options: Options) -> Outcome:
         """Collect, combine, judge and report what this session and the servers measured.

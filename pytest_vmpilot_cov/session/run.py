@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import coverage
 import pytest
 from coverage import Coverage
 
-from pytest_vmpilot_cov.changes.changes import check_base
 from pytest_vmpilot_cov.combine.combine import unused_contexts
 from pytest_vmpilot_cov.hooks import builtin
 from pytest_vmpilot_cov.hooks.ci import JUnitProperties
@@ -23,16 +23,15 @@ from pytest_vmpilot_cov.options.missing import missing_paths
 from pytest_vmpilot_cov.options.options import resolve
 from pytest_vmpilot_cov.report.terminal import section
 from pytest_vmpilot_cov.session.child_environment import Environment
-from pytest_vmpilot_cov.session.contexts import TestContexts
 from pytest_vmpilot_cov.session.lead import Lead
 from pytest_vmpilot_cov.session.nesting import has_own_verdict, outer_session
 from pytest_vmpilot_cov.session.origins import rules_of
 from pytest_vmpilot_cov.session.partial import enforced, ide_of, thresholds_in_words, unjudged
-from pytest_vmpilot_cov.session.running_coverage import beside
 from pytest_vmpilot_cov.session.selection import Selection, TakenAway
 from pytest_vmpilot_cov.session.session import Session, choose_measurement
 from pytest_vmpilot_cov.session.xdist import Worker, Workers, is_worker, refuse_dynamic_context
 from pytest_vmpilot_cov.stash import HEADER, RUN, SESSION, WARNING
+from server_hook.config.settings import open_coverage
 from server_hook.coverage_private import REFUSALS
 from server_hook.environment import process_state
 from server_hook.problems import HookError, one_line, printable
@@ -40,6 +39,7 @@ from server_hook.record import recorder
 
 if TYPE_CHECKING:
     from pytest_vmpilot_cov.model import Options, Outcome
+    from pytest_vmpilot_cov.report.terminal import Line
 
 SELECTION, TAKEN_AWAY = "vmpilot_cov_selection", "vmpilot_cov_taken_away"
 JUNIT, CONTEXTS = "vmpilot_cov_junit", "vmpilot_cov_contexts"
@@ -90,7 +90,7 @@ class Run:
 
     def _unmet(self) -> Iterator[str]:
         yield from missing_paths(self._options)
-        yield from unused_contexts(self._options)
+        yield from unused_contexts(self._options, open_coverage(self._options.settings.config_file))
 
     def finish(self, session: pytest.Session, error: BaseException | None) -> None:
         """Reach the verdict; a failed one makes pytest exit with 1 although every test may have passed.
@@ -125,8 +125,16 @@ class Run:
             if self._not_reported:
                 reporter.write_line(printable(self._not_reported), yellow=True)
                 return
-            for line in section(self._outcome, self._options):
-                reporter.write_line(line.text, **_MARKUP[line.tone])
+            for tone, text in _blocks(section(self._outcome, self._options)):
+                reporter.write_line(text, **_MARKUP[tone])
+
+
+def _blocks(lines: Iterable[Line]) -> Iterator[tuple[str, str]]:
+    """Join neighboring lines without a tone: pytest flushes its output after each text that it writes."""
+    # pytest escapes what the terminal's encoding lacks, line breaks of the same text included
+    for (tone, joins), each in groupby(lines, lambda line: (line.tone, not line.tone and line.text.isascii())):
+        texts = [line.text for line in each]
+        yield from ((tone, text) for text in (["\n".join(texts)] if joins else texts))
 
 
 def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pytest.Parser) -> Options | None:
@@ -164,6 +172,8 @@ def start_session(config: pytest.Config, typed: argparse.Namespace, parser: pyte
         return None
     config.stash[SESSION] = session
     if session.options.context:
+        from pytest_vmpilot_cov.session.contexts import TestContexts
+
         config.pluginmanager.register(TestContexts(session), CONTEXTS)
     return session.options
 
@@ -175,7 +185,10 @@ def _prepare(
     end_startup_recorder()
     # an outer session's recorder has a Coverage as well, but that one is ours
     running = None if recorder.current() else Coverage.current()
-    options = beside(running, options)
+    if running is not None:
+        from pytest_vmpilot_cov.session.running_coverage import beside
+
+        options = beside(running, options)
     measurement, why = choose_measurement(options, running, outer)
     environment = Environment(hands_off=measurement is not None and measurement.measures_children)
     config.add_cleanup(environment.give_back)  # before the first change, so that an error undoes that as well
@@ -192,17 +205,14 @@ def _prepare(
 
 def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> None:
     """Start as the process that gives the verdict."""
-    check_base(session.options)
+    if session.options.change is not None:
+        from pytest_vmpilot_cov.changes.changes import check_base
+
+        check_base(session.options)
     lead = Lead(session.measurement, session.options, config.pluginmanager)
     lead.make_room()
-    loaded = dict(sys.modules)  # what is imported by now was not measured
-    session.lead()  # before the start, which derives the servers' variables from the children's
-    try:
-        session.start()
-    except OSError as error:
-        raise UsageError(say("cannot-record", path=error.filename, why=error.strerror)) from None
     if not session.measurement.data_file:  # else the coverage.py that was there first measured the imports
-        lead.note_early_imports(loaded)
+        lead.note_early_imports()
     taken = TakenAway()
     selection = Selection(parser, taken)
     for plugin, name in (
@@ -213,6 +223,11 @@ def _lead(config: pytest.Config, session: Session, parser: pytest.Parser) -> Non
         (JUnitProperties(config.pluginmanager), JUNIT),
     ):
         config.pluginmanager.register(plugin, name)
+    session.lead()  # before the start, which derives the servers' variables from the children's
+    try:
+        session.start()  # last: from here on everything is traced, and slower
+    except OSError as error:
+        raise UsageError(say("cannot-record", path=error.filename, why=error.strerror)) from None
     config.stash[RUN] = Run(session, lead, selection)
 
 

@@ -98,15 +98,15 @@ class RunningCoverage:
             self.presence.end()
 
 
-def beside(cov: Coverage | None, options: Options) -> Options:
+def beside(cov: Coverage, options: Options) -> Options:
     """Keep our data out of the folder of an IDE, which names its own file in COVERAGE_FILE.
 
     Args:
-        cov: the coverage.py that runs already, if any.
+        cov: the coverage.py that runs already.
         options: the session's.
     """
     settings = options.settings
-    if cov is None or settings.data_file != _data_file_of(cov):
+    if settings.data_file != _data_file_of(cov):
         return options
     return replace(options, settings=settings._replace(data_file=str(Path(settings.folder, ".coverage"))))
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from pytest_vmpilot_cov.chdir import working_in
+from pytest_vmpilot_cov.hooks.hookspecs import PluginObject
 from pytest_vmpilot_cov.integrations.vscode import ran_all_discovered
 from pytest_vmpilot_cov.session.partial import A_PLUGIN, IGNORED, LEFT_OUT, NOT_RUN, REPLACED, early_end, selection
 from pytest_vmpilot_cov.session.whole import Whole
 
 
-class TakenAway:
+class TakenAway(PluginObject):
     """Count the tests that are taken away in this process; a plugin, in workers as well."""
 
     def __init__(self) -> None:
@@ -90,7 +91,7 @@ class TakenAway:
             self.tests[who] = self.tests.get(who, 0) + number
 
 
-class Selection:
+class Selection(PluginObject):
     """Know which part of the tests runs; a plugin of the leading process."""
 
     def __init__(self, parser: pytest.Parser, taken: TakenAway) -> None:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_vmpilot_cov.integrations.debuggers import is_debugging, trace_again
 from pytest_vmpilot_cov.messages import UsageError, say
 from pytest_vmpilot_cov.session.child_environment import BETWEEN_TESTS, Environment, variables_for_servers
-from pytest_vmpilot_cov.session.contexts import RunningTest
+from pytest_vmpilot_cov.session.children import Children
 from pytest_vmpilot_cov.session.nesting import inner_id
 from pytest_vmpilot_cov.session.recording import OUTSIDE, Recording
-from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
 from pytest_vmpilot_cov.session.xdist import is_worker, read_leader, worker_recorder
 from server_hook.environment import SESSION_VARIABLE, process_state
 from server_hook.problems import printable
@@ -29,10 +28,12 @@ if TYPE_CHECKING:
     from coverage import Coverage
 
     from pytest_vmpilot_cov.model import Options
+    from pytest_vmpilot_cov.session.contexts import RunningTest
     from pytest_vmpilot_cov.session.origins import OriginRules
+    from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
 
 SHOWN_TESTS = 3
-Measurement: TypeAlias = Recording | RunningCoverage
+Measurement: TypeAlias = "Recording | RunningCoverage"
 """What measures this process: a recorder of ours, or the coverage.py that was there first."""
 
 
@@ -57,6 +58,7 @@ class Session:
         self.origins: set[str] = set()
         """The origins whose tests ran in this process."""
         self._environment = environment
+        self._children = Children(options.root)
         self._running_test: RunningTest | None = None
         self._outer = process_state().session
         self._rules = rules
@@ -88,13 +90,17 @@ class Session:
         process_state().session = self.measurement.presence.session
         self._trace = sys.gettrace()  # the core's own by now; None under sysmon
         self._environment.measure_children()  # after the start: the record tells children how to measure
+        self._children.watch()
         self.server_variables = variables_for_servers(self.options)
         if self.options.context:
+            from pytest_vmpilot_cov.session.contexts import RunningTest
+
             folder, hosts = self.measurement.presence.folder, self.options.settings.tag_requests
             self._running_test = RunningTest(folder, self._environment, hosts)
 
     def close(self) -> None:
         """End the measurement of this process."""
+        self._children.stop()
         if self._running_test is not None:
             self._running_test.close()
         self.measurement.close()
@@ -105,7 +111,7 @@ class Session:
         tests = self._took_trace
         more = f" and {len(tests) - SHOWN_TESTS} more" if len(tests) > SHOWN_TESTS else ""
         taken = say("trace-taken", tests=", ".join(tests[:SHOWN_TESTS]) + more) if tests else ""
-        return [each for each in (self.measurement.finish(), taken) if each]
+        return [each for each in (self.measurement.finish(), taken, self._children.unrecorded()) if each]
 
     def enter_item(self, item: pytest.Item) -> None:
         """Count what a test runs, its children included, for the test's origin."""
@@ -171,6 +177,8 @@ def choose_measurement(options: Options, running: Coverage | None, outer: str) -
     if not is_worker():
         session = inner_id(outer) if outer else None
         if running is not None:
+            from pytest_vmpilot_cov.session.running_coverage import RunningCoverage
+
             return RunningCoverage(running, options, session), ""
         around = recorder.current()  # of a session in this process; that of the start-up line has ended
         if around is not None and around.settings != options.settings:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from pytest_vmpilot_cov.hooks.hookspecs import PluginObject
 from pytest_vmpilot_cov.messages import say
 from pytest_vmpilot_cov.session.recording import OUTSIDE
 from server_hook.config.settings import Settings, open_coverage
@@ -59,7 +60,7 @@ def worker_recorder(leader: records.Record) -> Recorder:
     return Recorder(settings, str(data_folder), OUTSIDE, leader.session, name=os.environ[WORKER_VARIABLE])
 
 
-class Worker:
+class Worker(PluginObject):
     """A worker's plugin: measure until the last test, then tell the leader what is missing."""
 
     def __init__(self, session: Session | None, problem: str, taken: TakenAway) -> None:
@@ -126,7 +127,7 @@ class Node(Protocol):
     workeroutput: dict[str, Any]
 
 
-class Workers:
+class Workers(PluginObject):
     """The leader's plugin: name each worker that crashed or could not deliver its data."""
 
     def __init__(self, lead: Lead, selection: Selection, data_folder: Path) -> None:

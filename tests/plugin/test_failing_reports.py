@@ -57,3 +57,14 @@ def test_a_report_that_fails_costs_itself_alone(project: Project) -> None:
     assert "TOTAL" in done.stdout
     assert "Coverage XML written" in done.stdout
     assert (project.path / ".coverage").exists()
+
+
+def test_a_terminal_without_a_letter_shows_each_line_for_itself(app: Project) -> None:
+    """What the encoding lacks is escaped in its own line alone: no line break of the section goes with it."""
+    app.write("app/\u00fcber.py", "TOP = 1\n")
+    app.write("app/zz.py", "TOP = 1\n")
+    done = app.pytest("--vmpilot-cov", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[0] for line in lines if line.endswith(" 0%")][-2:] == ["app/zz.py", "app/\\xfcber.py"]
+    assert "\\n" not in done.stdout

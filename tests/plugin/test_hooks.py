@@ -100,3 +100,26 @@ def test_the_command_alone_imports_no_pytest(app: Project) -> None:
     )
     done = app.run("python", "-c", program)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "[]"), done.stdout + done.stderr
+
+
+LISTING = """
+def pytest_sessionfinish(session):
+    for plugin in session.config.pluginmanager.get_plugins():
+        module = getattr(plugin, "__name__", type(plugin).__module__)
+        if module.startswith("pytest_vmpilot_cov"):
+            with open("listed", "a") as file:
+                print(f"{module}.{type(plugin).__name__}", *dir(plugin), file=file)
+"""
+FIXTURES = {"cov", "no_cover", "pipeline_server", "vmpilot_cov_env"}
+
+
+def test_our_plugins_list_their_hooks_and_fixtures_alone(app: Project) -> None:
+    """Nothing else of ours is looked at by pytest, which looks for fixtures at every name that a plugin lists."""
+    app.write("conftest.py", LISTING)
+    assert app.pytest("--vmpilot-cov", "--cov-context=test").returncode == 0
+    listed = {who: set(names) for who, *names in map(str.split, (app.path / "listed").read_text().splitlines())}
+    assert len(listed) >= 8, listed
+    assert all(listed.values()), listed
+    others = {name for names in listed.values() for name in names if not name.startswith("pytest_")}
+    assert others <= FIXTURES, others
+    assert {"pipeline_server", "vmpilot_cov_env"} <= listed["pytest_vmpilot_cov.plugin.module"]
