@@ -38,14 +38,14 @@ def peers(session: nox.Session, peers: str) -> None:
 @nox.session(venv_backend="none")
 @nox.parametrize("version", NEWER)
 def newer(session: nox.Session, version: str) -> None:
-    """Run all tests on a Python that this machine's system may not have yet: Debian's own, in a folder."""
+    """Run all tests, each program included, on a Python that few systems have yet: Debian's own, in a folder."""
     session.run(".ci/newer_pythons", "make")
     there = [".ci/newer_pythons", "run"]
     folder = f".nox/newer-{version}"
     session.run(*there, f"/usr/bin/python{version}", "-m", "venv", folder)
     session.run(*there, f"{folder}/bin/pip", "install", "-q", "-e", ".[dev]")
     tests = session.posargs or ["-n", "2", "--dist", "worksteal"]
-    session.run(*there, f"{folder}/bin/python", "-m", "pytest", *tests)
+    session.run(*there, f"{folder}/bin/python", "-m", "pytest", *tests, env={"TEST_PROGRAMS": "all"})
 
 
 @nox.session(python=PYTHONS[0])
