@@ -38,7 +38,7 @@ def add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
 
 def _add_question(name: str, verb: argparse.ArgumentParser) -> None:
     if name == "who":
-        text = "a file, a line of it as in app/main.py:12, or a range as in app/main.py:12-20"
+        text = "a file, a line of it as in app/main.py:12, or a range as in app/main.py:12-20; more may follow"
         verb.add_argument("place", metavar="FILE[:LINE[-LINE]]", help=text)
     elif name == "affected":
         verb.add_argument("--since", metavar="REF", required=True, help="the commit that the change is compared with")

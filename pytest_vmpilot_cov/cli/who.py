@@ -46,26 +46,31 @@ def who(options: Options, place: str, words: Sequence[str]) -> int:
     Args:
         options: the user's.
         place: the file, and the line or the range after a colon.
-        words: what to read; empty for the usual places.
+        words: more such places, and what to read; the usual data without any.
 
     Raises:
         UsageError: when there is no such place, or no data of it.
     """
-    here, wanted = Path.cwd(), _place(place)
-    witnesses, combined = _read(options, words)
+    here = Path.cwd()
+    places = [place, *filter(_is_place, words)]
+    wanted = [_place(each) for each in places]
+    witnesses, combined = _read(options, [word for word in words if word not in places])
     if not witnesses:
         return FAILED
     files = {*(each.path for each in witnesses), *combined.untouched}
-    path = _measured_path(wanted.file, here, options, files)
-    is_stale = _say_stale(combined, options, path)
-    lines = _lines(path, wanted, options, [each for each in witnesses if each.path == path])
-    for line in lines:
-        show(line)
-    if not lines and not is_stale:
-        show(f"{shown_path(path, options.root)}{place.removeprefix(wanted.file)}: nobody ran it")
+    paths = [_measured_path(each.file, here, options, files) for each in wanted]
+    is_run = False
+    for text, each, path in zip(places, wanted, paths, strict=True):
+        is_stale = _say_stale(combined, options, path)
+        lines = _lines(path, each, options, [witness for witness in witnesses if witness.path == path])
+        for line in lines:
+            show(line)
+        if not lines and not is_stale:
+            show(f"{shown_path(path, options.root)}{text.removeprefix(each.file)}: nobody ran it")
+        is_run |= bool(lines)
     if not any(each.label.context for each in witnesses):
         show_problem(say("tests-unrecorded"))
-    return 0 if lines else FAILED
+    return 0 if is_run else FAILED
 
 
 def tests(options: Options, wanted: str, words: Sequence[str]) -> int:
@@ -106,6 +111,12 @@ def _names(context: str) -> tuple[str, str, str]:
     """Return a test's name with its phase and without, and without its file, too."""
     name = context.rpartition("|")[0]
     return context, name, name.rpartition("::")[2]
+
+
+def _is_place(word: str) -> bool:
+    """Tell a further place from data: it has lines, and is neither a path nor a URL with a port."""
+    matched = _PLACE.fullmatch(word)
+    return bool(matched and matched["first"]) and "://" not in word and not os.path.exists(word)
 
 
 def _place(text: str) -> _Place:

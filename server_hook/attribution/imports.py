@@ -24,19 +24,20 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-_ASGI, _WSGI, _RAW = (f"server_hook.attribution.receiving_{kind}" for kind in ("asgi", "wsgi", "raw"))
+_ASGI, _WSGI, _RAW, _GRPC = (f"server_hook.attribution.receiving_{kind}" for kind in ("asgi", "wsgi", "raw", "grpc"))
 _SENDING = "server_hook.attribution.sending"
 TABLE: dict[str, tuple[str, str]] = {
     "aiohttp.client_reqrep": (_SENDING, "tag_aiohttp"),
     "aiohttp.web_protocol": (_RAW, "aiohttp"),
     "cheroot.server": (_RAW, "cheroot"),
-    "ctypes": ("server_hook.record.c_forks", "watch_c_forks"),
     "daphne.server": (_ASGI, "daphne"),
     "eventlet.wsgi": (_WSGI, "gevent"),
     "gevent.pywsgi": (_WSGI, "gevent"),
     "granian.asgi": (_ASGI, "granian"),
     "granian.rsgi": (_ASGI, "granian_rsgi"),
     "granian.wsgi": (_WSGI, "granian"),
+    "grpc": (_GRPC, "grpc"),
+    "grpc.aio": (_GRPC, "grpc_asyncio"),
     "gunicorn.workers.base_async": (_WSGI, "gunicorn"),
     "gunicorn.workers.gasgi": (_ASGI, "gunicorn"),
     "gunicorn.workers.gthread": (_WSGI, "gunicorn"),
@@ -59,18 +60,17 @@ TABLE: dict[str, tuple[str, str]] = {
     "websockets.trio.server": (_RAW, "websockets"),
     "wsgiref.handlers": (_WSGI, "wsgiref"),
 }
-"""For each module of a server or a client, the module of ours and the function in it that is called with it.
-
-ctypes is neither: with it a program can fork in C, however late it imports it.
-"""
+"""For each module of a server or a client, the module of ours and the function in it that is called with it."""
+_WATCHED = {**TABLE, "ctypes": ("server_hook.record.c_forks", "watch_c_forks")}
+"""And for what forks in C, however late a program imports it."""
 
 
 def watch_imports() -> None:
-    """Act on each module of the table, now if it is imported already; once a process, and never raise."""
+    """Act on each module of the tables, now if it is imported already; once a process, and never raise."""
     # compared by name: a test may have imported a second copy of this module
     if not any(type(each).__module__ == __name__ for each in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
-        for name in TABLE:
+        for name in _WATCHED:
             module = sys.modules.get(name)
             if type(module).__name__ == "_LazyModule":  # any look at it would load it
                 _Loader(object.__getattribute__(module, "__spec__"))
@@ -97,7 +97,7 @@ def wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> None:  # noqa: AN
 
 
 class _Finder:
-    """Finds no module itself, but sees to it that we hear when one of the table has been executed."""
+    """Finds no module itself, but sees to it that we hear when one of the tables has been executed."""
 
     def __init__(self) -> None:
         self._finding: set[tuple[str, int]] = set()
@@ -105,9 +105,9 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find a module of the table as the other finders do, and leave any other to them."""
+        """Find a module of the tables as the other finders do, and leave any other to them."""
         search = name, _thread.get_ident()
-        if name not in TABLE or search in self._finding:  # a finder of others may ask all finders, as this does
+        if name not in _WATCHED or search in self._finding:  # a finder of others may ask all finders, as this does
             return None
         self._finding.add(search)
         try:
@@ -147,7 +147,7 @@ class _Loader:
 
 @all_at_once()
 def _act_on(module: ModuleType, name: str) -> None:
-    where, function = TABLE[name]
+    where, function = _WATCHED[name]
     recorder = process_state().recorder
     try:
         ours = import_module(where)

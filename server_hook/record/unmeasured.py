@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _INTERPRETERS = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
 """Public only from Python 3.14 on, and in a module that imports much more."""
+_MOD_WSGI = ["mod_wsgi"]
+"""What mod_wsgi gives every interpreter for its arguments."""
 
 
 def check_measured(cov: Coverage, core: str, problems: Problems) -> None:
@@ -28,8 +30,7 @@ def check_measured(cov: Coverage, core: str, problems: Problems) -> None:
     check_tracing(cov, core, problems)
     further = _further_interpreters()
     if further:
-        is_mod_wsgi = sys.argv[:1] == ["mod_wsgi"]  # what it gives every interpreter
-        cure = "; set WSGIApplicationGroup %{GLOBAL}" if is_mod_wsgi else ""
+        cure = "; set WSGIApplicationGroup %{GLOBAL}" if sys.argv[:1] == _MOD_WSGI else ""
         problems.report("interpreters-unmeasured", f"what its {further} further interpreters run isn't measured{cure}")
     if core == "ctrace" and (foreign := _foreign_threads()):
         text = f"what its threads that Python did not start ({foreign[0]}) run isn't measured by ctrace"
@@ -37,9 +38,12 @@ def check_measured(cov: Coverage, core: str, problems: Problems) -> None:
 
 
 def _further_interpreters() -> int:
-    with suppress(ImportError, OSError):  # the process may have given up the right to read it
-        return len(__import__(_INTERPRETERS).list_all()) - 1
-    return 0
+    """Count them; only where a program in C may have made some is the module that counts them imported for that."""
+    module = sys.modules.get(_INTERPRETERS)
+    if module is None and (not sys.orig_argv or sys.argv[:1] == _MOD_WSGI):
+        with suppress(ImportError, OSError):  # the process may have given up the right to read it
+            module = __import__(_INTERPRETERS)
+    return len(module.list_all()) - 1 if module else 0
 
 
 def _foreign_threads() -> list[str]:

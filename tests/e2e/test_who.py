@@ -61,6 +61,13 @@ def test_a_line_or_a_range_is_chosen(told: Project, word: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
 
 
+def test_several_places_are_answered_one_after_the_other(told: Project) -> None:
+    """More places may follow the first, before or after what is to be read; one that somebody ran is enough."""
+    done = vmpilot(told, "who", "work.py:7", ".vmpilot-cov", "app/work.py:15")
+    expected = "app/work.py:7: nobody ran it\napp/work.py:15\n    pipeline: pid 11 (python serve.py)\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+
+
 def test_what_nobody_ran_is_said(told: Project) -> None:
     """A line or a file of the project that nobody ran is named as such, with exit code 1."""
     for word, shown in (("app/work.py:7", "app/work.py:7"), ("stay.py", "app/stay.py")):

@@ -148,6 +148,7 @@ PROGRAMS = {
         print("ok", work.work())
         """,
         options=("-W", "ignore", "main.py"),
+        logged=("interpreters-unmeasured",),
     ),
     "switch interval": Program(
         "import sys, work\nprint(sys.getswitchinterval(), sys.getrecursionlimit(), work.work())\n"

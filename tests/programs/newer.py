@@ -69,6 +69,7 @@ PROGRAMS = {
         interpreters.create().exec("import os; os._exit(5)")
         """,
         options=("-X", "dev", "-W", "error", "main.py"),
+        logged=("interpreters-unmeasured",),
         lacks=before_3_14,
     ),
     "python -m asyncio ps": Program(

@@ -118,7 +118,7 @@ def ask_in_turn(row: WitnessRow, server: Server) -> None:
     """Ask for one after the other, on one connection where the server keeps it open."""
     connection = connect_to(row, server)
     for name in ("nobody", "one", "nobody", "two", "nobody"):
-        if row.is_socket:
+        if row.is_socket or row.calls:
             assert ask(row, server, name) == body_of(row, name)
         else:
             try:
@@ -149,7 +149,10 @@ def start(app: Project, row: WitnessRow, after_import: str = "") -> Server:
         app.write("run.py", programs.RUN.replace("AFTER_IMPORT", after_import))
         command = ("python", "run.py" if after_import else "serve.py", "PORT")
     env = {"VMPILOT_COV": ".", "PYTHONPATH": str(app.path)}
-    server = app.serve(*command, env=env, wait=not row.is_unix)
+    server = app.serve(*command, env=env, wait=not (row.is_unix or row.calls))
+    if row.calls:
+        host, _, port = host_of(server).partition(":")
+        wait_for(lambda: accepts(host, int(port)), server.log.read_text)
     if row.is_unix:
         wait_for(lambda: listens(app.path / "socket"), server.log.read_text)
     return server
@@ -161,10 +164,18 @@ def listens(path: Path) -> bool:
         return probe.connect_ex(str(path)) == 0
 
 
+def accepts(host: str, port: int) -> bool:
+    """Tell whether somebody listens at a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
 def ask(row: WitnessRow, server: Server, name: str) -> bytes:
     """Ask a server on behalf of a test."""
     if row.is_socket:
         return talk(host_of(server), f"/{name}", baggage_of(name))
+    if row.calls:
+        return call(host_of(server), row.calls, name)
     connection = connect_to(row, server)
     body = get(connection, f"/{name}", baggage_of(name))
     connection.close()
@@ -213,6 +224,20 @@ def talk(host: str, path: str, baggage: list[str]) -> bytes:
         connection.send("first")
         connection.send("last")
         return bytes(connection.recv(PATIENCE_S))
+
+
+def call(host: str, kind: str, name: str) -> bytes:
+    """Call the method of a gRPC server; return all that it answers."""
+    import grpc
+
+    request = name.encode()
+    with grpc.insecure_channel(host) as channel:
+        answer = getattr(channel, kind)("/app/Work")(
+            iter([request]) if kind.startswith("stream") else request,
+            metadata=[("baggage", value) for value in baggage_of(name)],
+            timeout=PATIENCE_S,
+        )
+        return bytes(answer) if kind.endswith("unary") else b"".join(answer)
 
 
 def body_of(row: WitnessRow, name: str) -> bytes:

@@ -318,6 +318,81 @@ TWISTED = (
 """
 )
 
+GRPC = (
+    WORK
+    + """
+    import grpc  # start
+
+
+    def answer(request, context):  # start
+        name = request.decode()  # all
+        first(name)  # all
+        gate.wait(name, "middle")  # all
+        yield b"..."  # all
+        gate.wait(name, "stream")  # all
+        yield last(name)  # all
+
+
+    handler = grpc.unary_stream_rpc_method_handler(answer)  # start
+"""
+)
+
+GRPC_ONE = (
+    WORK
+    + """
+    import grpc  # start
+
+
+    def answer(requests, context):  # start
+        name = b"".join(requests).decode()  # all
+        first(name)  # all
+        gate.wait(name, "middle")  # all
+        gate.wait(name, "stream")  # all
+        return b"..." + last(name)  # all
+
+
+    handler = grpc.stream_unary_rpc_method_handler(answer)  # start
+"""
+)
+
+GRPC_ASYNCIO = (
+    WORK
+    + """
+    import grpc  # start
+
+
+    async def answer(requests, context):  # start
+        async for name in requests:  # all
+            name = name.decode()  # all
+            first(name)  # all
+            await gate.pause(name, "middle")  # all
+            yield b"..."  # all
+            await gate.pause(name, "stream")  # all
+            yield last(name)  # all
+
+
+    handler = grpc.stream_stream_rpc_method_handler(answer)  # start
+"""
+)
+
+GRPC_COROUTINE = (
+    WORK
+    + """
+    import grpc  # start
+
+
+    async def answer(request, context):  # start
+        name = request.decode()  # all
+        first(name)  # all
+        await gate.pause(name, "middle")  # all
+        await gate.pause(name, "stream")  # all
+        return b"..." + last(name)  # all
+
+
+    handler = grpc.unary_unary_rpc_method_handler(answer)  # start
+"""
+)
+
 TORNADO = (
     WORK
     + """
@@ -406,6 +481,34 @@ RUN = """
 """Starts a server's script."""
 
 SCRIPTS = {
+    "gRPC": """
+        from concurrent.futures import ThreadPoolExecutor
+
+        import grpc
+        from app.main import handler
+
+        server = grpc.server(ThreadPoolExecutor(8))
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("app", {"Work": handler})])
+        server.add_insecure_port(f"127.0.0.1:{PORT}")
+        server.start()
+        server.wait_for_termination()
+    """,
+    "gRPC, asyncio": """
+        import asyncio
+        from concurrent.futures import ThreadPoolExecutor
+
+        import grpc
+        from app.main import handler
+
+        async def main():
+            server = grpc.aio.server(ThreadPoolExecutor(8))
+            server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("app", {"Work": handler})])
+            server.add_insecure_port(f"127.0.0.1:{PORT}")
+            await server.start()
+            await server.wait_for_termination()
+
+        asyncio.run(main())
+    """,
     "wsgiref": """
         from socketserver import ThreadingMixIn
         from wsgiref.simple_server import WSGIServer, make_server

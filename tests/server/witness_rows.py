@@ -21,6 +21,8 @@ class WitnessRow(Row):
     """Whether it answers several requests at a time."""
     is_socket: bool = False
     """Whether it speaks by WebSocket."""
+    calls: str = ""
+    """For gRPC, how its method is called: ``unary_unary``, ``unary_stream``, ``stream_unary`` or ``stream_stream``."""
     is_unix: bool = False
     """Whether it listens at a Unix socket, ``socket`` in its folder."""
     sees_peers: bool = True
@@ -132,4 +134,14 @@ def _raw() -> Iterator[WitnessRow]:
     yield replace(websockets, name=threads, source=programs.WEBSOCKETS_SYNC, script=threads)
 
 
-ROWS = (*_uvicorn(), *_gunicorn(), *_other_asgi(), *_other_wsgi(), *_raw())
+def _grpc() -> Iterator[WitnessRow]:
+    row = WitnessRow("gRPC", ("grpcio",), programs.GRPC, (), script="gRPC", calls="unary_stream")
+    yield row
+    yield replace(row, name="gRPC, one answer", source=programs.GRPC_ONE, calls="stream_unary")
+    later = replace(row, name="gRPC, asyncio", script="gRPC, asyncio")
+    yield replace(later, source=programs.GRPC_ASYNCIO, calls="stream_stream")
+    yield replace(later, name="gRPC, coroutine", source=programs.GRPC_COROUTINE, calls="unary_unary")
+    yield replace(later, name="gRPC, threads of asyncio")
+
+
+ROWS = (*_uvicorn(), *_gunicorn(), *_other_asgi(), *_other_wsgi(), *_raw(), *_grpc())

@@ -41,7 +41,7 @@ def act(module: ModuleType) -> None:
 def table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Watch two modules that are not imported yet; leave the process as it was."""
     tables = dict.fromkeys(("some_server", "other_server"), (__name__, "act"))
-    monkeypatch.setattr(imports, "TABLE", tables)
+    monkeypatch.setattr(imports, "_WATCHED", tables)
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setitem(sys.modules, __name__, sys.modules[act.__module__])
