@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from pytest_vmpilot_cov.cli.output import show_problem
 from server_hook.environment import unsupported
+
+SELDOM = 20_000
+"""How many objects a command makes between two looks for garbage: most that it makes stays until its end."""
 
 
 def main() -> int:
@@ -14,6 +18,7 @@ def main() -> int:
     if reason:
         show_problem(reason)
         return 2
+    gc.set_threshold(SELDOM)
     try:
         from pytest_vmpilot_cov.cli.main import main as run  # what it imports is not on every system
 
@@ -24,6 +29,8 @@ def main() -> int:
         reason = lacks(error)
         if not reason:
             raise
+    finally:
+        gc.freeze()  # Python looks through all that is left three times before it lets it go with the process
     show_problem(reason)
     return 2
 

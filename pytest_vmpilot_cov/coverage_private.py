@@ -6,7 +6,9 @@ public call tells.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -211,10 +213,23 @@ class ReportingCoverage(WatchedCoverage):
         if not (self._makes_table and key in self._analysed):
             # coverage.py 7.10 keeps the last one, whatever the contexts
             analyze = getattr(WatchedCoverage._analyze, "__wrapped__", WatchedCoverage._analyze)
-            self._analysed[key] = analyze(self, morf, *args, **kwargs)
+            with collecting_later():
+                self._analysed[key] = analyze(self, morf, *args, **kwargs)
             if self._makes_table:
                 self.let_go(self._reporters.get(morf))
         return self._analysed[key]
+
+
+@contextlib.contextmanager
+def collecting_later() -> Iterator[None]:
+    """Keep Python from looking for cycles meanwhile: it would walk all the lines and arcs again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def analyses(cov: ReportingCoverage, contexts: Sequence[str]) -> Iterator[tuple[str, Any, dict[str, Any]]]:

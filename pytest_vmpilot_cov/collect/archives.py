@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import time
-import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from pytest_vmpilot_cov.collect.intake import Intake, Member, is_archive_name, i
 
 if TYPE_CHECKING:
     import tarfile
+    import zipfile
 
 DEEPEST = 5
 """How deep archives may be nested."""
@@ -24,6 +24,7 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 def is_archive(path: Path) -> bool:
     """Tell whether a file is an archive, by its name or its content."""
     import tarfile
+    import zipfile
 
     return is_archive_name(path.name) or zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
@@ -69,6 +70,7 @@ def _take(member: Member, label: str, folder: Path, intake: Intake, depth: int) 
 def _members(path: Path) -> Iterator[Member]:
     """Yield the files of an archive one by one: a tar is read once, and is not kept in memory."""
     import tarfile
+    import zipfile
 
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as packed:

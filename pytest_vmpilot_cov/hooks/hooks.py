@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ from server_hook.problems import one_line
 
 ENTRY_POINTS = "vmpilot_cov"
 """The group under which installed packages name modules whose hooks the command calls."""
+_INSTALLED, _NAMED = (".dist-info", ".egg-info"), "entry_points.txt"
+"""What the names of folders about installed packages end with, and the file in them that names modules."""
 
 
 class Answers(Value):
@@ -55,8 +59,33 @@ def hooks_of_command() -> pluggy.PluginManager:
     plugins = _Plugins("pytest")
     plugins.add_hookspecs(hookspecs)
     plugins.register(builtin, builtin.NAME)
-    plugins.load_setuptools_entrypoints(ENTRY_POINTS)
+    if may_be_named():
+        plugins.load_setuptools_entrypoints(ENTRY_POINTS)
     return plugins
+
+
+def may_be_named() -> bool:
+    """Tell whether an installed package may name modules with hooks.
+
+    To ask ``importlib.metadata`` is a tenth of what a report costs where nothing has changed, most of it its import.
+    """
+    if any(hasattr(finder, "find_distributions") and finder is not PathFinder for finder in sys.meta_path):
+        return True
+    section = f"[{ENTRY_POINTS}]".encode()
+    for place in (entry or os.curdir for entry in sys.path):
+        if os.path.isfile(place) or place.lower().endswith(".egg"):  # it may hold anything
+            return True
+        with suppress(OSError):
+            for name in os.listdir(place):
+                if name.lower().endswith(_INSTALLED) and section in _text_of(os.path.join(place, name, _NAMED)):
+                    return True
+    return False
+
+
+def _text_of(path: str) -> bytes:
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read()
+    return b""
 
 
 def call_each(plugins: pluggy.PluginManager, name: str, **arguments: object) -> Answers:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import gc
 import importlib.util
 import io
 import itertools
@@ -19,6 +18,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from coverage import parser
+
+from pytest_vmpilot_cov.coverage_private import collecting_later
 
 LARGE = 1 << 19
 """How many characters make a source large: below, coverage.py's parser needs less than 100 MiB."""
@@ -52,16 +53,12 @@ def parse(plain: parser.PythonParser, *, branch: bool) -> Any:  # noqa: ANN401 -
     """
     module = _own_copy()
     made = module.PythonParser(text=plain.text, filename=plain.filename, exclude=plain.exclude)
-    _Pieces(module, made, branch=branch)
-    collects = gc.isenabled()
-    gc.disable()  # trees and tokens have no cycles, and to look for some takes a third of the time
-    try:
+    pieces = _Pieces(module, made, branch=branch)
+    with collecting_later():  # trees and tokens have no cycles, and to look for some takes a third of the time
         made.parse_source()
         if branch:
             made.arcs()
-    finally:
-        if collects:
-            gc.enable()
+    vars(pieces).clear()  # they are in a cycle, with what is left of the tree
     return made
 
 
@@ -89,18 +86,21 @@ class _Pieces:
     def tokens(self, text: str) -> Iterator[Any]:
         """Yield the tokens that coverage.py acts upon: the first one of a statement, and what opens or closes."""
         begins, decorated, first = [1], False, True
-        for each in self._generate_tokens(text):
-            kind, word, begin, end, _ = each
+        comment, newline, operator, operators = token.COMMENT, token.NEWLINE, token.OP, _OPERATORS
+        for kind, word, begin, end, _ in self._generate_tokens(text):
             if first:
-                if word.strip() and kind != token.COMMENT:
+                if word.strip() and kind != comment:
                     first = False
                     line, column = begin
                     if not column and line >= begins[-1] + PIECE and not decorated and word not in _GOES_ON:
                         begins.append(line)
                     decorated = word == "@" and not column
-            elif kind == token.NEWLINE:
+            elif kind == operator:
+                if word not in operators:
+                    continue
+            elif kind == newline:
                 first = True
-            elif kind != token.OP or word not in _OPERATORS:
+            else:
                 continue
             # of positions coverage.py wants the lines: the text of the line, and most ends, needn't be in memory
             yield kind, word, begin, begin if begin[0] == end[0] else end, ""
