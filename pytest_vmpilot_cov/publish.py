@@ -115,7 +115,7 @@ def _copy(source: str, target: str) -> bool:
     """Copy a data file aside and then into place; tell whether that was possible."""
     try:
         with publication.aside_of(target) as aside:
-            shutil.copyfile(source, aside)
+            shutil.copy(source, aside)  # with its mode: SQLite gives its files one of its own
             system.replace(aside, target)
     except OSError:
         return False

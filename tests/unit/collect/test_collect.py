@@ -241,7 +241,9 @@ def test_a_file_without_data_is_a_problem(tmp_path: Path, octets: bytes, expecte
     assert not any(part.files for part in found.parts)
 
 
-@pytest.mark.parametrize("moment", ["collect.collect.publication.is_published_here", "collect.collect.read_data_file"])
+@pytest.mark.parametrize(
+    "moment", ["collect.collect.publication.is_published_here", "collect.data_file.read_data_file"]
+)
 def test_a_file_that_is_deleted_meanwhile_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
