@@ -278,7 +278,8 @@ class Recorder:
             if clock.steady() >= self._rested_at:
                 self.flush()
             if self.presence.record is None:  # a process that runs no file of the source leaves nothing behind
-                self.presence.listen()
+                with holding(self._lock):  # another thread, which runs the first such file, may announce meanwhile
+                    self.presence.listen()
                 return self.settings.interval_s
             self.announce()
             self.presence.beat()
