@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -87,56 +87,53 @@ def _told(handler: Any, ports: Sequence[int]) -> Any:
 
 def _under_its_test(answer: Callable[..., Any], kind: str, ports: Sequence[int]) -> Callable[..., Any]:
     # gRPC looks at which kind of function it is
-    if inspect.isasyncgenfunction(answer) or inspect.iscoroutinefunction(answer):
-        return _later_under_its_test(answer, ports)
+    if inspect.isasyncgenfunction(answer):
+
+        async def generate_later(request: Any, context: Any) -> AsyncIterator[Any]:
+            with _answering(context, ports):
+                async with aclosing(answer(request, context)) as responses:
+                    async for each in responses:
+                        yield each
+
+        return generate_later
+    if inspect.iscoroutinefunction(answer):
+
+        async def answer_later(request: Any, context: Any) -> Any:
+            with _answering(context, ports):
+                return await answer(request, context)
+
+        return answer_later
     if kind.endswith("_stream"):
 
         def generate(request: Any, context: Any) -> Iterator[Any]:
-            token = begin(_of_grpc, context, ports)
-            try:
+            with _answering(context, ports):
                 yield from answer(request, context)
-            finally:
-                end(token)
 
         return generate
 
     def answer_now(request: Any, context: Any) -> Any:
-        token = begin(_of_grpc, context, ports)
-        try:
+        with _answering(context, ports):
             return answer(request, context)
-        finally:
-            end(token)
 
     return answer_now
 
 
-def _later_under_its_test(answer: Callable[..., Any], ports: Sequence[int]) -> Callable[..., Any]:
-    if inspect.iscoroutinefunction(answer):
-
-        async def answer_later(request: Any, context: Any) -> Any:
-            token = begin(_of_grpc, context, ports)
-            try:
-                return await answer(request, context)
-            finally:
-                end(token)
-
-        return answer_later
-
-    async def generate_later(request: Any, context: Any) -> AsyncIterator[Any]:
-        token = begin(_of_grpc, context, ports)
-        try:
-            async with aclosing(answer(request, context)) as responses:
-                async for each in responses:
-                    yield each
-        finally:
-            end(token)
-
-    return generate_later
+@contextmanager
+def _answering(context: Any, ports: Sequence[int]) -> Iterator[None]:
+    token = begin(_of_grpc, context, ports)
+    try:
+        yield
+    finally:
+        end(token)
 
 
 def _of_grpc(context: Any, ports: Sequence[int]) -> Request:
     metadata = context.invocation_metadata() or ()
-    return [value for name, value in metadata if name == "baggage"], _ends_of_peer, context.peer(), ports
+    return [value for name, value in metadata if name == "baggage"], _ends, context, ports
+
+
+def _ends(context: Any, ports: Sequence[int]) -> Ends:
+    return _ends_of_peer(context.peer(), ports)
 
 
 def _ends_of_peer(peer: str, ports: Sequence[int]) -> Ends:

@@ -50,5 +50,7 @@ def _foreign_threads() -> list[str]:
     """Name the threads that asked which thread they are, and are none that Python started."""
     if "gevent" in sys.modules or "eventlet" in sys.modules:  # it calls each greenlet such a thread
         return []
-    dummies = (each for each in threading.enumerate() if type(each).__name__ == "_DummyThread")
+    # not threading.enumerate: a child that was forked in C may find its lock held by a thread that isn't there
+    threads = list(getattr(threading, "_active", {}).values())
+    dummies = (each for each in threads if type(each).__name__ == "_DummyThread")
     return [each.name for each in dummies if each.ident not in own_threads]  # those become such when they log
