@@ -14,7 +14,7 @@ from pytest_vmpilot_cov.collect.unrecorded import START_S
 from tests.conftest import Project, Server, lines_in, needs_proc, wait_for
 from tests.e2e.conftest import session, vmpilot, warnings_in
 
-CONFIG = "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = 0.2\n"
+CONFIG = "[run]\nsource = app\n[vmpilot_cov]\ninterval_s = {}\n"
 WORK = """
     import threading
 
@@ -77,9 +77,9 @@ def host(tmp_path: Path) -> str:
     return str(path)
 
 
-def serve(project: Project, program: str, script: str, **env: str) -> Server:
+def serve(project: Project, program: str, script: str, interval_s: float = 0.2, **env: str) -> Server:
     """Start a server in a project, and wait until it has served."""
-    project.write(".coveragerc", CONFIG)
+    project.write(".coveragerc", CONFIG.format(interval_s))
     project.write("app/__init__.py", "")
     project.write("app/work.py", WORK)
     project.write("test_none.py", "def test_none():\n    pass\n")
@@ -94,7 +94,7 @@ def test_a_thread_that_python_did_not_start_is_measured_or_named(project: Projec
     """The core sysmon measures such a thread; the core ctrace does not, and the server is named, alive and ended."""
     if core == "sysmon" and sys.version_info < (3, 12):
         pytest.skip("this Python has no sys.monitoring")
-    server = serve(project, host, IN_A_THREAD, COVERAGE_CORE=core)
+    server = serve(project, host, IN_A_THREAD, 3600, COVERAGE_CORE=core)  # it looks when it is asked
     alive = warnings_in(session(project))
     server.stop()
     ended = warnings_in(vmpilot(project, "combine"))

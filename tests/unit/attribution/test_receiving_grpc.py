@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +76,48 @@ def test_a_handler_that_is_not_there_stays_away(module: Any) -> None:
     odd = SimpleNamespace(request_streaming=False, response_streaming=False, unary_unary=None)
     for handler in (None, odd):
         assert interceptor.intercept_service(lambda _, handler=handler: handler, None) is handler
+
+
+def answer(request: str, _context: object) -> str:
+    """Answer, or fail."""
+    return request.upper()
+
+
+def generate(request: str, _context: object) -> Iterator[str]:
+    """Answer in steps."""
+    yield request.upper()
+
+
+async def answer_later(request: str, _context: object) -> str:
+    """Answer in a task."""
+    return request.upper()
+
+
+async def generate_later(request: str, _context: object) -> AsyncIterator[str]:
+    """Answer in a task, in steps."""
+    yield request.upper()
+
+
+async def last_of(told: Any) -> object:
+    """Wait for an answer, whatever it is."""
+    if inspect.isasyncgen(told):
+        return [each async for each in told][-1]
+    if inspect.isgenerator(told):
+        return list(told)[-1]
+    return await told if inspect.iscoroutine(told) else told
+
+
+@pytest.mark.parametrize("behavior", [answer, generate, answer_later, generate_later])
+@pytest.mark.parametrize("fails", [False, True])
+def test_each_call_ends(monkeypatch: pytest.MonkeyPatch, behavior: Any, *, fails: bool) -> None:
+    """A call of each kind begins and ends, answered or failed: the next in its thread is somebody else's."""
+    seen: list[object] = []
+    monkeypatch.setattr(receiving_grpc, "begin", lambda *_: "token")
+    monkeypatch.setattr(receiving_grpc, "end", seen.append)
+    told = receiving_grpc._under_its_test(behavior, "unary_stream" if behavior is generate else "unary_unary", [])
+    with pytest.raises(AttributeError) if fails else nullcontext():
+        assert asyncio.run(last_of(told(None if fails else "x", None))) == "X"
+    assert seen == ["token"]
 
 
 def test_a_failing_method_fails_as_before(module: Any) -> None:
